@@ -1,0 +1,50 @@
+# Every target sets up what it needs: the environment lies in .venv and is built anew when the lock or pyproject changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help train test lint format lock clean
+.DEFAULT_GOAL := help
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+train: $(READY)  ## Train the recommended forecaster; options: make train ARGS="--preset seed-l2 --seed 1"
+	$(BIN)/wattcast train $(ARGS)
+
+test: $(READY)  ## Run the tests
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+
+lint: $(READY)  ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## Resolve the exact versions anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --upgrade --output-file requirements.lock
+
+clean:  ## Remove the environment and what tools leave behind; runs and data stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+
+# A half-built environment has no .ready file, so the next make starts it afresh.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "wattcast needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	rm -rf $(VENV)
+	@if command -v uv >/dev/null; then \
+	    set -ex; uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+	    uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	    uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	    set -ex; $(PYTHON) -m venv $(VENV); \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $(READY)
