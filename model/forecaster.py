@@ -1,0 +1,99 @@
+"""The product: raw readings in, forecasts in Wh out. What is scored is what is served.
+
+N: forecasts. L: output length. K: targets.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from model.errors import InputError
+from model.gru import forecast_scaled
+from model.readings import ReadingsConfig, check_readings
+from model.scaler import Floats, Scaler
+from model.windows import WindowConfig, Windows, make_series, make_windows
+
+if TYPE_CHECKING:
+    import keras
+
+NETWORK_FILE = "network.keras"
+RECORD_FILE = "forecaster.json"
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A trained network with all that leads from readings to its inputs and from its outputs to Wh."""
+
+    readings: ReadingsConfig
+    window: WindowConfig
+    scaler: Scaler
+    network: keras.Model
+
+    def predict(self, windows: Windows) -> Floats:
+        """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
+        scaled = forecast_scaled(self.network, windows)
+        return self.scaler.inverse(scaled, first=len(self.readings.targets))
+
+    def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
+        """Forecasts from raw readings: the newest one, or with `every` one from each moment with enough history.
+
+        `readings` has a column (or index) of time stamps and at least `window.lookback` rows without a gap before the
+        moment of the forecast. One row of the result is one step: `made_at` (time stamp of the newest reading that was
+        used), the time stamp that is forecast, and each target in Wh.
+
+        Raises:
+            InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
+        """
+        frame = check_readings(readings, self.readings)
+        self._require_history(pd.DatetimeIndex(frame.index))
+        if not every:
+            frame = frame.iloc[-self.window.lookback :]
+        cadence = self.readings.cadence
+        future = pd.date_range(frame.index[-1] + cadence, periods=self.window.rows - self.window.lookback, freq=cadence)
+        series = make_series(frame.reindex(frame.index.append(future)), self.readings, self.scaler)
+        windows = make_windows(series, range(len(series.times)), cadence, self.window)
+        values = self.predict(windows)  # [N, L, K]
+        made_at = np.repeat(series.times[windows.newest_row], self.window.output_length)
+        columns = {name: values[:, :, k].ravel() for k, name in enumerate(self.readings.targets)}
+        return pd.DataFrame(
+            {"made_at": made_at, self.readings.timestamp: series.times[windows.target_rows.ravel()], **columns}
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write a plain Keras file and a small JSON into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.network.save(folder / NETWORK_FILE)
+        record = {
+            "readings": self.readings.model_dump(mode="json"),
+            "window": self.window.model_dump(mode="json"),
+            "scaler": self.scaler.to_json(),
+        }
+        (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Forecaster:
+        """What `save` wrote."""
+        import keras
+
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        return cls(
+            readings=ReadingsConfig.model_validate(record["readings"]),
+            window=WindowConfig.model_validate(record["window"]),
+            scaler=Scaler.from_json(record["scaler"]),
+            network=keras.saving.load_model(folder / NETWORK_FILE, compile=False),
+        )
+
+    def _require_history(self, times: pd.DatetimeIndex) -> None:
+        breaks = np.flatnonzero(np.diff(times) != self.readings.cadence.to_timedelta64())
+        unbroken = len(times) - (int(breaks[-1]) + 1 if len(breaks) else 0)
+        if unbroken < self.window.lookback:
+            raise InputError(
+                f"a forecast needs the newest {self.window.lookback} readings without a gap, received {unbroken}"
+                f"{f' after the gap before {times[-unbroken]}' if len(breaks) else ''}; bring more readings"
+            )

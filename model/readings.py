@@ -1,0 +1,183 @@
+"""Which readings a model uses, and how they must lie in time.
+
+A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (naive, sorted, unique, on one grid of
+`cadence_minutes`), one float64 column a reading. A gap of whole steps in it is allowed: it starts a new segment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model.errors import InputError
+
+ENERGY_COLUMNS = ("Appliances", "lights")
+ROOM_COLUMNS = tuple(f"{quantity}{room}" for room in range(1, 10) for quantity in ("T", "RH_"))
+WEATHER_COLUMNS = ("T_out", "Press_mm_hg", "RH_out", "Windspeed", "Visibility", "Tdewpoint")
+NOISE_COLUMNS = ("rv1", "rv2")
+UCI_COLUMNS = ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS + NOISE_COLUMNS
+"""The 28 readings of the UCI data set in its order; its 29th column is the time stamp, `date`."""
+
+
+class ReadingsConfig(BaseModel):
+    """What is read from a file: the time stamp, what is forecast, and what may help to forecast it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timestamp: str = Field("date", min_length=1, description="name of the time stamp column")
+    cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")
+    targets: tuple[str, ...] = Field(
+        ("Appliances",), min_length=1, description="columns to forecast, in Wh a step (or their own unit)"
+    )
+    features: tuple[str, ...] = Field(
+        ENERGY_COLUMNS[1:] + ROOM_COLUMNS + WEATHER_COLUMNS,
+        description="further columns that the network reads; the targets' own past is always read",
+    )
+    time: Literal["none", "calendar"] = Field(
+        "none", description="time as input: none, or sine and cosine of the day and the week and a weekend flag"
+    )
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> ReadingsConfig:
+        names = (self.timestamp, *self.targets, *self.features)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each column may stand once in timestamp, targets and features, received twice: {twice}")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The readings that a model of this configuration needs: targets first, then features."""
+        return self.targets + self.features
+
+    @property
+    def cadence(self) -> pd.Timedelta:
+        """The step of the grid."""
+        return pd.Timedelta(minutes=self.cadence_minutes)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`": did you mean 'x'?"` for the closest of `names` to `name`, or an empty string where none is close."""
+    folded = {str(candidate).lower(): str(candidate) for candidate in names}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f": did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def cadence_faults(times: pd.DatetimeIndex, cadence: pd.Timedelta) -> list[str]:
+    """What is wrong with `times` as a grid of `cadence`: one sentence a fault, none where only whole steps are missing.
+
+    Looks for missing, unsorted and duplicate time stamps and for steps that are no multiple of the cadence.
+    """
+    faults = []
+    missing = np.asarray(times.isna())
+    if missing.any():
+        faults.append(f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}")
+        times = times[~missing]
+    if not times.is_monotonic_increasing:
+        row = int((np.diff(times) < np.timedelta64(0)).argmax()) + 1
+        faults.append(f"time stamps must ascend, row {row} ({times[row]}) lies before row {row - 1} ({times[row - 1]})")
+        times = times.sort_values()
+    repeated = times[times.duplicated()]
+    if len(repeated):
+        faults.append(f"time stamps must be unique, {len(repeated)} stand more than once, first {repeated[0]}")
+        times = times.unique()
+    steps = np.diff(times)
+    off = steps % cadence.to_timedelta64() != np.timedelta64(0)
+    if off.any():
+        row = int(off.argmax())
+        minutes = cadence.total_seconds() / 60
+        faults.append(
+            f"readings must lie {minutes:g} minutes (or, at a gap, a multiple of it) apart, {int(off.sum())} steps do "
+            f"not, first from {times[row]} to {times[row + 1]}"
+        )
+    return faults
+
+
+def inspect_readings(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, list[str]]:
+    """The columns of `config` out of `frame` (time stamps as a column or as the index), and every fault found.
+
+    Without a fault the frame returned is clean; with faults it holds what could be read, so that more can be checked.
+    `frame` is not changed.
+    """
+    repeated = frame.columns[frame.columns.duplicated()].intersection([config.timestamp, *config.columns])
+    faults = [f"column {name!r} stands more than once" for name in repeated.unique()]
+    frame = frame.loc[:, ~frame.columns.duplicated()]
+    given = pd.Index(frame[config.timestamp]) if config.timestamp in frame else frame.index
+    index = given if isinstance(given, pd.DatetimeIndex) else _parse_times(given)
+    if index is None:
+        faults.append(_no_times(frame, config.timestamp))
+    else:
+        if index.tz is not None:
+            faults.append("time stamps must be of one fixed clock without a time zone, drop the zone first")
+            index = index.tz_convert(None)
+        faults += cadence_faults(index, config.cadence)
+    values = {}
+    for name in config.columns:
+        if name not in frame:
+            faults.append(f"column {name!r} is missing{nearest(name, frame.columns)}")
+            continue
+        column = frame[name]
+        values[name] = _numbers(column)
+        bad = ~np.isfinite(values[name])
+        if bad.any():
+            row = int(bad.argmax())
+            faults.append(
+                f"column {name!r} must hold finite numbers, {int(bad.sum())} of {len(bad)} values are not, "
+                f"first {_plain(column.iloc[row])!r} in row {row}"
+            )
+    clean = pd.DataFrame(values, index=None if index is None else index.rename(config.timestamp))
+    return clean, faults
+
+
+def check_readings(frame: pd.DataFrame, config: ReadingsConfig) -> pd.DataFrame:
+    """The columns of `config` out of `frame` as a clean frame.
+
+    Raises:
+        InputError: with every fault at once: missing columns, values that are no finite numbers, time stamps off
+            the grid.
+    """
+    clean, faults = inspect_readings(frame, config)
+    raise_faults(faults)
+    return clean
+
+
+def raise_faults(faults: list[str]) -> None:
+    """Raise one InputError that lists all `faults`; do nothing where there is none."""
+    if faults:
+        raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """`column` as float64, NaN for what is no number; dates, durations and complex numbers are none."""
+    if column.dtype.kind in "mMc":
+        return np.full(len(column), np.nan)
+    return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _parse_times(index: pd.Index) -> pd.DatetimeIndex | None:
+    if not isinstance(index.dtype, pd.StringDtype) and index.dtype != object:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "could not infer format": what cannot be read becomes NaT
+        try:
+            times = pd.to_datetime(index, errors="coerce")
+        except ValueError:  # mixed time zones
+            return None
+    return times if isinstance(times, pd.DatetimeIndex) and times.notna().any() else None
+
+
+def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
+    if timestamp not in frame:
+        return f"column {timestamp!r} with the time stamps is missing{nearest(timestamp, frame.columns)}"
+    received = f"{_plain(frame[timestamp].iloc[0])!r} in row 0" if len(frame) else "no rows"
+    return f"column {timestamp!r} must hold time stamps like '2016-01-11 17:00:00' on one clock, received {received}"

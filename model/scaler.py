@@ -1,0 +1,102 @@
+"""Readings to the numbers a network likes, and exactly back.
+
+S rows, C columns. Every column is scaled by itself: `scaled = (g(reading) - offset) / scale`, with `g` the identity or
+`log(1 + reading)`. Offset and scale come from the training rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+
+class ScaleConfig(BaseModel):
+    """How readings are brought to one range."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: Literal["minmax", "standard"] = Field(
+        "standard", description="features: minmax to 0..1 over the training rows, or standard (mean 0, deviation 1)"
+    )
+    targets: Literal["minmax", "standard", "log"] = Field(
+        "standard", description="targets, as input and as output: minmax, standard, or log(1 + Wh) then standard"
+    )
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """A fitted scaling of named columns."""
+
+    columns: tuple[str, ...]
+    log: npt.NDArray[np.bool_]  # [C]
+    offset: Floats  # [C]
+    scale: Floats  # [C]
+
+    def transform(self, frame: pd.DataFrame) -> npt.NDArray[np.float32]:
+        """The columns of `frame`, scaled, `[S, C]`; `frame` is not changed."""
+        values = frame.loc[:, list(self.columns)].to_numpy(np.float64, copy=True)
+        np.log1p(values, out=values, where=self.log)
+        values -= self.offset
+        values /= self.scale
+        return values.astype(np.float32)
+
+    def inverse(self, scaled: npt.NDArray[Any], *, first: int) -> Floats:
+        """Back to readings: `scaled[..., i]` is the i-th of the `first` columns of this scaler."""
+        values = scaled.astype(np.float64) * self.scale[:first] + self.offset[:first]
+        np.expm1(values, out=values, where=self.log[:first])
+        return values
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain JSON, exact to the last bit."""
+        return {
+            "columns": list(self.columns),
+            "log": self.log.tolist(),
+            "offset": self.offset.tolist(),
+            "scale": self.scale.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Scaler:
+        """What `to_json` gave."""
+        return cls(
+            columns=tuple(record["columns"]),
+            log=np.array(record["log"], bool),
+            offset=np.array(record["offset"], np.float64),
+            scale=np.array(record["scale"], np.float64),
+        )
+
+
+def fit_scaler(train: pd.DataFrame, targets: tuple[str, ...], features: tuple[str, ...], config: ScaleConfig) -> Scaler:
+    """A scaler for `targets` then `features`, from the training rows alone. A constant column is only shifted.
+
+    Raises:
+        InputError: a target below zero is to be scaled by its logarithm.
+    """
+    columns = targets + features
+    log = np.array([config.targets == "log"] * len(targets) + [False] * len(features))
+    values = train.loc[:, list(columns)].to_numpy(np.float64, copy=True)  # [S, C]
+    negative = [
+        name for name, column, logged in zip(columns, values.T, log, strict=True) if logged and column.min() < 0
+    ]
+    if negative:
+        raise InputError(
+            f"scale.targets = 'log' needs readings of zero or more, {negative} fall below; use 'standard' or 'minmax'"
+        )
+    np.log1p(values, out=values, where=log)
+    methods = np.array([config.targets] * len(targets) + [config.features] * len(features))
+    minmax = methods == "minmax"
+    offset = np.where(minmax, values.min(axis=0), values.mean(axis=0))
+    scale = np.where(minmax, np.ptp(values, axis=0), values.std(axis=0))
+    constant = (np.ptp(values, axis=0) == 0) | (
+        scale == 0
+    )  # the deviation of equal numbers may round to a hair above 0
+    return Scaler(columns, log, offset, np.where(constant, 1.0, scale))

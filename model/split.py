@@ -1,0 +1,86 @@
+"""Which rows teach, which choose and which judge: the chronological split.
+
+S: rows of the clean frame. A split is three half-open row ranges that follow each other; it copies no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model.errors import InputError
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class SplitConfig(BaseModel):
+    """Where training ends and where the test part starts: by fractions of the rows, or by dates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: float = Field(0.6, gt=0, lt=1, description="fraction of the rows that trains, the oldest ones")
+    validation: float = Field(0.2, gt=0, lt=1, description="fraction of the rows after them that every choice uses")
+    validation_from: datetime | None = Field(None, description="first time stamp of validation, in place of fractions")
+    test_from: datetime | None = Field(None, description="first time stamp of the test part, in place of fractions")
+
+    @model_validator(mode="after")
+    def _parts_exist(self) -> SplitConfig:
+        if (self.validation_from is None) != (self.test_from is None):
+            raise ValueError("validation_from and test_from go together, received only one of them")
+        if self.validation_from and self.test_from and self.validation_from >= self.test_from:
+            raise ValueError(
+                f"validation_from must lie before test_from, received {self.validation_from} and {self.test_from}"
+            )
+        if self.train + self.validation >= 1:
+            raise ValueError(
+                f"train + validation must leave rows for the test part, received {self.train} + {self.validation}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Split(Generic[A]):
+    """One thing for each part of the data."""
+
+    train: A
+    validation: A
+    test: A
+
+    def map(self, function: Callable[[A], B]) -> Split[B]:
+        """`function` of each part."""
+        return Split(function(self.train), function(self.validation), function(self.test))
+
+    def items(self) -> tuple[tuple[str, A], ...]:
+        """The parts with their names, in the order of time."""
+        return (("train", self.train), ("validation", self.validation), ("test", self.test))
+
+
+def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
+    """The rows of each part: `[0, a)`, `[a, b)` and `[b, S)` with `a < b` both inside the data.
+
+    Raises:
+        InputError: a part would be empty.
+    """
+    rows = len(times)
+    if config.validation_from and config.test_from:
+        first = int(times.searchsorted(pd.Timestamp(config.validation_from)))
+        second = int(times.searchsorted(pd.Timestamp(config.test_from)))
+    else:
+        first = int(rows * config.train + _ROUNDING)
+        second = int(rows * (config.train + config.validation) + _ROUNDING)
+    if not 0 < first < second < rows:
+        span = f"{rows} rows from {times[0]} to {times[-1]}" if rows else "no row"
+        raise InputError(
+            f"the split leaves a part empty: train [0, {first}), validation [{first}, {second}), test [{second}, "
+            f"{rows}) of {span}; choose other fractions or dates in [split]"
+        )
+    return Split(range(first), range(first, second), range(second, rows))
+
+
+_ROUNDING = 1e-6  # 0.6 + 0.2 is a hair below 0.8 in binary

@@ -1,0 +1,147 @@
+"""Windows: a scaled series and the rows at which its windows start. A window is an index, never a copy.
+
+S: rows of the series. N: windows. B: windows in a batch. T: lookback. L: output length. F: input columns.
+K: targets. C: calendar columns.
+
+    row    i  i+1  ...  i+T-1 |        ...       | i+T-1+steps_ahead  ...  (L rows)
+           inputs [T, F]      | the steps ahead  | targets [L, K], calendar [L, C]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.errors import InputError
+from model.readings import ReadingsConfig
+from model.scaler import Scaler
+
+Array = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+
+class WindowConfig(BaseModel):
+    """How much history a forecast sees and what it forecasts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lookback: int = Field(36, ge=1, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH)")
+    output_length: int = Field(1, ge=1, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH)")
+    steps_ahead: int = Field(
+        1, ge=1, description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD)"
+    )
+
+    @property
+    def target_offset(self) -> int:
+        """Rows from the start of a window to its first target."""
+        return self.lookback - 1 + self.steps_ahead
+
+    @property
+    def rows(self) -> int:
+        """Rows that one window spans, from its first input to its last target."""
+        return self.target_offset + self.output_length
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stretch of readings as the network sees it, resident once for all windows over it."""
+
+    times: pd.DatetimeIndex  # [S]
+    inputs: Array  # [S, F] scaled; the first K columns are the targets' own history
+    targets: Array  # [S, K] scaled
+    readings: Array  # [S, K] the targets in Wh (or their own unit)
+    calendar: Array  # [S, C]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one part of a series."""
+
+    series: Series
+    starts: Rows  # [N]
+    config: WindowConfig
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def input_rows(self) -> Rows:
+        """`[N, T]` rows that each window reads."""
+        return self.starts[:, None] + np.arange(self.config.lookback)
+
+    @property
+    def target_rows(self) -> Rows:
+        """`[N, L]` rows that each window forecasts."""
+        return self.starts[:, None] + self.config.target_offset + np.arange(self.config.output_length)
+
+    @property
+    def newest_row(self) -> Rows:
+        """`[N]` the newest row that each window reads: the moment of the forecast."""
+        return self.starts + self.config.lookback - 1
+
+    @property
+    def actual(self) -> Array:
+        """`[N, L, K]` what was measured, in Wh."""
+        return self.series.readings[self.target_rows]
+
+    def take(self, which: slice | Rows) -> Windows:
+        """Some of these windows, over the same series."""
+        return replace(self, starts=self.starts[which])
+
+    def chunks(self, size: int) -> Iterator[Windows]:
+        """These windows in order, `size` at a time, so that no step ever holds the inputs of all of them."""
+        return (self.take(slice(first, first + size)) for first in range(0, len(self), size))
+
+    def __add__(self, later: Windows) -> Windows:
+        """These windows, then those of `later` over the same series."""
+        return replace(self, starts=np.concatenate([self.starts, later.starts]))
+
+
+def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler) -> Series:
+    """A clean frame, scaled, with the calendar of its rows. `frame` is not changed."""
+    times = pd.DatetimeIndex(frame.index)
+    scaled = scaler.transform(frame)  # [S, targets + features]
+    dates = calendar(times)
+    return Series(
+        times=times,
+        inputs=np.concatenate([scaled, dates], axis=1) if readings.time == "calendar" else scaled,
+        targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
+        readings=frame.loc[:, list(readings.targets)].to_numpy(np.float32),
+        calendar=dates,
+    )
+
+
+def calendar(times: pd.DatetimeIndex) -> Array:
+    """`[S, 5]`: sine and cosine of the time of day and of the week, and 1 at the weekend."""
+    minutes = times.hour.to_numpy() * 60.0 + times.minute.to_numpy()
+    day = 2 * np.pi * minutes / 1440
+    week = 2 * np.pi * (times.day_of_week.to_numpy() * 1440 + minutes) / 10080
+    weekend = (times.day_of_week >= 5).astype(np.float64)
+    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week), weekend], axis=1).astype(np.float32)
+
+
+CALENDAR_COLUMNS = ("day_sin", "day_cos", "week_sin", "week_cos", "weekend")
+
+
+def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig) -> Windows:
+    """All windows whose whole target lies in `part` and which cross no gap; their inputs may reach back before it.
+
+    Raises:
+        InputError: there is no such window.
+    """
+    first = max(part.start - config.target_offset, 0)
+    starts = np.arange(first, part.stop - config.rows + 1)
+    last = starts + config.rows - 1
+    whole = np.asarray(series.times[last] - series.times[starts]) == (config.rows - 1) * cadence.to_timedelta64()
+    if not whole.any():
+        raise InputError(
+            f"no window of {config.rows} rows (lookback {config.lookback}, {config.steps_ahead} steps ahead, output "
+            f"length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a gap; shorten the "
+            f"window or bring more readings"
+        )
+    return Windows(series, starts[whole], config)
