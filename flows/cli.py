@@ -1,0 +1,153 @@
+"""The `wattcast` command. It imports nothing heavy before it knows that it has something to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from flows.experiment import Experiment, describe, preset_names, read_experiment
+from flows.warmup import tensorflow_in_background
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    from flows.train import Trained
+
+app = typer.Typer(
+    help="Honest, tracked, reloadable GRU forecasts of a building's energy use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+screen = Console(stderr=True)
+
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Preset to start from: " + ", ".join(preset_names()) + ".")
+]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with what differs from the preset.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One option, such as model.readout_keep_prob=0.8. Repeatable."),
+]
+Data = Annotated[str | None, typer.Option("--data", help=str(Experiment.model_fields["data"].description))]
+Seed = Annotated[int | None, typer.Option("--seed", help="Short for --set fit.seed=N.")]
+Resume = Annotated[
+    str | None, typer.Option("--resume", metavar="RUN_ID", help="Go on with a killed run from its last checkpoint.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
+]
+
+
+@app.callback()
+def wattcast() -> None:
+    """Honest, tracked, reloadable GRU forecasts of a building's energy use."""
+
+
+@app.command()
+def train(
+    *,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    data: Data = None,
+    seed: Seed = None,
+    resume: Resume = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a forecaster, score it beside the baselines and log everything in MLflow."""
+    if resume and any(given is not None for given in (preset, config, settings, data, seed)):
+        raise InputError("--resume takes everything from the run that it goes on with: give no other option but --json")
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    _quiet_libraries()
+    _refuse_missing_file(experiment.data)
+    with tensorflow_in_background():
+        from flows.train import train as train_flow
+
+        trained = train_flow(experiment, resume)
+    if as_json:
+        print(json.dumps(_record(trained)))  # noqa: T201 - the output that was asked for
+    else:
+        _show(trained)
+
+
+@app.command()
+def options(preset: Preset = None, config: Config = None) -> None:
+    """List every option with its value and its meaning."""
+    experiment = read_experiment(preset=preset, config=config)
+    table = Table("option", "value", "meaning")
+    for name, value in experiment.flat().items():
+        table.add_row(name, escape(str(value)), describe(name))
+    Console().print(table)
+
+
+def main() -> None:
+    """Run the command; what the user can mend is one message and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        screen.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _quiet_libraries() -> None:
+    """Our own warnings on the screen; of the libraries what is critical. A user's own settings win."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,model")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    handler = RichHandler(logging.WARNING, console=screen, show_time=False, show_path=False)
+    for package in ("flows", "tasks", "model"):
+        logging.getLogger(package).addHandler(handler)
+
+
+def _refuse_missing_file(data: str) -> None:
+    """A file that is not there is said at once, not after Prefect has started."""
+    from tasks.download import CHOICES, download
+
+    if data not in CHOICES and not Path(data).expanduser().exists():
+        download(data)
+
+
+def _record(trained: Trained) -> dict[str, Any]:
+    evaluation = trained.evaluation
+    metrics = {name: value if math.isfinite(value) else None for name, value in evaluation.metrics().items()}
+    return {
+        "run_id": trained.run_id,
+        "model_uri": trained.model_uri,
+        "metrics": metrics,
+        "diagnosis": evaluation.diagnosis.verdict,
+        "data_source": trained.data_source,
+        "report": trained.report,
+    }
+
+
+def _show(trained: Trained) -> None:
+    evaluation = trained.evaluation
+    table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title="test part", title_justify="left")
+    for score in sorted((score for score in evaluation.scores if score.part == "test"), key=lambda score: score.rmse):
+        numbers = (score.rmse, score.mae, score.r2, score.mape, score.skill)
+        digits = (1, 1, 2, 1, 2)
+        cells = [f"{number:.{places}f}" for number, places in zip(numbers, digits, strict=True)]
+        table.add_row(score.model, *cells, style="bold" if score.model == "gru" else None)
+    console = Console()
+    console.print(table)
+    diagnosis = evaluation.diagnosis
+    console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
+    if trained.data_source == "simulated":
+        from tasks.report import BANNER
+
+        console.print(f"[bold red]{BANNER}[/]")
+    console.print(f"run     {trained.run_id}\nmodel   {trained.model_uri}\nreport  {trained.report}", soft_wrap=True)

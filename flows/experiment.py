@@ -1,0 +1,192 @@
+"""One experiment: everything that decides what a run does, read from a preset and what the user changes of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model.errors import InputError
+from model.fit import FitConfig
+from model.gru import GRUConfig
+from model.readings import ReadingsConfig, nearest
+from model.scaler import ScaleConfig
+from model.split import SplitConfig
+from model.windows import WindowConfig
+
+PRESETS = Path(__file__).parent / "presets"
+DEFAULT_PRESET = "recommended"
+_SEPARATOR = "."
+
+
+class Experiment(BaseModel):
+    """A preset, and what differs from it: each field that is not given is the preset's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str = Field(DEFAULT_PRESET, description="name of the preset that gives all that is not set")
+    data: str = Field(
+        "auto",
+        description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
+    )
+    readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
+    split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
+    scale: ScaleConfig = Field(default=ScaleConfig(), description="scaling of features and targets")
+    window: WindowConfig = Field(default=WindowConfig(), description="history and horizon of a forecast")
+    model: GRUConfig = Field(description="the network")
+    fit: FitConfig = Field(default=FitConfig(), description="training")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        name = given.get("preset", DEFAULT_PRESET)
+        return merge({"preset": name, **read_preset(name)}, given)
+
+    @property
+    def title(self) -> str:
+        """A short name for runs: preset and data."""
+        return f"{self.preset}-{Path(self.data).stem or self.data}"
+
+    def to_toml(self) -> str:
+        """A configuration file that gives this experiment again."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def flat(self) -> dict[str, Any]:
+        """Every option by its dotted name: `model.layers.0.units`."""
+        return dict(_flatten(self.model_dump(mode="json", exclude_none=True)))
+
+
+def preset_names() -> list[str]:
+    """The presets that come with wattcast."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The options of a preset, nested.
+
+    Raises:
+        InputError: there is no such preset.
+    """
+    if name not in preset_names():
+        raise InputError(
+            f"there is no preset {name!r}{nearest(name, preset_names()) or '.'} Presets: {', '.join(preset_names())}"
+        )
+    return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def read_experiment(
+    *,
+    preset: str | None = None,
+    config: Path | None = None,
+    settings: Iterable[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """A preset, changed by a TOML file, by `name=value` settings such as `model.layers.0.units=64`, and by `options`.
+
+    `options` are values by their dotted names; those that are None are passed over.
+
+    Raises:
+        InputError: a preset, file, option or value that cannot be used, all of them in one message.
+    """
+    given = _read_toml(config) if config else {}
+    name = preset or given.get("preset", DEFAULT_PRESET)
+    nested: Any = merge({"preset": name, **read_preset(name)}, {**given, "preset": name})
+    for setting in settings:
+        nested = _set(nested, setting)
+    for option, value in (options or {}).items():
+        if value is not None:
+            nested = _replace(nested, option.split(_SEPARATOR), value)
+    try:
+        return Experiment.model_validate(nested)
+    except ValidationError as error:
+        faults = error.errors()
+        inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
+        raise InputError("\n".join(_explain(fault) for fault in inner)) from None
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` in place of what it held, table by table; lists are replaced whole."""
+    merged = dict(base)
+    for name, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = merge(merged[name], value) if both else value
+    return merged
+
+
+def describe(name: str) -> str:
+    """What the option with this dotted name means."""
+    *location, last = name.split(_SEPARATOR)
+    return str(_model_at(location).model_fields[last].description)
+
+
+def _model_at(location: Iterable[str | int]) -> type[BaseModel]:
+    """The configuration at `location` in an experiment; places in lists are passed over."""
+    model: type[BaseModel] = Experiment
+    for part in location:
+        if not str(part).isdigit():
+            annotation = model.model_fields[str(part)].annotation
+            model = cast("type[BaseModel]", next(iter(get_args(annotation)), annotation))
+    return model
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"the configuration {str(path)!r} cannot be read: {error}") from None
+
+
+def _set(nested: Any, setting: str) -> Any:
+    """`nested` with one `name=value` applied; the value is read as TOML, or as text where it is none."""
+    name, equals, text = setting.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"a setting must be name=value, such as fit.seed=1, received {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return _replace(nested, name.strip().split(_SEPARATOR), value)
+
+
+def _replace(node: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(node, list):
+        if not key.isdigit() or int(key) >= len(node):
+            raise InputError(f"{key!r} is no place in a list of {len(node)}: count from 0 to {len(node) - 1}")
+        return [_replace(item, rest, value) if place == int(key) else item for place, item in enumerate(node)]
+    table = node if isinstance(node, dict) else {}
+    return {**table, key: _replace(table.get(key), rest, value)}
+
+
+def _explain(fault: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's faults."""
+    name = _SEPARATOR.join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        options = list(_model_at(fault["loc"][:-1]).model_fields)
+        hint = nearest(str(fault["loc"][-1]), options) or f". Allowed: {', '.join(options)}"
+        return f"{name}: there is no such option{hint}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" if fault["type"] == "value_error" else f"{name}: {message}, received {fault['input']!r}"
+
+
+def _within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _flatten(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _flatten(value, f"{name}{_SEPARATOR}{key}" if name else key)
+    elif isinstance(node, list) and node and isinstance(node[0], Mapping):
+        yield from _flatten(dict(enumerate(node)), name)
+    else:
+        yield name, node

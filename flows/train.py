@@ -1,0 +1,167 @@
+"""The main job: readings in, an honest, logged, reloadable forecaster out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from flows.experiment import Experiment
+from flows.prepare import Prepared, prepare
+from model.errors import InputError
+from model.fit import Fitted
+from model.forecaster import NETWORK_FILE, Forecaster
+from model.scaler import Scaler
+from model.split import Split
+from model.windows import Windows
+from tasks.evaluate import Evaluation, evaluate_task
+from tasks.leakage import LeakageError, prove_no_leakage_task
+from tasks.progress import live_epochs
+from tasks.report import BANNER, Subject, report_task
+from tasks.scale import scale
+from tasks.tensorboard import event_writer, write_graph
+from tasks.track import CONFIG_FILE, Run, git_commit, tracked_run, unfinished_run
+from tasks.train import train_task
+from tasks.window import window
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+_EXAMPLE_ROWS = 6  # beyond one lookback, in the model's input example
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves behind."""
+
+    run_id: str
+    model_uri: str
+    data_source: str
+    evaluation: Evaluation
+    report: str
+
+
+@flow(name="train", flow_run_name="{experiment.title}")
+def train(experiment: Experiment = Experiment.model_validate({}), resume: str | None = None) -> Trained:  # noqa: B008
+    """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
+
+    Args:
+        experiment: what to train, and how: a preset and what differs from it.
+        resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
+            experiment.
+    """
+    sha256 = None
+    if resume:
+        config, sha256 = unfinished_run(resume)
+        experiment = Experiment.model_validate(tomllib.loads(config))
+    prepared = prepare(experiment)
+    raw = prepared.raw
+    if sha256 not in {None, raw.sha256}:
+        raise InputError(f"run {resume} began with other data: SHA-256 {sha256}, now {raw.sha256}; start a new run")
+    if raw.source == "simulated":
+        log.warning("%s", BANNER)
+    tags = {
+        "preset": experiment.preset,
+        "data.source": raw.source,
+        "data.origin": raw.origin,
+        "data.sha256": raw.sha256,
+        "git.commit": git_commit(),
+    }
+    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+        run.write(CONFIG_FILE, experiment.to_toml())
+        run.log_dataset(prepared.frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
+        fitted = _fit(experiment, prepared, run)
+        _prove(experiment, prepared, run)
+        evaluation = _evaluate(experiment, prepared, fitted)
+        model_uri = _log(run, experiment, prepared, fitted, evaluation)
+        return Trained(run.run_id, model_uri, raw.source, evaluation, str(run.folder / "report.html"))
+
+
+def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
+    events = run.folder / "tensorboard"
+    with live_epochs(experiment.fit.epochs) as show:
+        fitted: Fitted = train_task(
+            experiment.model,
+            experiment.fit,
+            prepared.windows,
+            prepared.scaler,
+            checkpoints=run.folder / "checkpoints",
+            listeners=(show, run.log_epoch, event_writer(events)),
+        )
+    write_graph(events, fitted.network)
+    return fitted
+
+
+def _prove(experiment: Experiment, prepared: Prepared, run: Run) -> None:
+    def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
+        scaler = scale(frame, prepared.rows, experiment.readings, experiment.scale)
+        return scaler, window(frame, prepared.rows, experiment.readings, scaler, experiment.window)
+
+    proofs = prove_no_leakage_task(
+        prepared.frame, prepared.rows, prepared.scaler, prepared.windows, prepare=prepare_again
+    )
+    record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
+    run.write("leakage.json", json.dumps(record, indent=2) + "\n")
+    leaks = [proof.name for proof in proofs if not proof.passed]
+    if leaks:
+        raise LeakageError(
+            f"values from behind the cut have reached {' and '.join(leaks)}: see leakage.json of this run"
+        )
+
+
+def _evaluate(experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Evaluation:
+    windows = prepared.windows
+    evaluation: Evaluation = evaluate_task(
+        _forecaster(experiment, prepared, fitted.selected),
+        _forecaster(experiment, prepared, fitted.network),
+        windows,
+        known=windows.train + windows.validation if experiment.fit.refit else windows.train,
+        targets=experiment.readings.targets,
+    )
+    return evaluation
+
+
+def _forecaster(experiment: Experiment, prepared: Prepared, network: keras.Model) -> Forecaster:
+    return Forecaster(experiment.readings, experiment.window, prepared.scaler, network)
+
+
+def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
+    """Scores, model, forecasts and report; the model's URI."""
+    run.log_metrics({**evaluation.metrics(), "best_epoch": fitted.best_epoch}, step=len(fitted.history))
+    run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
+    forecaster = _forecaster(experiment, prepared, fitted.network)
+    run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
+    forecaster.network.save(run.folder / NETWORK_FILE)
+    evaluation.forecasts.to_parquet(run.folder / "forecasts.parquet", index=False)
+    page = report_task(_subject(run, experiment, prepared, fitted), evaluation, fitted.history, experiment.to_toml())
+    run.write("report.html", page.html)
+    run.write("forecast.png", page.forecast_png)
+    run.write("learning_curve.png", page.learning_png)
+    create_table_artifact([asdict(score) for score in evaluation.scores], key="scores", description=experiment.title)
+    example = prepared.frame.iloc[-experiment.window.lookback - _EXAMPLE_ROWS :].reset_index()
+    return run.log_forecaster(forecaster, example)
+
+
+def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Subject:
+    times = prepared.frame.index
+    parts = {f"{name} from": str(times[rows.start]) for name, rows in prepared.rows.items()}
+    facts = {
+        "run": run.run_id,
+        "data": f"{prepared.raw.source}, {prepared.raw.origin}",
+        "SHA-256": prepared.raw.sha256,
+        "rows": f"{len(times):,}",
+        **parts,
+        "last reading": str(times[-1]),
+        "seed": str(experiment.fit.seed),
+        "chosen epoch": f"{fitted.best_epoch} of {sum(epoch.phase == 'select' for epoch in fitted.history)}",
+        "seconds in training": f"{sum(epoch.seconds for epoch in fitted.history):.0f}",
+    }
+    return Subject(title=experiment.title, facts=facts, simulated=prepared.raw.source == "simulated")

@@ -1,0 +1,38 @@
+"""TensorFlow takes seconds to import, and Prefect's temporary server seconds to start: both at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def tensorflow_in_background() -> Iterator[None]:
+    """Import TensorFlow in another thread while the block begins; whoever imports it in the block waits for it."""
+    thread = threading.Thread(target=_import_tensorflow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _import_tensorflow() -> None:
+    with _native_log_hidden():
+        import keras  # noqa: F401
+
+
+@contextmanager
+def _native_log_hidden() -> Iterator[None]:
+    """TensorFlow's libraries greet on the file descriptor of standard error, whatever log level is set."""
+    screen = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+        os.close(nowhere)
