@@ -1,0 +1,301 @@
+"""The main job from end to end: real Prefect, real MLflow, a real if tiny network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from urllib.parse import urlparse
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from flows.experiment import Experiment, read_experiment
+from flows.train import Trained, train
+from model.errors import InputError
+from model.fit import DivergedError
+from tasks.leakage import LeakageError
+
+pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
+PARTS = {"train": "train", "validation": "val", "test": "test"}
+
+
+@pytest.fixture(scope="module")
+def experiment(small: tuple[str, ...]) -> Experiment:
+    return read_experiment(settings=[*small, "fit.refit=true"])
+
+
+@pytest.fixture(scope="module")
+def trained(experiment: Experiment, workspace: Path, prefect_server: None) -> Trained:
+    return train(experiment)
+
+
+@pytest.fixture(scope="module")
+def run(trained: Trained) -> Run:
+    return MlflowClient().get_run(trained.run_id)
+
+
+@pytest.fixture(scope="module")
+def artifacts(run: Run) -> Path:
+    return Path(urlparse(run.info.artifact_uri).path)
+
+
+def newest_run() -> Run:
+    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'appliances-energy'")
+    return MlflowClient().search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])[0]
+
+
+def test_the_run_is_where_a_bare_mlflow_ui_looks(run: Run, artifacts: Path, workspace: Path) -> None:
+    assert (workspace / "mlflow.db").exists()
+    assert artifacts.is_relative_to(workspace / "mlruns")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "recommended-simulated"
+
+
+def test_parameters_and_tags_say_what_was_done(run: Run, experiment: Experiment, trained: Trained) -> None:
+    assert run.data.params == {name: str(value) for name, value in experiment.flat().items()}
+    assert run.data.tags["preset"] == "recommended"
+    assert run.data.tags["data.source"] == "simulated"
+    assert len(run.data.tags["data.sha256"]) == 64
+    assert run.data.tags["git.commit"]
+    assert run.data.tags["diagnosis"] == trained.evaluation.diagnosis.verdict
+
+
+def test_every_epoch_is_logged(run: Run, experiment: Experiment) -> None:
+    client = MlflowClient()
+    for name in ("train_mse", "val_mse", "train_rmse", "learning_rate", "train_penalty"):
+        history = client.get_metric_history(run.info.run_id, name)
+        assert [point.step for point in history if point.step <= 2][:2] == [1, 2], name
+    assert {"refit_train_mse", "refit_train_rmse", "refit_learning_rate"} <= set(run.data.metrics)
+
+
+def test_final_scores_stand_beside_the_baselines(run: Run, trained: Trained) -> None:
+    metrics = run.data.metrics
+    for part in PARTS.values():
+        assert {f"{part}_{name}" for name in ("rmse", "mae", "r2", "mape", "skill")} <= set(metrics)
+    for baseline in ("mean", "persistence", "daily_naive", "ridge"):
+        assert {f"baseline_{baseline}_rmse", f"baseline_{baseline}_mae"} <= set(metrics)
+    assert metrics["test_skill"] == pytest.approx(1 - metrics["test_rmse"] / metrics["baseline_persistence_rmse"])
+    assert {name: metrics[name] for name in trained.evaluation.metrics()} == trained.evaluation.metrics()
+
+
+def test_the_scores_are_those_of_the_logged_forecasts(run: Run, artifacts: Path) -> None:
+    forecasts = pd.read_parquet(artifacts / "forecasts.parquet")
+    for part, prefix in PARTS.items():
+        rows = forecasts[forecasts["part"] == part]
+        error = rows["gru"].astype(float) - rows["actual"]
+        assert np.sqrt((error**2).mean()) == pytest.approx(run.data.metrics[f"{prefix}_rmse"], rel=1e-5)
+        assert error.abs().mean() == pytest.approx(run.data.metrics[f"{prefix}_mae"], rel=1e-5)
+
+
+def test_the_data_set_is_an_input_of_the_run(run: Run) -> None:
+    (used,) = run.inputs.dataset_inputs
+    assert used.dataset.source_type == "simulated"
+    assert used.dataset.digest == run.data.tags["data.sha256"][:36]
+    assert json.loads(used.dataset.profile)["num_rows"] == 19_735
+
+
+def test_nothing_leaked(artifacts: Path) -> None:
+    proofs = json.loads((artifacts / "leakage.json").read_text())
+    assert set(proofs) == {"training", "refit"}
+    for proof in proofs.values():
+        assert proof["passed"]
+        assert proof["altered_rows"] > 0
+        assert set(proof["before"]) == {"scaler", "training_windows", "training_targets"}
+
+
+def test_the_report_is_a_page_and_two_pictures(artifacts: Path, trained: Trained) -> None:
+    assert Path(trained.report) == artifacts / "report.html"
+    page = (artifacts / "report.html").read_text(encoding="utf-8")
+    assert trained.run_id in page
+    assert "SIMULATED" in page
+    for picture in ("forecast.png", "learning_curve.png"):
+        assert (artifacts / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_tensorboard_finds_scalars_and_graph(artifacts: Path) -> None:
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+
+    events = EventMultiplexer().AddRunsFromDirectory(str(artifacts))
+    events.Reload()
+    runs = events.Runs()
+    assert set(runs) == {f"tensorboard/{part}" for part in ("train", "validation", "refit")}
+    train_events = events.GetAccumulator("tensorboard/train")
+    assert set(runs["tensorboard/train"]["tensors"]) == {"learning_rate", "global_step", "MSE", "RMSE_Wh"}
+    assert set(runs["tensorboard/validation"]["tensors"]) == {"MSE", "RMSE_Wh"}
+    assert len(train_events.Tensors("MSE")) == 2
+    assert train_events.Graph().node
+
+
+def test_scores_are_a_prefect_artifact(trained: Trained) -> None:
+    from prefect.artifacts import Artifact
+
+    artifact = Artifact.get("scores")
+    assert artifact is not None
+    rows = json.loads(artifact.data)
+    assert len(rows) == 5 * 3
+    test_rmse = {row["model"]: row["rmse"] for row in rows if row["part"] == "test"}
+    assert test_rmse["gru"] == pytest.approx(trained.evaluation.metrics()["test_rmse"])
+
+
+def test_its_configuration_gives_the_same_scores_again(artifacts: Path, trained: Trained) -> None:
+    again = train(read_experiment(config=artifacts / "config.toml"))
+    assert again.run_id != trained.run_id
+    assert again.evaluation.metrics() == trained.evaluation.metrics()
+    pd.testing.assert_frame_equal(again.evaluation.forecasts, trained.evaluation.forecasts)
+
+
+def test_the_logged_model_forecasts_what_was_scored(trained: Trained, artifacts: Path) -> None:
+    from tasks.simulate import simulate
+
+    served = mlflow.pyfunc.load_model(trained.model_uri)
+    readings = simulate()
+    made = served.predict(readings, params={"every": True})
+    scored = pd.read_parquet(artifacts / "forecasts.parquet").query("part == 'test'")
+    merged = scored.merge(made, left_on="time", right_on="date")
+    assert len(merged) == len(scored) == 3947
+    np.testing.assert_allclose(merged["Appliances"], merged["gru"], rtol=1e-5)
+    newest = served.predict(readings.tail(6))
+    assert newest["date"].tolist() == [readings["date"].iloc[-1] + pd.Timedelta(minutes=10)]
+    assert newest["Appliances"].iloc[0] == pytest.approx(made["Appliances"].iloc[-1], rel=1e-5)
+
+
+def test_the_model_loads_without_this_repository(artifacts: Path, trained: Trained, tmp_path: Path) -> None:
+    """A Python that sees the installed packages, but neither this repository nor what links to it."""
+    model = mlflow.artifacts.download_artifacts(trained.model_uri, dst_path=str(tmp_path / "copy"))
+    program = f"""
+import sys
+sys.path.append({sysconfig.get_paths()["purelib"]!r})
+try:
+    import flows
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit("this repository is on the path")
+import json, mlflow, pandas
+example = json.load(open({model + "/input_example.json"!r}))
+readings = pandas.DataFrame(example["data"], columns=example["columns"])
+print(mlflow.pyfunc.load_model({model!r}).predict(readings).to_json())
+raise SystemExit("prefect was imported" if "prefect" in sys.modules else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout.splitlines()[-1])) == {"made_at", "date", "Appliances"}
+
+
+def test_the_model_names_its_requirements_and_signature(trained: Trained) -> None:
+    info = mlflow.models.get_model_info(trained.model_uri)
+    assert info.signature.inputs.input_names() == ["date", "Appliances"]
+    assert info.signature.outputs.input_names() == ["made_at", "date", "Appliances"]
+    local = Path(mlflow.pyfunc.get_model_dependencies(trained.model_uri))
+    packages = {line.split("==")[0] for line in local.read_text().splitlines()}
+    assert {"tensorflow", "keras", "pandas", "numpy", "pydantic"} <= packages
+    assert not {"prefect", "optuna", "wattcast"} & packages
+
+
+def test_a_diverging_loss_ends_the_run_as_failed(small: tuple[str, ...]) -> None:
+    settings = [*small, "fit.optimiser=sgd", "fit.initial_learning_rate=1e30", "fit.clip_norm=0"]
+    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) after \d+ updates"):
+        train(read_experiment(settings=settings))
+    run = newest_run()
+    assert run.info.status == "FAILED"
+    assert "lower fit.initial_learning_rate" in run.data.tags["failure"]
+
+
+def test_a_leak_ends_the_run_as_failed(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    from model import scaler
+    from tasks import scale
+
+    def leaking(frame: pd.DataFrame, rows: object, readings: object, config: object) -> scaler.Scaler:
+        return scaler.fit_scaler(frame, readings.targets, readings.features, config)
+
+    monkeypatch.setattr("flows.prepare.scale_task", leaking)
+    monkeypatch.setattr("flows.train.scale", leaking)
+    with pytest.raises(LeakageError, match="training and refit"):
+        train(read_experiment(settings=small))
+    assert scale.scale is not leaking
+    run = newest_run()
+    assert run.info.status == "FAILED"
+    proofs = json.loads((Path(urlparse(run.info.artifact_uri).path) / "leakage.json").read_text())
+    assert not proofs["training"]["passed"]
+    assert "test_rmse" not in run.data.metrics
+
+
+def test_bad_data_leaves_no_run(small: tuple[str, ...], house: pd.DataFrame, tmp_path: Path) -> None:
+    before = newest_run().info.run_id
+    file = tmp_path / "house.csv"
+    house.drop(columns="Appliances").to_csv(file, index=False)
+    with pytest.raises(InputError, match="'Appliances' is missing"):
+        train(read_experiment(settings=[*small, f"data={file}"]))
+    assert newest_run().info.run_id == before
+
+
+def test_a_file_of_ones_own(small: tuple[str, ...], house: pd.DataFrame, tmp_path: Path) -> None:
+    """Other names, another cadence, two targets, three steps at once, four ahead, features and dates."""
+    file = tmp_path / "office.csv"
+    office = house.iloc[::3].rename(columns={"date": "when", "Appliances": "load"})
+    office[["when", "load", "lights", "T_out"]].to_csv(file, index=False)
+    settings = [
+        *small,
+        f"data={file}",
+        "readings.timestamp=when",
+        "readings.cadence_minutes=30",
+        "readings.targets=['load', 'lights']",
+        "readings.features=['T_out']",
+        "readings.time=calendar",
+        "window.output_length=3",
+        "window.steps_ahead=4",
+        "split.validation_from=2016-01-25",
+        "split.test_from=2016-01-29",
+        "scale.targets=log",
+        "fit.loss=mae",
+    ]
+    trained = train(read_experiment(settings=settings))
+    metrics = trained.evaluation.metrics()
+    assert {"test_rmse", "test_rmse/lights", "baseline_ridge_mae/lights"} <= set(metrics)
+    test = trained.evaluation.forecasts.query("part == 'test'")
+    assert test["time"].min() == pd.Timestamp("2016-01-29")
+    assert set(test["time"] - test["made_at"]) == {pd.Timedelta(hours=hours) for hours in (2, 2.5, 3)}
+    served = mlflow.pyfunc.load_model(trained.model_uri)
+    assert served.predict(pd.read_csv(file).tail(6)).columns.tolist() == [
+        "made_at",
+        "when",
+        "load",
+        "lights",
+    ]
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint(
+    experiment: Experiment, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As abrupt as a signal: no `except Exception` sees it."""
+
+    def die(run: object, epoch: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.track.Run.log_epoch", die)
+        with pytest.raises(Killed):
+            train(experiment)
+    killed = newest_run()
+    assert killed.info.status == "KILLED"
+    resumed = train(resume=killed.info.run_id)
+    assert resumed.run_id == killed.info.run_id
+    assert MlflowClient().get_run(resumed.run_id).info.status == "FINISHED"
+    assert resumed.evaluation.metrics() == trained.evaluation.metrics()
+
+
+def test_what_cannot_be_resumed_is_refused(trained: Trained) -> None:
+    with pytest.raises(InputError, match="has finished, there is nothing to resume"):
+        train(resume=trained.run_id)
+    with pytest.raises(InputError, match="there is no run 'unknown'"):
+        train(resume="unknown")
