@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
 from flows.experiment import Experiment, describe, preset_names, read_experiment
 from flows.warmup import tensorflow_in_background
 from model.errors import InputError
+from model.fit import DivergedError
 
 if TYPE_CHECKING:
     from flows.train import Trained
@@ -71,7 +71,7 @@ def train(
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     _quiet_libraries()
-    _refuse_missing_file(experiment.data)
+    _check_own_file(experiment)
     with tensorflow_in_background():
         from flows.train import train as train_flow
 
@@ -93,12 +93,21 @@ def options(preset: Preset = None, config: Config = None) -> None:
 
 
 def main() -> None:
-    """Run the command; what the user can mend is one message and exit code 2."""
+    """Run the command: bad input is one message and exit code 2, a training that diverged one and exit code 1."""
     try:
         app()
-    except InputError as error:
+    except (InputError, DivergedError) as error:
         screen.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+class ScreenHandler(logging.Handler):
+    """Shows a warning as the command shows its errors: in full lines, however narrow the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        word = record.levelname.lower()
+        screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
 
 
 def _quiet_libraries() -> None:
@@ -108,17 +117,18 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,model")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    handler = RichHandler(logging.WARNING, console=screen, show_time=False, show_path=False)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for package in ("flows", "tasks", "model"):
-        logging.getLogger(package).addHandler(handler)
+        logging.getLogger(package).addHandler(ScreenHandler(logging.WARNING))
 
 
-def _refuse_missing_file(data: str) -> None:
-    """A file that is not there is said at once, not after Prefect has started."""
+def _check_own_file(experiment: Experiment) -> None:
+    """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
     from tasks.download import CHOICES, download
+    from tasks.validate import validate
 
-    if data not in CHOICES and not Path(data).expanduser().exists():
-        download(data)
+    if experiment.data not in CHOICES:
+        validate(download(experiment.data).frame, experiment.readings, window_rows=experiment.window.rows)
 
 
 def _record(trained: Trained) -> dict[str, Any]:

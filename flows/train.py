@@ -6,6 +6,7 @@ import json
 import logging
 import tomllib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,7 +27,7 @@ from tasks.progress import live_epochs
 from tasks.report import BANNER, Subject, report_task
 from tasks.scale import scale
 from tasks.tensorboard import event_writer, write_graph
-from tasks.track import CONFIG_FILE, Run, git_commit, tracked_run, unfinished_run
+from tasks.track import CONFIG_FILE, Run, tracked_run, unfinished_run
 from tasks.train import train_task
 from tasks.window import window
 
@@ -73,9 +74,9 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
         "data.source": raw.source,
         "data.origin": raw.origin,
         "data.sha256": raw.sha256,
-        "git.commit": git_commit(),
     }
-    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+    name = f"{experiment.preset}-{Path(raw.origin).stem if raw.source == 'file' else raw.source}"
+    with tracked_run(name, params=experiment.flat(), tags=tags, resume=resume) as run:
         run.write(CONFIG_FILE, experiment.to_toml())
         run.log_dataset(prepared.frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
         fitted = _fit(experiment, prepared, run)

@@ -7,6 +7,7 @@ equally hard, the step from training to validation is judged against the base's 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,8 +39,9 @@ class Diagnosis:
 
 def diagnose(error: Split[float], base: Split[float]) -> Diagnosis:
     """Compare the RMSEs in Wh of the network and of the base model on training and validation; test is not read."""
-    bias = error.train / base.train - 1
-    variance = (error.validation / error.train) / (base.validation / base.train) - 1
+    bias = _ratio(error.train, base.train) - 1
+    growth, base_growth = _ratio(error.validation, error.train), _ratio(base.validation, base.train)
+    variance = _ratio(growth, base_growth) - 1
     faults = []
     if bias > UNDERFIT_MARGIN:
         faults.append("underfit")
@@ -48,7 +50,14 @@ def diagnose(error: Split[float], base: Split[float]) -> Diagnosis:
     verdict: Verdict = " and ".join(faults) or "good"  # type: ignore[assignment]
     reason = (
         f"the training error of {error.train:.1f} Wh lies {abs(bias):.0%} {'above' if bias > 0 else 'below'} the "
-        f"base's {base.train:.1f}, and validation is {error.validation / error.train:.2f} times training where the "
-        f"base's is {base.validation / base.train:.2f} times"
+        f"base's {base.train:.1f}, and validation is {growth:.2f} times training where the base's is "
+        f"{base_growth:.2f} times"
     )
     return Diagnosis(verdict, reason, _ADVICE[verdict])
+
+
+def _ratio(error: float, other: float) -> float:
+    """How often `other` fits into `error`; once where both are zero."""
+    if other == 0:
+        return 1.0 if error == 0 else math.inf
+    return error / other

@@ -42,9 +42,13 @@ class Scaler:
     scale: Floats  # [C]
 
     def transform(self, frame: pd.DataFrame) -> npt.NDArray[np.float32]:
-        """The columns of `frame`, scaled, `[S, C]`; `frame` is not changed."""
+        """The columns of `frame`, scaled, `[S, C]`; `frame` is not changed.
+
+        Raises:
+            InputError: a reading whose logarithm is needed is below zero.
+        """
         values = frame.loc[:, list(self.columns)].to_numpy(np.float64, copy=True)
-        np.log1p(values, out=values, where=self.log)
+        _take_logarithms(values, self.columns, self.log)
         values -= self.offset
         values /= self.scale
         return values.astype(np.float32)
@@ -84,19 +88,21 @@ def fit_scaler(train: pd.DataFrame, targets: tuple[str, ...], features: tuple[st
     columns = targets + features
     log = np.array([config.targets == "log"] * len(targets) + [False] * len(features))
     values = train.loc[:, list(columns)].to_numpy(np.float64, copy=True)  # [S, C]
-    negative = [
-        name for name, column, logged in zip(columns, values.T, log, strict=True) if logged and column.min() < 0
-    ]
+    _take_logarithms(values, columns, log)
+    methods = np.array([config.targets] * len(targets) + [config.features] * len(features))
+    minmax = methods == "minmax"
+    offset = np.where(minmax, values.min(axis=0), values.mean(axis=0))
+    scale = np.where(minmax, np.ptp(values, axis=0), values.std(axis=0))
+    constant = np.ptp(values, axis=0) == 0  # the deviation of equal numbers may round to a hair above zero
+    return Scaler(columns, log, offset, np.where(constant, 1.0, scale))
+
+
+def _take_logarithms(values: Floats, columns: tuple[str, ...], log: npt.NDArray[np.bool_]) -> None:
+    """Replace the `log` columns of `values` `[S, C]` by `log(1 + value)`; rows to come may be NaN."""
+    low = np.asarray((values < 0).any(axis=0) & log)
+    negative = [name for name, is_low in zip(columns, low, strict=True) if is_low]
     if negative:
         raise InputError(
             f"scale.targets = 'log' needs readings of zero or more, {negative} fall below; use 'standard' or 'minmax'"
         )
     np.log1p(values, out=values, where=log)
-    methods = np.array([config.targets] * len(targets) + [config.features] * len(features))
-    minmax = methods == "minmax"
-    offset = np.where(minmax, values.min(axis=0), values.mean(axis=0))
-    scale = np.where(minmax, np.ptp(values, axis=0), values.std(axis=0))
-    constant = (np.ptp(values, axis=0) == 0) | (
-        scale == 0
-    )  # the deviation of equal numbers may round to a hair above 0
-    return Scaler(columns, log, offset, np.where(constant, 1.0, scale))

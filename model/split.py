@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Generic, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
 
 from model.errors import InputError
 
@@ -26,8 +25,12 @@ class SplitConfig(BaseModel):
 
     train: float = Field(0.6, gt=0, lt=1, description="fraction of the rows that trains, the oldest ones")
     validation: float = Field(0.2, gt=0, lt=1, description="fraction of the rows after them that every choice uses")
-    validation_from: datetime | None = Field(None, description="first time stamp of validation, in place of fractions")
-    test_from: datetime | None = Field(None, description="first time stamp of the test part, in place of fractions")
+    validation_from: NaiveDatetime | None = Field(
+        None, description="first time stamp of validation, in place of fractions"
+    )
+    test_from: NaiveDatetime | None = Field(
+        None, description="first time stamp of the test part, in place of fractions"
+    )
 
     @model_validator(mode="after")
     def _parts_exist(self) -> SplitConfig:

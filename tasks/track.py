@@ -6,11 +6,13 @@ be set from outside by `MLFLOW_RUN_ID`, is never asked.
 
 from __future__ import annotations
 
+import getpass
+import hashlib
 import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +23,20 @@ from urllib.request import url2pathname
 
 import mlflow
 import pandas as pd
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
 
 from model import pyfunc
 from model.errors import InputError
@@ -40,6 +49,7 @@ FORECASTER = "forecaster"
 """The name under which a run keeps its model."""
 CONFIG_FILE = "config.toml"
 """The artifact that reproduces a run."""
+_TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI expects language models
 _SERVING_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pydantic")
 
 
@@ -118,12 +128,12 @@ def tracked_run(
 
     It ends FINISHED, FAILED with the tag `failure`, or KILLED.
     """
-    client = MlflowClient()
+    client = _client()
     if resume:
         run_id = resume
         client.update_run(run_id, status="RUNNING")
     else:
-        run_id = client.create_run(_experiment_id(client), run_name=name, tags=dict(tags)).info.run_id
+        run_id = client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags}).info.run_id
         client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
     with _artifact_folder(client, run_id) as folder:
         try:
@@ -145,7 +155,7 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         InputError: there is no such run, it has finished, or it ended before it wrote its configuration.
     """
     try:
-        run = MlflowClient().get_run(run_id)
+        run = _client().get_run(run_id)
     except MlflowException:
         raise InputError(
             f"there is no run {run_id!r} in {mlflow.get_tracking_uri()}: `mlflow ui` shows the ids of all runs"
@@ -172,7 +182,19 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))
 
 
-def git_commit() -> str:
+def _origin() -> dict[str, str]:
+    """Who runs which code, in MLflow's own tags and as `git.commit`."""
+    commit = _git_commit()
+    return {
+        "git.commit": commit,
+        MLFLOW_GIT_COMMIT: commit,
+        MLFLOW_USER: getpass.getuser(),
+        MLFLOW_SOURCE_NAME: "wattcast",
+        MLFLOW_SOURCE_TYPE: "PROJECT",
+    }
+
+
+def _git_commit() -> str:
     """The commit of this code, `-dirty` behind it where files differ from it; `unknown` outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
@@ -181,10 +203,26 @@ def git_commit() -> str:
         return "unknown"
 
 
+def _client() -> MlflowClient:
+    """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
+    uri = mlflow.get_tracking_uri()
+    name = f"wattcast-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
+    with FileLock(Path(tempfile.gettempdir()) / name):
+        return MlflowClient(uri)
+
+
 def _experiment_id(client: MlflowClient) -> str:
+    if client.get_experiment_by_name(EXPERIMENT) is None:
+        with suppress(MlflowException):  # another process may have made it by now
+            client.create_experiment(EXPERIMENT, tags=_TRAINING_VIEW)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        return str(client.create_experiment(EXPERIMENT))
+        raise RuntimeError(f"MLflow gave no experiment {EXPERIMENT!r} at {mlflow.get_tracking_uri()}")
+    if experiment.lifecycle_stage != "active":
+        raise InputError(
+            f"the MLflow experiment {EXPERIMENT!r} is deleted: bring it back with "
+            f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+        )
     return str(experiment.experiment_id)
 
 

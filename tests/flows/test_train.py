@@ -63,7 +63,7 @@ def test_parameters_and_tags_say_what_was_done(run: Run, experiment: Experiment,
     assert run.data.tags["preset"] == "recommended"
     assert run.data.tags["data.source"] == "simulated"
     assert len(run.data.tags["data.sha256"]) == 64
-    assert run.data.tags["git.commit"]
+    assert run.data.tags["git.commit"] == run.data.tags["mlflow.source.git.commit"] != ""
     assert run.data.tags["diagnosis"] == trained.evaluation.diagnosis.verdict
 
 
