@@ -70,7 +70,7 @@ def train(
         raise InputError("--resume takes everything from the run that it goes on with: give no other option but --json")
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
-    _quiet_libraries()
+    _set_up_libraries()
     _check_own_file(experiment)
     with tensorflow_in_background():
         from flows.train import train as train_flow
@@ -110,12 +110,18 @@ class ScreenHandler(logging.Handler):
         screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
 
 
-def _quiet_libraries() -> None:
-    """Our own warnings on the screen; of the libraries what is critical. A user's own settings win."""
+def _set_up_libraries() -> None:
+    """Our own warnings on the screen, of the libraries what is critical; time and a way for Prefect's local server.
+
+    A user's own settings win.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,model")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    no_proxy = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
+    os.environ[no_proxy] = ",".join(filter(None, [os.environ.get(no_proxy), "127.0.0.1", "localhost"]))
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for package in ("flows", "tasks", "model"):

@@ -41,7 +41,9 @@ class Forecaster:
         return self.scaler.inverse(scaled, first=len(self.readings.targets))
 
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
-        """Forecasts from raw readings: the newest one, or with `every` one from each moment with enough history.
+        """Forecasts from raw readings: the newest one, or with `every` one from each moment that has enough history.
+
+        With `every`, a moment whose forecast would fall into a gap of the readings is left out.
 
         `readings` has a column (or index) of time stamps and at least `window.lookback` rows without a gap before the
         moment of the forecast. One row of the result is one step: `made_at` (time stamp of the newest reading that was

@@ -1,0 +1,195 @@
+"""What the seed's three scripts compute, written out in plain numpy (float64), with its gradients by hand.
+
+Sources: TensorFlow 1's `GRUCell`, `MultiRNNCell`, `DropoutWrapper`, `l2_regularizer`, `exponential_decay` and
+`clip_by_global_norm` as documented, and the chapter's graph. Nothing here knows Keras or the project, but for the two
+functions that translate the layout of weights.
+
+B: windows in a batch. T: lookback. F: input columns. U: units of a cell. R: width of the readout. K: outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Weights = dict[str, Array]
+"""By TF1's names: `cell_0/gates/kernel` [F + U, 2U], `cell_0/candidate/kernel` [F + U, U], ..., `prediction/kernel`."""
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Which elements one draw kept, and the probability of that."""
+
+    kept: npt.NDArray[np.bool_]
+    keep_prob: float
+
+    @property
+    def factor(self) -> Array:
+        """Inverted dropout: what is kept grows, so that the mean stays."""
+        return self.kept / self.keep_prob
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The choices in which the three scripts differ."""
+
+    cells: int
+    readout: Literal["states", "last_state", "last_output"] = "states"
+    regularisation_scale: float = 0.0
+    dropouts: Mapping[str, Dropout] = field(default_factory=dict)
+    """`input_0` [B, T, F], `output_0` [B, T, U], ... and `readout` [B, R]: a fresh draw for each time step."""
+
+
+class Step(NamedTuple):
+    """What one cell did at one time step, kept for the way back."""
+
+    x: Array
+    h: Array
+    r: Array
+    u: Array
+    c: Array
+
+
+class Pass(NamedTuple):
+    prediction: Array  # [B, K]
+    steps: list[list[Step]]  # [T][cells]
+    readout: Array  # [B, R] behind its dropout
+    hidden: Array  # [B, H] what the prediction layer reads
+
+
+class Losses(NamedTuple):
+    mse: float
+    penalty: float
+
+    @property
+    def total(self) -> float:
+        return self.mse + self.penalty
+
+
+def sigmoid(a: Array) -> Array:
+    return 1 / (1 + np.exp(-a))
+
+
+def gru_cell(weights: Weights, cell: int, x: Array, h: Array) -> tuple[Array, Step]:
+    """One step of TF1's GRUCell: the reset gate comes first in the kernel and acts before the matrix product."""
+    name = f"cell_{cell}"
+    gates = sigmoid(np.hstack([x, h]) @ weights[f"{name}/gates/kernel"] + weights[f"{name}/gates/bias"])
+    r, u = np.split(gates, 2, axis=1)
+    c = np.tanh(np.hstack([x, r * h]) @ weights[f"{name}/candidate/kernel"] + weights[f"{name}/candidate/bias"])
+    return u * h + (1 - u) * c, Step(x, h, r, u, c)
+
+
+def forward(weights: Weights, graph: Graph, inputs: Array) -> Pass:
+    """`inputs` [B, T, F] through the stacked cells step by step, as `dynamic_rnn` does, to the prediction."""
+    batch, length, _ = inputs.shape
+    states = [np.zeros((batch, len(weights[f"cell_{i}/candidate/bias"]))) for i in range(graph.cells)]
+    steps: list[list[Step]] = []
+    for t in range(length):
+        x, done = inputs[:, t], []
+        for i in range(graph.cells):
+            states[i], step = gru_cell(weights, i, x * _factor(graph, f"input_{i}", t), states[i])
+            x = states[i] * _factor(graph, f"output_{i}", t)
+            done.append(step)
+        steps.append(done)
+    readout = {"states": np.hstack(states), "last_state": states[-1], "last_output": x}[graph.readout]
+    readout = readout * _factor(graph, "readout")
+    hidden = np.tanh(readout @ weights["tanh/kernel"] + weights["tanh/bias"]) if "tanh/kernel" in weights else readout
+    return Pass(hidden @ weights["prediction/kernel"] + weights["prediction/bias"], steps, readout, hidden)
+
+
+def losses(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> Losses:
+    """Mean squared error, and `scale * sum(W^2) / 2` over the tanh layer's kernel."""
+    error = forward(weights, graph, inputs).prediction - truth
+    kernel = weights.get("tanh/kernel", np.zeros(1))
+    return Losses(float(np.mean(error**2)), float(graph.regularisation_scale * np.sum(kernel**2) / 2))
+
+
+def gradients(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> Weights:
+    """The gradient of the total loss in every weight, by back-propagation through time."""
+    done = forward(weights, graph, inputs)
+    slopes = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    output = 2 * (done.prediction - truth) / truth.size  # [B, K]
+    below = _dense_backward(weights, slopes, "prediction", done.hidden, output)
+    if "tanh/kernel" in weights:
+        below = _dense_backward(weights, slopes, "tanh", done.readout, below * (1 - done.hidden**2))
+        slopes["tanh/kernel"] += graph.regularisation_scale * weights["tanh/kernel"]
+    below = below * _factor(graph, "readout")  # [B, R]
+    states = [np.zeros_like(step.h) for step in done.steps[-1]]
+    outputs = np.zeros_like(states[-1])  # what reaches the last step's output from above
+    if graph.readout == "states":
+        states = np.split(below, np.cumsum([state.shape[1] for state in states])[:-1], axis=1)
+    elif graph.readout == "last_state":
+        states[-1] = below
+    else:
+        outputs = below
+    for t in reversed(range(len(done.steps))):
+        above = outputs
+        for i in reversed(range(graph.cells)):
+            state = states[i] + above * _factor(graph, f"output_{i}", t)
+            inner, states[i] = _cell_backward(weights, slopes, i, done.steps[t][i], state)
+            above = inner * _factor(graph, f"input_{i}", t)
+        outputs = np.zeros_like(outputs)
+    return slopes
+
+
+def decayed(initial: float, rate: float, decay_steps: int, step: int) -> float:
+    """Exponential staircase decay: the learning rate of update number `step`, counted from 0."""
+    return initial * rate ** math.floor(step / decay_steps)
+
+
+def descend(weights: Weights, slopes: Weights, learning_rate: float, clip_norm: float = 0.0) -> Weights:
+    """One step of plain gradient descent; `clip_norm` bounds the norm of all gradients together, 0 does not."""
+    norm = math.sqrt(sum(float(np.sum(slope**2)) for slope in slopes.values()))
+    shrink = clip_norm / max(norm, clip_norm) if clip_norm else 1.0
+    return {name: weight - learning_rate * shrink * slopes[name] for name, weight in weights.items()}
+
+
+def from_keras(arrays: Mapping[str, list[npt.NDArray[np.float32]]], cells: int) -> Weights:
+    """Weights of layers `gru_1`, ..., `tanh`, `output` in TF1's layout: Keras has the gates in the order z, r, h."""
+    weights: Weights = {}
+    for i in range(cells):
+        kernel, recurrent, bias = (array.astype(np.float64) for array in arrays[f"gru_{i + 1}"])
+        (xz, xr, xh), (hz, hr, hh), (bz, br, bh) = (np.split(a, 3, axis=-1) for a in (kernel, recurrent, bias))
+        weights[f"cell_{i}/gates/kernel"] = np.block([[xr, xz], [hr, hz]])
+        weights[f"cell_{i}/gates/bias"] = np.hstack([br, bz])
+        weights[f"cell_{i}/candidate/kernel"] = np.vstack([xh, hh])
+        weights[f"cell_{i}/candidate/bias"] = bh
+    for name, layer in (("tanh", "tanh"), ("prediction", "output")):
+        if layer in arrays:
+            weights[f"{name}/kernel"], weights[f"{name}/bias"] = (a.astype(np.float64) for a in arrays[layer])
+    return weights
+
+
+def _factor(graph: Graph, name: str, step: int | None = None) -> Array | float:
+    if name not in graph.dropouts:
+        return 1.0
+    factor = graph.dropouts[name].factor
+    return factor if step is None else factor[:, step]
+
+
+def _dense_backward(weights: Weights, slopes: Weights, name: str, read: Array, slope: Array) -> Array:
+    slopes[f"{name}/kernel"] += read.T @ slope
+    slopes[f"{name}/bias"] += slope.sum(axis=0)
+    return slope @ weights[f"{name}/kernel"].T
+
+
+def _cell_backward(weights: Weights, slopes: Weights, cell: int, step: Step, slope: Array) -> tuple[Array, Array]:
+    """The slopes of the cell's input and of its previous state, from that of its new state."""
+    x, h, r, u, c = step
+    name, width = f"cell_{cell}", x.shape[1]
+    candidate = slope * (1 - u) * (1 - c**2)  # [B, U] before the tanh
+    slopes[f"{name}/candidate/kernel"] += np.hstack([x, r * h]).T @ candidate
+    slopes[f"{name}/candidate/bias"] += candidate.sum(axis=0)
+    through = candidate @ weights[f"{name}/candidate/kernel"].T  # [B, F + U]
+    reset = through[:, width:]  # slope of r * h
+    gates = np.hstack([reset * h * r * (1 - r), slope * (h - c) * u * (1 - u)])  # [B, 2U] before the sigmoid
+    slopes[f"{name}/gates/kernel"] += np.hstack([x, h]).T @ gates
+    slopes[f"{name}/gates/bias"] += gates.sum(axis=0)
+    back = gates @ weights[f"{name}/gates/kernel"].T
+    return through[:, :width] + back[:, :width], slope * u + reset * r + back[:, width:]

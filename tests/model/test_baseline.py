@@ -1,0 +1,156 @@
+"""Baselines against numbers worked out by hand. One step is six hours here, so that a day has four."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from tiny import counting_series, house, prepare, with_readings
+
+from model import baseline
+from model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, fit_baselines
+from model.split import Split
+from model.windows import Series, WindowConfig, Windows, calendar, make_windows
+
+SIX_HOURS = pd.Timedelta(hours=6)
+
+
+def six_hourly(points: list[int], **config: int) -> Windows:
+    """All windows over readings that are their point's number: 0 is Monday 0:00, 4 is Tuesday 0:00."""
+    times = pd.date_range("2016-01-11", periods=max(points) + 1, freq=SIX_HOURS)[points]
+    values = np.array(points, np.float32)[:, None]
+    series = Series(times=times, inputs=values, targets=values, readings=values, calendar=calendar(times))
+    return make_windows(series, range(len(points)), SIX_HOURS, WindowConfig(**config))
+
+
+def test_mean_is_that_of_all_training_targets():
+    windows = make_windows(
+        counting_series(5, targets=2),
+        range(5),
+        pd.Timedelta(minutes=10),
+        WindowConfig(lookback=1, output_length=2),
+    )
+    mean = Mean.fit(windows)  # targets 1 2, 2 3, 3 4
+    np.testing.assert_allclose(mean.mean, [2.5, 1002.5])
+    forecast = mean.predict(windows.take(slice(0, 2)))
+    assert forecast.shape == (2, 2, 2)
+    np.testing.assert_allclose(forecast[1, 0], [2.5, 1002.5])
+
+
+def test_persistence_repeats_the_newest_reading():
+    windows = six_hourly(list(range(8)), lookback=3, steps_ahead=2, output_length=2)
+    assert windows.target_rows.tolist() == [[4, 5], [5, 6], [6, 7]]
+    assert Persistence().predict(windows)[..., 0].tolist() == [[2, 2], [3, 3], [4, 4]]
+
+
+def test_daily_naive_takes_the_same_time_of_the_newest_known_day():
+    windows = six_hourly(list(range(12)), lookback=5)
+    assert windows.target_rows[:, 0].tolist() == [5, 6, 7, 8, 9, 10, 11]
+    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("steps_ahead", "days_back"),
+    [(1, 1), (3, 1), (4, 1), (5, 2), (8, 2), (9, 3)],  # exactly a day ahead: the newest reading is that time of day
+)
+def test_daily_naive_never_reads_behind_the_newest_reading(steps_ahead, days_back):
+    windows = six_hourly(list(range(24)), lookback=9, steps_ahead=steps_ahead)
+    expected = windows.target_rows - 4 * days_back
+    np.testing.assert_array_equal(DailyNaive().predict(windows)[..., 0], expected)
+    assert (expected <= windows.newest_row[:, None]).all()
+    assert (expected > windows.newest_row[:, None] - 4).all()
+
+
+def test_daily_naive_falls_back_to_persistence_where_a_gap_took_that_reading():
+    points = [0, 1, 2, 3, 4, 7, 8, 9, 10, 11]  # 5 and 6 were never measured
+    windows = six_hourly(points, lookback=2)
+    targets = [points[row] for row in windows.target_rows[:, 0]]
+    assert targets == [2, 3, 4, 9, 10, 11]
+    # no day before 2 and 3; 4 has 0; 9 and 10 lack 5 and 6; 11 has 7
+    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 0, 8, 9, 7]
+
+
+def test_ridge_is_that_of_the_lags_and_the_calendar_of_the_first_step():
+    window = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
+    train = prepare(house(400), window=window).windows.train
+    rows = []
+    for start in train.starts:
+        history = train.series.readings[start : start + 3, 0]
+        rows.append([*history, *calendar(train.series.times[[start + 4]])[0]])
+    features = np.array(rows, np.float64)
+    truth = np.stack([train.series.readings[start + 4 : start + 6, 0] for start in train.starts]).astype(np.float64)
+    centre = features.mean(axis=0)
+    # (X'X + I) w = X'y on centred columns
+    centred = features - centre
+    weights = np.linalg.solve(centred.T @ centred + np.eye(8), centred.T @ (truth - truth.mean(axis=0)))
+    expected = (features - centre) @ weights + truth.mean(axis=0)
+    given = RidgeOnLags.fit(train).predict(train)
+    assert given.shape == (len(train), 2, 1)
+    np.testing.assert_allclose(given[..., 0], expected, rtol=1e-3)
+    np.testing.assert_allclose(expected, Ridge().fit(features, truth).predict(features), rtol=1e-9)
+
+
+def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_the_first_target():
+    """Weights of one 1 each hand single inputs through: the oldest and newest lag, and the calendar's five columns."""
+    windows = six_hourly(list(range(30)), lookback=3, steps_ahead=2, output_length=7)
+    ridge = RidgeOnLags(np.eye(8)[:, [0, 2, 3, 4, 5, 6, 7]], np.full(7, 0.5))
+    handed = ridge.predict(windows)[..., 0] - 0.5
+    np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
+    np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
+    np.testing.assert_allclose(handed[:, 2:], windows.series.calendar[windows.starts + 4], atol=1e-6)
+
+
+def test_ridge_forecasts_do_not_depend_on_the_chunks(monkeypatch):
+    windows = prepare(house()).windows
+    ridge = RidgeOnLags.fit(windows.train)
+    whole = ridge.predict(windows.test)
+    monkeypatch.setattr(baseline, "_CHUNK", 4)
+    np.testing.assert_allclose(ridge.predict(windows.test), whole, rtol=1e-6)
+
+
+# All of them
+
+
+@pytest.fixture(scope="module")
+def two_targets() -> Split[Windows]:
+    raw = house(400)
+    readings = prepare(raw).frame  # Appliances, lights
+    series = counting_series(len(readings), targets=2)
+    values = readings.to_numpy(np.float32)
+    _, _, parts = prepare(raw, window=WindowConfig(lookback=4, output_length=3))
+    return parts.map(
+        lambda part: with_readings(part, inputs=values, targets=values, readings=values, times=series.times)
+    )
+
+
+def test_all_forecast_every_step_of_every_target_in_wh(two_targets):
+    baselines = fit_baselines(two_targets.train)
+    assert list(baselines) == ["mean", "persistence", "daily_naive", "ridge"]
+    for name, predictor in baselines.items():
+        forecast = predictor.predict(two_targets.test)
+        assert forecast.shape == two_targets.test.actual.shape == (len(two_targets.test), 3, 2), name
+        assert forecast.dtype == np.float64
+        assert np.isfinite(forecast).all()
+    ridge = baselines["ridge"].predict(two_targets.train)
+    assert np.mean((ridge - two_targets.train.actual) ** 2) < np.mean(
+        (baselines["mean"].predict(two_targets.train) - two_targets.train.actual) ** 2
+    )
+
+
+def test_no_baseline_reads_behind_the_moment_of_its_forecast(two_targets):
+    """Every reading behind the cut is changed: forecasts made before it stay byte for byte the same."""
+    test = two_targets.test
+    early = test.take(slice(0, 20))
+    cut = int(early.newest_row.max()) + 1
+    changed = test.series.readings.copy()
+    changed[cut:] = 7 * changed[cut:] + 1000
+    for name, predictor in fit_baselines(two_targets.train).items():
+        spoilt = predictor.predict(with_readings(early, readings=changed))
+        assert spoilt.tobytes() == predictor.predict(early).tobytes(), name
+    assert not np.array_equal(changed[test.newest_row], test.series.readings[test.newest_row])
+
+
+def test_baselines_of_a_house_that_uses_the_same_energy_all_the_time():
+    windows = six_hourly(list(range(12)), lookback=2)
+    still = with_readings(windows, readings=np.full_like(windows.series.readings, 60))
+    for name, predictor in fit_baselines(still).items():
+        np.testing.assert_allclose(predictor.predict(still), 60, rtol=1e-6, err_msg=name)

@@ -1,0 +1,347 @@
+"""Training: repeatable, resumable, honest about which rows it reads."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from tiny import Prepared, house, prepare, with_readings
+
+from model.fit import DivergedError, Epoch, FitConfig, Fitted, Update, _compile_update, _Fitting, train_network
+from model.gru import GRUConfig, LayerConfig, forecast_scaled
+from model.windows import WindowConfig
+
+NETWORK = GRUConfig(layers=(LayerConfig(units=3, input_keep_prob=0.8),), readout_keep_prob=0.7)
+SHORT = FitConfig(initial_learning_rate=0.02, epochs=4, patience=4, batch_size=16, refit=True, seed=1)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(house(110), window=WindowConfig(lookback=3))
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Prepared) -> Fitted:
+    """The training that the others are compared with."""
+    return train(prepared)
+
+
+def train(prepared: Prepared, *, network: GRUConfig = NETWORK, fit: FitConfig = SHORT, **options: object) -> Fitted:
+    return train_network(network, fit, prepared.windows, prepared.scaler, **options)
+
+
+def same_weights(one: Fitted, other: Fitted) -> bool:
+    """Bit for bit, in the product and in the network that was selected."""
+    return all(
+        a.tobytes() == b.tobytes()
+        for name in ("network", "selected")
+        for a, b in zip(getattr(one, name).get_weights(), getattr(other, name).get_weights(), strict=True)
+    )
+
+
+def without_clock(history: tuple[Epoch, ...]) -> list[Epoch]:
+    return [replace(epoch, seconds=0.0) for epoch in history]
+
+
+def validation_mse(fitted: Fitted, prepared: Prepared) -> float:
+    windows = prepared.windows.validation
+    error = windows.series.targets[windows.target_rows].astype(np.float64) - forecast_scaled(fitted.selected, windows)
+    return float(np.mean(error**2))
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], dict[int, list[np.ndarray]]]:
+    """Puts validation losses that are known in advance in place of the real ones, and keeps each epoch's weights."""
+
+    def install(losses: list[float]) -> dict[int, list[np.ndarray]]:
+        weights: dict[int, list[np.ndarray]] = {}
+
+        def validate(fitting: _Fitting) -> dict[str, float]:
+            if fitting.validation is None:
+                return {}
+            number = len(fitting.history) + 1
+            weights[number] = fitting.network.get_weights()
+            return dict.fromkeys(("val_loss", "val_mse", "val_rmse"), losses[number - 1])
+
+        monkeypatch.setattr(_Fitting, "_validate", validate)
+        return weights
+
+    return install
+
+
+# Repeats
+
+
+def test_one_seed_gives_one_result_bit_for_bit_and_the_test_part_is_never_read(prepared, trained):
+    """Two trainings with dropout, the second on data whose test part is gone."""
+    series = prepared.windows.train.series
+    first = prepared.windows.test.target_rows[0, 0]
+    spoilt = {name: getattr(series, name).copy() for name in ("inputs", "targets", "readings", "calendar")}
+    for array in spoilt.values():
+        array[first:] = np.nan
+    hidden = prepared._replace(windows=prepared.windows.map(lambda part: with_readings(part, **spoilt)))
+    again = train(hidden)
+    assert same_weights(trained, again)
+    assert without_clock(again.history) == without_clock(trained.history)
+
+
+def test_another_seed_gives_another_result(prepared, trained):
+    other = train(prepared, fit=SHORT.model_copy(update={"seed": 2, "epochs": 1}))
+    assert other.history[0].train_loss != trained.history[0].train_loss
+    assert not same_weights(other, trained)
+
+
+def test_nothing_that_was_given_is_changed(prepared):
+    series = prepared.windows.train.series
+    arrays = (series.inputs, series.targets, series.readings, series.calendar, prepared.windows.train.starts)
+    before = [array.tobytes() for array in arrays]
+    train(prepared, fit=FitConfig(epochs=1, batch_size=16))
+    assert [array.tobytes() for array in arrays] == before
+
+
+# The history
+
+
+def test_history_counts_epochs_and_updates_in_both_phases(prepared, trained):
+    chosen = trained.best_epoch
+    assert [(epoch.phase, epoch.number) for epoch in trained.history] == [
+        *(("select", number) for number in range(1, 5)),
+        *(("refit", number) for number in range(1, chosen + 1)),
+    ]
+    select, refit = trained.history[:4], trained.history[4:]
+    a_pass = math.ceil(len(prepared.windows.train) / 16)
+    a_longer_pass = math.ceil((len(prepared.windows.train) + len(prepared.windows.validation)) / 16)
+    assert a_longer_pass > a_pass
+    assert [epoch.step for epoch in select] == [a_pass * number for number in range(1, 5)]
+    assert [epoch.step for epoch in refit] == [a_longer_pass * number for number in range(1, chosen + 1)]
+    assert all(epoch.val_loss is epoch.val_mse is epoch.val_rmse is None for epoch in refit)
+    assert all(epoch.seconds > 0 for epoch in trained.history)
+
+
+def test_selected_network_has_the_best_weights(prepared, trained):
+    select = trained.history[:4]
+    assert trained.best_epoch == 1 + int(np.argmin([epoch.val_loss for epoch in select]))
+    best = select[trained.best_epoch - 1]
+    assert validation_mse(trained, prepared) == pytest.approx(best.val_mse, rel=1e-6)
+    assert best.val_loss == pytest.approx(best.val_mse, rel=1e-6)
+    forecast = prepared.scaler.inverse(forecast_scaled(trained.selected, prepared.windows.validation), first=1)
+    error = prepared.windows.validation.actual - forecast
+    assert best.val_rmse == pytest.approx(float(np.sqrt(np.mean(error**2))), rel=1e-6)
+
+
+def test_refit_is_another_network_than_the_selected_one(prepared, trained):
+    assert trained.network is not trained.selected
+    kept = train(prepared, fit=SHORT.model_copy(update={"refit": False}))
+    assert kept.network is kept.selected
+    assert without_clock(kept.history) == without_clock(trained.history[:4])
+    for a, b in zip(kept.network.get_weights(), trained.selected.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_refit_is_a_training_on_training_and_validation_for_the_chosen_number_of_epochs(prepared, judge):
+    """The same training told in another way: both parts are given as training, and no choice is left to validation."""
+    judge([2.0, 1.0, 1.5])
+    fit = SHORT.model_copy(update={"epochs": 3})
+    refitted = train(prepared, fit=fit)
+    assert refitted.best_epoch == 2
+    both = replace(prepared.windows, train=prepared.windows.train + prepared.windows.validation)
+    told = train(prepared._replace(windows=both), fit=fit.model_copy(update={"epochs": 2, "refit": False}))
+    assert [epoch.train_loss for epoch in refitted.history[3:]] == [epoch.train_loss for epoch in told.history]
+    for a, b in zip(refitted.network.get_weights(), told.network.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_each_epoch_visits_every_window_once_in_a_new_order(prepared, monkeypatch):
+    batches: list[list[int]] = []
+
+    def recorded(*given: object) -> Update:
+        update = _compile_update(*given)
+
+        def record(starts: np.ndarray) -> tuple:
+            batches.append(starts.tolist())
+            return update(starts)
+
+        return record
+
+    monkeypatch.setattr("model.fit._compile_update", recorded)
+    train(prepared, fit=FitConfig(epochs=2, batch_size=16))
+    windows = prepared.windows.train.starts.tolist()
+    a_pass = math.ceil(len(windows) / 16)
+    assert [len(batch) for batch in batches[:a_pass]] == [16] * (a_pass - 1) + [len(windows) - 16 * (a_pass - 1)]
+    first, second = (list(chain(*batches[half])) for half in (slice(a_pass), slice(a_pass, None)))
+    assert sorted(first) == sorted(second) == windows
+    assert first not in (windows, second)
+
+
+# Stopping
+
+
+def test_training_stops_after_patience_and_goes_back_to_the_best_epoch(prepared, judge):
+    weights = judge([3.0, 2.0, 2.5, 2.0, 1.9, 4.0, 4.0, 4.0, 0.1])
+    fitted = train(prepared, fit=FitConfig(epochs=9, patience=3, batch_size=64, initial_learning_rate=0.01))
+    assert [epoch.val_loss for epoch in fitted.history] == [3.0, 2.0, 2.5, 2.0, 1.9, 4.0, 4.0, 4.0]
+    assert fitted.best_epoch == 5
+    for kept, best, last in zip(fitted.network.get_weights(), weights[5], weights[8], strict=True):
+        np.testing.assert_array_equal(kept, best)
+        assert not np.array_equal(best, last)
+
+
+def test_the_first_of_equally_good_epochs_is_the_best(prepared, judge):
+    weights = judge([2.0, 1.0, 1.0, 1.0])
+    fitted = train(prepared, fit=FitConfig(epochs=4, patience=2, batch_size=64))
+    assert (fitted.best_epoch, len(fitted.history)) == (2, 4)
+    np.testing.assert_array_equal(fitted.network.get_weights()[0], weights[2][0])
+
+
+# Learning rate, losses and penalty
+
+
+def test_learning_rate_falls_in_steps_counted_in_updates(prepared):
+    """60 windows in batches of 16 make four updates an epoch; the rate halves after each five."""
+    windows = replace(prepared.windows, train=prepared.windows.train.take(slice(0, 60)))
+    fit = FitConfig(initial_learning_rate=0.08, decay_steps=5, decay_rate=0.5, epochs=4, batch_size=16, optimiser="sgd")
+    history = train(prepared._replace(windows=windows), fit=fit).history
+    assert [epoch.step for epoch in history] == [4, 8, 12, 16]
+    # the last update of each epoch is number 3, 7, 11, 15 from 0
+    assert [epoch.learning_rate for epoch in history] == pytest.approx([0.08, 0.04, 0.02, 0.01])
+
+
+def test_clip_norm_bounds_an_update(prepared):
+    """One update of plain descent at rate 1 moves the weights by the gradient; clipped, by its bound."""
+    one = prepared._replace(windows=replace(prepared.windows, train=prepared.windows.train.take(slice(0, 16))))
+    start, moved = [], []
+    for clip_norm in (0.0, 0.01):
+        fit = FitConfig(optimiser="sgd", initial_learning_rate=1.0, clip_norm=clip_norm, epochs=1, batch_size=16)
+        start.append(initial_weights(one, fit))
+        end = train(one, fit=fit).network.get_weights()
+        moved.append(math.sqrt(sum(float(np.sum((a - b) ** 2)) for a, b in zip(start[-1], end, strict=True))))
+    assert moved[0] > 0.05
+    assert moved[1] == pytest.approx(0.01, rel=1e-3)
+
+
+def initial_weights(prepared: Prepared, fit: FitConfig) -> list[np.ndarray]:
+    windows = prepared.windows
+    fitting = _Fitting(NETWORK, fit, prepared.scaler, train=windows.train, validation=windows.validation)
+    return fitting.network.get_weights()
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+def test_losses_are_means_over_scaled_targets(prepared, loss):
+    spread = 2 * prepared.windows.train.series.targets
+    prepared = prepared._replace(windows=prepared.windows.map(lambda part: with_readings(part, targets=spread)))
+    fitted = train(prepared, fit=FitConfig(loss=loss, epochs=1, batch_size=64))
+    windows = prepared.windows.validation
+    error = np.abs(
+        windows.series.targets[windows.target_rows].astype(np.float64) - forecast_scaled(fitted.network, windows)
+    )
+    assert error.min() < 1 < error.max()  # both branches of huber
+    by_hand = {"mae": error, "huber": np.where(error <= 1, error**2 / 2, error - 0.5)}[loss]
+    assert fitted.history[0].val_loss == pytest.approx(by_hand.mean(), rel=1e-5)
+    assert fitted.history[0].val_mse == pytest.approx(np.mean(error**2), rel=1e-5)
+
+
+def test_penalty_is_logged_apart_and_is_not_part_of_the_validation_loss(prepared):
+    network = GRUConfig(layers=(LayerConfig(units=3),), tanh_layer=True, regularisation_scale=4.0)
+    fit = FitConfig(epochs=1, batch_size=len(prepared.windows.train), optimiser="sgd", initial_learning_rate=1e-9)
+    fitted = train(prepared, network=network, fit=fit)
+    kernel = fitted.network.get_layer("tanh").get_weights()[0].astype(np.float64)  # as good as unchanged
+    (epoch,) = fitted.history
+    assert epoch.train_penalty == pytest.approx(4.0 * np.sum(kernel**2) / 2, rel=1e-5)
+    assert epoch.train_loss == pytest.approx(epoch.train_mse + epoch.train_penalty, rel=1e-5)
+    assert epoch.val_loss == pytest.approx(epoch.val_mse, rel=1e-6)
+    train_error = prepared.windows.train.actual - prepared.scaler.inverse(
+        forecast_scaled(fitted.network, prepared.windows.train), first=1
+    )
+    assert epoch.train_rmse == pytest.approx(float(np.sqrt(np.mean(train_error**2))), rel=1e-5)
+
+
+# Faults
+
+
+def test_diverged_training_names_step_and_remedy(prepared):
+    targets = prepared.windows.train.series.targets.copy()
+    targets[prepared.windows.train.target_rows[:, 0]] = np.inf
+    windows = prepared.windows.map(lambda part: with_readings(part, targets=targets))
+    with pytest.raises(DivergedError, match=r"the loss is (inf|nan) after 1 updates; lower fit\.initial") as caught:
+        train(prepared._replace(windows=windows))
+    assert caught.value.step == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"epochs": 0},
+        {"patience": 0},
+        {"batch_size": 0},
+        {"initial_learning_rate": 0},
+        {"decay_rate": 1.1},
+        {"decay_steps": 0},
+        {"clip_norm": -1},
+        {"seed": -1},
+        {"seed": 2**31},
+        {"loss": "rmse"},
+        {"optimiser": "adamw"},
+        {"learning_rate": 0.1},
+    ],
+)
+def test_options_that_make_no_sense_are_refused_by_name(options):
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        FitConfig(**options)
+
+
+# Resuming
+
+
+class KilledError(Exception):
+    """Stands for a power cut."""
+
+
+def killer(phase: str, number: int) -> Callable[[Epoch], None]:
+    def on_epoch(epoch: Epoch) -> None:
+        if (epoch.phase, epoch.number) == (phase, number):
+            raise KilledError
+
+    return on_epoch
+
+
+@pytest.mark.parametrize(("phase", "number"), [("select", 2), ("refit", 1)])
+def test_a_killed_training_goes_on_to_the_same_weights_bit_for_bit(prepared, trained, tmp_path, phase, number):
+    with pytest.raises(KilledError):
+        train(prepared, checkpoints=tmp_path / "run", on_epoch=killer(phase, number))
+    seen: list[Epoch] = []
+    resumed = train(prepared, checkpoints=tmp_path / "run", on_epoch=seen.append)
+    assert same_weights(resumed, trained)
+    assert resumed.best_epoch == trained.best_epoch
+    assert without_clock(resumed.history) == without_clock(trained.history)
+    done = without_clock(trained.history).index(
+        next(e for e in without_clock(trained.history) if (e.phase, e.number) == (phase, number))
+    )
+    assert without_clock(tuple(seen)) == without_clock(trained.history)[done + 1 :]
+    assert seen
+
+
+def test_best_weights_survive_a_kill(prepared, judge, tmp_path):
+    """The best epoch lies before the kill, and no later one is better."""
+    weights = judge([2.0, 1.0, 3.0, 3.0])
+    fit = SHORT.model_copy(update={"refit": False})
+    with pytest.raises(KilledError):
+        train(prepared, fit=fit, checkpoints=tmp_path, on_epoch=killer("select", 3))
+    resumed = train(prepared, fit=fit, checkpoints=tmp_path)
+    assert (resumed.best_epoch, len(resumed.history)) == (2, 4)
+    for kept, best in zip(resumed.network.get_weights(), weights[2], strict=True):
+        np.testing.assert_array_equal(kept, best)
+
+
+def test_a_finished_training_is_taken_from_its_checkpoints(prepared, tmp_path: Path):
+    fit = SHORT.model_copy(update={"epochs": 2, "refit": False})
+    first = train(prepared, fit=fit, checkpoints=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["select.npz"]
+    seen: list[Epoch] = []
+    second = train(prepared, fit=fit, checkpoints=tmp_path, on_epoch=seen.append)
+    assert seen == []
+    assert same_weights(first, second)
+    assert second.history == first.history

@@ -1,0 +1,300 @@
+"""The product: raw readings in, forecasts in Wh out, the same through every door."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import READINGS, Prepared, house, prepare
+
+from model.errors import InputError
+from model.forecaster import Forecaster
+from model.gru import GRUConfig, LayerConfig, build
+from model.pyfunc import _load_pyfunc
+from model.readings import ReadingsConfig
+from model.scaler import ScaleConfig
+from model.windows import WindowConfig
+
+CADENCE = pd.Timedelta(minutes=10)
+RAW = house(80)
+
+
+def prepare_and_build(network: GRUConfig, **options: object) -> tuple[Forecaster, Prepared]:
+    """A forecaster with random weights: its forecasts are bad, but they must be the same everywhere."""
+    prepared = prepare(RAW, **options)
+    series, window = prepared.windows.train.series, prepared.windows.train.config
+    keras.utils.set_random_seed(3)
+    model = build(
+        network,
+        lookback=window.lookback,
+        inputs=series.inputs.shape[1],
+        targets=series.targets.shape[1],
+        output_length=window.output_length,
+    )
+    return Forecaster(options.get("readings", READINGS), window, prepared.scaler, model), prepared
+
+
+@pytest.fixture(scope="module")
+def simple() -> tuple[Forecaster, Prepared]:
+    """One target, one step, two steps ahead of five readings."""
+    return prepare_and_build(GRUConfig(layers=(LayerConfig(units=3),)))
+
+
+@pytest.fixture(scope="module")
+def rich() -> tuple[Forecaster, Prepared]:
+    """Two targets, three steps, every option that changes what goes in or comes out."""
+    return prepare_and_build(
+        GRUConfig(
+            layers=(LayerConfig(units=3, input_keep_prob=0.5),),
+            readout_keep_prob=0.5,
+            residual=True,
+            target_calendar=True,
+        ),
+        readings=ReadingsConfig(targets=("Appliances", "lights"), features=("T1", "RH_1"), time="calendar"),
+        window=WindowConfig(lookback=4, output_length=3),
+        scale=ScaleConfig(targets="log", features="minmax"),
+    )
+
+
+@pytest.fixture(params=["simple", "rich"])
+def either(request: pytest.FixtureRequest) -> tuple[Forecaster, Prepared]:
+    return request.getfixturevalue(request.param)
+
+
+# The newest moment
+
+
+def test_newest_forecast_of_one_step(simple):
+    forecaster, _ = simple
+    forecast = forecaster.forecast(RAW)
+    assert list(forecast.columns) == ["made_at", "date", "Appliances"]
+    (row,) = forecast.itertuples(index=False)
+    assert row.made_at == RAW["date"].iloc[-1]
+    assert row.date == RAW["date"].iloc[-1] + 2 * CADENCE
+    assert np.isfinite(row.Appliances)
+
+
+def test_newest_forecast_of_three_steps_of_two_targets(rich):
+    forecaster, _ = rich
+    forecast = forecaster.forecast(RAW)
+    assert list(forecast.columns) == ["made_at", "date", "Appliances", "lights"]
+    assert (forecast["made_at"] == RAW["date"].iloc[-1]).all()
+    assert forecast["date"].tolist() == [RAW["date"].iloc[-1] + step * CADENCE for step in (1, 2, 3)]
+    assert np.isfinite(forecast[["Appliances", "lights"]].to_numpy()).all()
+
+
+def test_newest_forecast_by_hand(rich):
+    """Network, scaler and calendar put together here once more, from the raw readings on."""
+    forecaster, _ = rich
+    last = RAW.iloc[-4:]
+    names = ["Appliances", "lights", "T1", "RH_1"]
+    values = last[names].to_numpy(np.float64)
+    values[:, :2] = np.log1p(values[:, :2])
+    scaled = (values - forecaster.scaler.offset) / forecaster.scaler.scale
+    known = np.hstack([scaled, dates_of(last["date"])])[None].astype(np.float32)
+    to_come = dates_of(pd.Series([RAW["date"].iloc[-1] + step * CADENCE for step in (1, 2, 3)]))[None]
+    output = forecaster.network.predict_on_batch([known, to_come.astype(np.float32)])[0].astype(np.float64)
+    expected = np.expm1(output * forecaster.scaler.scale[:2] + forecaster.scaler.offset[:2])
+    given = forecaster.forecast(RAW)[["Appliances", "lights"]].to_numpy()
+    np.testing.assert_allclose(given, expected, rtol=1e-4)
+
+
+def dates_of(times: pd.Series) -> np.ndarray:
+    day = 2 * np.pi * (times.dt.hour + times.dt.minute / 60) / 24
+    week = (2 * np.pi * times.dt.day_of_week + day) / 7
+    return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week), times.dt.day_of_week >= 5], axis=1)
+
+
+def test_older_readings_and_other_columns_do_not_change_the_newest_forecast(either):
+    forecaster, _ = either
+    needed = RAW.tail(forecaster.window.lookback)[["date", *reversed(forecaster.readings.columns)]]
+    pd.testing.assert_frame_equal(forecaster.forecast(needed), forecaster.forecast(RAW), check_exact=True)
+
+
+def test_a_changed_reading_within_the_lookback_does_change_it(either):
+    forecaster, _ = either
+    column = forecaster.readings.targets[0]
+    changed = RAW.copy()
+    changed.loc[len(RAW) - forecaster.window.lookback, column] += 300
+    assert forecaster.forecast(changed)[column].iloc[0] != forecaster.forecast(RAW)[column].iloc[0]
+
+
+# Every moment
+
+
+def test_every_moment_with_enough_history(either):
+    forecaster, _ = either
+    length, lookback = forecaster.window.output_length, forecaster.window.lookback
+    forecast = forecaster.forecast(RAW, every=True)
+    assert forecast["made_at"].tolist() == list(np.repeat(RAW["date"].iloc[lookback - 1 :], length))
+    ahead = (forecast["date"] - forecast["made_at"]) / CADENCE
+    assert ahead.tolist() == [forecaster.window.steps_ahead + step for step in range(length)] * (80 - lookback + 1)
+    newest = forecast.tail(length).reset_index(drop=True)
+    pd.testing.assert_frame_equal(newest, forecaster.forecast(RAW), rtol=1e-5)
+
+
+def test_what_is_scored_is_what_is_served(either):
+    """Windows and raw readings lead to the same numbers."""
+    forecaster, prepared = either
+    names = list(forecaster.readings.targets)
+    every = forecaster.forecast(RAW, every=True).set_index(["made_at", "date"])
+    parts = prepared.windows
+    for windows in (parts.train, parts.validation, parts.test):
+        times = windows.series.times
+        scored = forecaster.predict(windows)
+        assert scored.shape == windows.actual.shape
+        for step in range(forecaster.window.output_length):
+            keys = list(zip(times[windows.newest_row], times[windows.target_rows[:, step]], strict=True))
+            np.testing.assert_allclose(every.loc[keys, names].to_numpy(), scored[:, step], rtol=1e-5)
+
+
+def test_later_readings_do_not_reach_earlier_forecasts(either):
+    """Every value after the cut is changed: forecasts made before it stay byte for byte the same."""
+    forecaster, _ = either
+    cut = 50
+    changed = RAW.copy()
+    names = list(forecaster.readings.columns)
+    changed.loc[cut:, names] = changed.loc[cut:, names] * 3 + 50
+    before, after = (forecaster.forecast(raw, every=True) for raw in (RAW, changed))
+    early = before["made_at"] < RAW["date"].iloc[cut]
+    assert early.sum() == (cut - forecaster.window.lookback + 1) * forecaster.window.output_length
+    target = forecaster.readings.targets[0]
+    assert before.loc[early, target].to_numpy().tobytes() == after.loc[early, target].to_numpy().tobytes()
+    assert not np.isclose(before.loc[~early, target], after.loc[~early, target]).any()
+
+
+def test_a_gap_is_never_bridged(either):
+    forecaster, _ = either
+    window = forecaster.window
+    broken = RAW.drop(index=range(40, 45))
+    forecast = forecaster.forecast(broken, every=True)
+    made = set(forecast["made_at"])
+    unbroken = [*range(window.lookback - 1, 40), *range(45 + window.lookback - 1, 80)]
+    beyond = window.rows - window.lookback  # steps from the newest reading to the last target
+    whole = [row for row in unbroken if row >= 45 or row + beyond < 40]
+    assert made <= {RAW["date"][row] for row in unbroken}
+    assert made >= {RAW["date"][row] for row in whole}
+    complete = forecaster.forecast(RAW, every=True)
+    both = forecast.merge(complete, on=["made_at", "date"], suffixes=("", "_complete"))
+    assert len(both) == len(forecast)
+    target = forecaster.readings.targets[0]
+    np.testing.assert_allclose(both[target], both[f"{target}_complete"], rtol=1e-5)
+
+
+# Doors
+
+
+def test_save_and_load_give_the_same_forecaster(either, tmp_path: Path):
+    forecaster, prepared = either
+    folder = tmp_path / "some" / "folder"
+    forecaster.save(folder)
+    assert sorted(file.name for file in folder.iterdir()) == ["forecaster.json", "network.keras"]
+    loaded = Forecaster.load(folder)
+    assert (loaded.readings, loaded.window) == (forecaster.readings, forecaster.window)
+    assert loaded.scaler.to_json() == forecaster.scaler.to_json()
+    pd.testing.assert_frame_equal(loaded.forecast(RAW), forecaster.forecast(RAW), check_exact=True)
+    test = prepared.windows.test
+    assert loaded.predict(test).tobytes() == forecaster.predict(test).tobytes()
+
+
+def test_served_through_mlflows_loader(simple, tmp_path):
+    forecaster, _ = simple
+    forecaster.save(tmp_path)
+    served = _load_pyfunc(str(tmp_path))
+    pd.testing.assert_frame_equal(served.predict(RAW), forecaster.forecast(RAW), check_exact=True)
+    for params in (None, {}, {"every": False}):
+        assert len(served.predict(RAW, params=params)) == 1
+    every = served.predict(RAW, params={"every": True})
+    pd.testing.assert_frame_equal(every, forecaster.forecast(RAW, every=True), check_exact=True)
+
+
+def test_the_record_is_plain_json(simple, tmp_path):
+    forecaster, _ = simple
+    forecaster.save(tmp_path)
+    record = json.loads((tmp_path / "forecaster.json").read_text(encoding="utf-8"))
+    assert record["readings"]["targets"] == ["Appliances"]
+    assert record["window"] == {"lookback": 5, "output_length": 1, "steps_ahead": 2}
+    assert record["scaler"]["columns"] == ["Appliances", "lights"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda frame: frame.set_index("date"),
+        lambda frame: frame.assign(date=frame["date"].astype(str)),
+        lambda frame: frame.assign(Appliances=frame["Appliances"].astype(str)),
+        lambda frame: frame.drop(columns=["rv1", "T1"]),
+    ],
+)
+def test_readings_may_come_in_other_forms(simple, form):
+    forecaster, _ = simple
+    given = forecaster.forecast(form(RAW.copy()))
+    pd.testing.assert_frame_equal(given, forecaster.forecast(RAW), check_dtype=False)
+
+
+def test_readings_are_not_changed(either):
+    forecaster, _ = either
+    raw = RAW.copy(deep=True)
+    forecaster.forecast(raw)
+    forecaster.forecast(raw, every=True)
+    pd.testing.assert_frame_equal(raw, RAW, check_exact=True)
+
+
+# Faults
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4])
+@pytest.mark.parametrize("every", [False, True])
+def test_too_few_rows(simple, rows, every):
+    forecaster, _ = simple
+    message = rf"needs the newest 5 readings without a gap, received {rows}; bring more readings"
+    with pytest.raises(InputError, match=message):
+        forecaster.forecast(RAW.head(rows), every=every)
+    assert len(forecaster.forecast(RAW.head(5), every=every)) == 1
+
+
+def test_a_gap_too_near_to_the_end(simple):
+    forecaster, _ = simple
+    since = RAW["date"][76]
+    with pytest.raises(InputError, match=rf"newest 5 readings without a gap, received 4 after the gap before {since};"):
+        forecaster.forecast(RAW.drop(index=75))
+    alone = RAW.drop(index=74)
+    assert forecaster.forecast(alone)["made_at"].tolist() == [RAW["date"][79]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.drop(columns="lights"), "column 'lights' is missing"),
+        (lambda raw: raw.drop(columns="date"), "column 'date' with the time stamps is missing"),
+        (lambda raw: raw.assign(lights="dark"), "'lights' must hold finite numbers, 80 of 80 .*first 'dark' in row 0"),
+        (
+            lambda raw: raw.assign(lights=raw["lights"].where(raw.index != 7)),
+            "1 of 80 values are not, first nan in row 7",
+        ),
+        (lambda raw: raw.iloc[::-1], "time stamps must ascend"),
+        (lambda raw: raw.iloc[[0, 1, 2, 3, 4, 5]].assign(date=raw["date"].dt.floor("h")), "time stamps must be unique"),
+    ],
+)
+def test_readings_that_cannot_be_used_are_named(simple, change, message):
+    forecaster, _ = simple
+    with pytest.raises(InputError, match=message):
+        forecaster.forecast(change(RAW))
+
+
+def test_every_fault_is_told_at_once(simple):
+    forecaster, _ = simple
+    with pytest.raises(InputError) as caught:
+        forecaster.forecast(RAW.drop(columns="lights").assign(Appliances="?"))
+    assert "'lights' is missing" in str(caught.value)
+    assert "'Appliances' must hold" in str(caught.value)
+
+
+def test_a_negative_reading_whose_logarithm_is_needed_is_a_fault_and_no_silent_nan(rich):
+    forecaster, _ = rich
+    raw = RAW.copy()
+    raw.loc[78, "Appliances"] = -20
+    with pytest.raises(InputError, match="Appliances"):
+        forecaster.forecast(raw)

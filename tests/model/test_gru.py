@@ -1,0 +1,291 @@
+"""One contract for all variants of the network, and the equations of each option."""
+
+import json
+import zipfile
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from tiny import house, prepare
+
+from model import gru
+from model.gru import GRUConfig, LayerConfig, build, forecast_scaled, network_inputs
+from model.readings import ReadingsConfig
+from model.windows import CALENDAR_COLUMNS, WindowConfig
+
+BATCH = 6
+
+
+class Shape(NamedTuple):
+    lookback: int
+    inputs: int
+    targets: int
+    output_length: int
+
+
+def config(*units: int, **options: Any) -> GRUConfig:
+    return GRUConfig(layers=tuple(LayerConfig(units=width) for width in units), **options)
+
+
+DROPPED = (LayerConfig(units=3, input_keep_prob=0.5, output_keep_prob=0.5), LayerConfig(units=2, input_keep_prob=0.5))
+
+VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
+    "smallest": (config(1), Shape(1, 1, 1, 1)),
+    "stock": (config(3), Shape(4, 2, 1, 1)),
+    "states": (config(3, 2, readout="states", readout_keep_prob=0.5), Shape(1, 2, 1, 1)),
+    "states of one layer": (config(3, readout="states", reset_after=False), Shape(4, 3, 2, 3)),
+    "dropout between layers": (GRUConfig(layers=DROPPED, readout="states"), Shape(5, 3, 2, 3)),
+    "dropped last output": (
+        GRUConfig(layers=(LayerConfig(units=3, output_keep_prob=0.5),), readout="last_output"),
+        Shape(4, 2, 2, 1),
+    ),
+    "tanh layer": (config(3, 2, tanh_layer=True, regularisation_scale=0.1, reset_after=False), Shape(3, 2, 1, 3)),
+    "change": (config(3, residual=True), Shape(4, 4, 2, 3)),
+    "dated": (config(3, target_calendar=True, recurrent_initialiser="identity"), Shape(4, 1, 1, 3)),
+    "everything": (
+        GRUConfig(
+            layers=DROPPED,
+            reset_after=False,
+            gate_bias=1.0,
+            recurrent_initialiser="glorot",
+            readout="last_output",
+            readout_keep_prob=0.5,
+            tanh_layer=True,
+            regularisation_scale=0.1,
+            residual=True,
+            target_calendar=True,
+        ),
+        Shape(5, 3, 2, 3),
+    ),
+}
+
+
+def build_one(model: GRUConfig, shape: Shape, *, seed: int = 7) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return build(model, **shape._asdict())
+
+
+def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
+    draw = np.random.default_rng(4)
+    arrays = [draw.normal(size=(BATCH, shape.lookback, shape.inputs)).astype(np.float32)]
+    if model.target_calendar:
+        arrays.append(draw.normal(size=(BATCH, shape.output_length, len(CALENDAR_COLUMNS))).astype(np.float32))
+    return arrays
+
+
+def randomise(network: keras.Model) -> None:
+    """Every weight random, biases too: initial zeros would hide where they act."""
+    draw = np.random.default_rng(9)
+    network.set_weights([draw.normal(0, 0.7, weight.shape) for weight in network.get_weights()])
+
+
+# The contract
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_keeps_the_contract(variant, tmp_path):
+    model, shape = VARIANTS[variant]
+    network, arrays = build_one(model, shape), arrays_for(model, shape)
+    forecast = network.predict_on_batch(arrays)
+    assert forecast.shape == (BATCH, shape.output_length, shape.targets)
+    assert np.isfinite(forecast).all()
+
+    # dropout acts in training and only there
+    assert network.predict_on_batch(arrays).tobytes() == forecast.tobytes()
+    np.testing.assert_allclose(network(arrays, training=False), forecast, atol=1e-6)
+    drops = any(isinstance(layer, keras.layers.Dropout) for layer in network.layers)
+    asked = model.readout_keep_prob < 1 or any(
+        min(layer.input_keep_prob, layer.output_keep_prob) < 1 for layer in model.layers
+    )
+    assert drops == asked
+    passes = [network(arrays, training=True).numpy() for _ in range(2)]
+    assert np.array_equal(*passes) != drops
+
+    # one window at a time is the same as all at once
+    alone = np.concatenate([network.predict_on_batch([array[i : i + 1] for array in arrays]) for i in range(BATCH)])
+    np.testing.assert_allclose(alone, forecast, atol=1e-6)
+
+    # the file needs Keras and nothing else
+    file = tmp_path / "network.keras"
+    network.save(file)
+    assert all(module.partition(".")[0] == "keras" for module in modules_named_in(file))
+    assert keras.saving.get_custom_objects() == {}
+    loaded = keras.saving.load_model(file, compile=False, safe_mode=True)
+    assert loaded.predict_on_batch(arrays).tobytes() == forecast.tobytes()
+
+
+def modules_named_in(file: Any) -> list[str]:
+    """The Python modules whose classes a .keras file asks for."""
+    found: list[str] = []
+
+    def collect(record: dict[str, Any]) -> dict[str, Any]:
+        if record.get("module"):
+            found.append(record["module"])
+        return record
+
+    with zipfile.ZipFile(file) as archive:
+        json.loads(archive.read("config.json"), object_hook=collect)
+    assert found
+    return found
+
+
+def test_initial_weights_follow_the_global_seed():
+    model, shape = VARIANTS["stock"]
+    one, same, other = (build_one(model, shape, seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+# The equations
+
+
+def run_gru(inputs: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """`[B, T, U]` outputs of a cell with the reset gate after the matrix product; columns are z, r, candidate."""
+    own, past = bias
+    units = recurrent.shape[0]
+    h = np.zeros((len(inputs), units))
+    outputs = []
+    for t in range(inputs.shape[1]):
+        xz, xr, xh = np.split(inputs[:, t] @ kernel + own, 3, axis=1)
+        hz, hr, hh = np.split(h @ recurrent + past, 3, axis=1)
+        z, r = 1 / (1 + np.exp(-xz - hz)), 1 / (1 + np.exp(-xr - hr))
+        h = z * h + (1 - z) * np.tanh(xh + r * hh)
+        outputs.append(h)
+    return np.stack(outputs, axis=1)
+
+
+@pytest.mark.parametrize("readout", ["states", "last_state", "last_output"])
+def test_reset_gate_after_the_product_and_what_the_head_reads(readout):
+    model, shape = config(3, 2, readout=readout), Shape(5, 2, 1, 1)
+    network = build_one(model, shape)
+    randomise(network)
+    (inputs,) = arrays_for(model, shape)
+    weights = [weight.astype(np.float64) for weight in network.get_weights()]
+    first = run_gru(inputs.astype(np.float64), *weights[:3])
+    second = run_gru(first, *weights[3:6])
+    read = np.hstack([first[:, -1], second[:, -1]]) if readout == "states" else second[:, -1]
+    expected = read @ weights[6] + weights[7]
+    np.testing.assert_allclose(network.predict_on_batch([inputs])[:, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
+    shape = Shape(4, 3, 2, 3)
+    plain, residual = build_one(config(3), shape), build_one(config(3, residual=True), shape)
+    residual.set_weights(plain.get_weights())
+    (inputs,) = arrays_for(config(3), shape)
+    change = residual.predict_on_batch([inputs]) - plain.predict_on_batch([inputs])
+    for step in range(3):
+        np.testing.assert_allclose(change[:, step], inputs[:, -1, :2], atol=1e-6)
+
+
+def test_head_reads_the_calendar_of_all_steps_behind_the_readout():
+    model, shape = config(3, target_calendar=True), Shape(4, 2, 1, 2)
+    network = build_one(model, shape)
+    kernel = np.zeros((3 + 2 * len(CALENDAR_COLUMNS), 2), np.float32)
+    kernel[3:, 0] = np.arange(10)  # the first step's forecast reads the dates, the second one's nothing
+    network.get_layer("output").set_weights([kernel, np.array([0.5, 7], np.float32)])
+    inputs, dates = arrays_for(model, shape)
+    forecast = network.predict_on_batch([inputs, dates])[..., 0]
+    np.testing.assert_allclose(forecast[:, 0], dates.reshape(BATCH, 10) @ np.arange(10) + 0.5, rtol=1e-5)
+    np.testing.assert_allclose(forecast[:, 1], 7)
+
+
+def test_output_is_laid_out_step_by_step():
+    network = build_one(config(2), Shape(3, 2, 2, 3))
+    kernel, _ = network.get_layer("output").get_weights()
+    network.get_layer("output").set_weights([0 * kernel, np.arange(6)])
+    forecast = network.predict_on_batch(arrays_for(config(2), Shape(3, 2, 2, 3)))
+    assert forecast[0].tolist() == [[0, 1], [2, 3], [4, 5]]  # [L, K]
+
+
+# Initial weights
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+def test_gate_bias_starts_both_gates_and_leaves_the_candidate(reset_after):
+    network = build_one(config(2, 3, gate_bias=1.0, reset_after=reset_after), Shape(4, 2, 1, 1))
+    for number, units in ((1, 2), (2, 3)):
+        bias = network.get_layer(f"gru_{number}").get_weights()[2]
+        rows = np.atleast_2d(bias)
+        assert rows[0].tolist() == [1.0] * (2 * units) + [0.0] * units
+        assert not rows[1:].any()  # the recurrent bias of the form with two
+        assert rows.shape == (2 if reset_after else 1, 3 * units)
+
+
+def test_recurrent_weights_start_as_asked():
+    shape = Shape(4, 2, 1, 1)
+    starts = {
+        name: build_one(config(3, recurrent_initialiser=name), shape).get_layer("gru_1").get_weights()[1]
+        for name in ("identity", "orthogonal", "glorot")
+    }
+    assert np.array_equal(starts["identity"], np.hstack([np.eye(3)] * 3))
+    np.testing.assert_allclose(starts["orthogonal"] @ starts["orthogonal"].T, np.eye(3), atol=1e-6)
+    assert np.abs(starts["glorot"] @ starts["glorot"].T - np.eye(3)).max() > 0.1
+    assert np.abs(starts["glorot"]).max() <= np.sqrt(6 / (3 + 9))
+
+
+# Forecasts of windows
+
+
+def test_forecasts_of_windows_do_not_depend_on_the_chunks(monkeypatch):
+    readings = ReadingsConfig(features=("lights",), time="calendar")
+    windows = prepare(house(60), readings=readings, window=WindowConfig(lookback=3, output_length=2)).windows.train
+    network = build_one(config(3, target_calendar=True), Shape(3, 7, 1, 2))
+    whole = forecast_scaled(network, windows)
+    assert whole.shape == (len(windows), 2, 1)
+    by_hand = [windows.series.inputs[windows.input_rows], windows.series.calendar[windows.target_rows]]
+    np.testing.assert_array_equal(whole, network.predict_on_batch(by_hand))
+    monkeypatch.setattr(gru, "FORECAST_BATCH", 5)
+    assert len(windows) % 5
+    np.testing.assert_allclose(forecast_scaled(network, windows), whole, atol=1e-6)
+
+
+def test_a_network_without_dates_is_given_none():
+    windows = prepare(house(60), window=WindowConfig(lookback=3)).windows.test
+    (inputs,) = network_inputs(build_one(config(2), Shape(3, 2, 1, 1)), windows)
+    np.testing.assert_array_equal(inputs[0], windows.series.inputs[windows.starts[0] : windows.starts[0] + 3])
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": ()}, "layers"),
+        ({"layers": ({"units": 0},)}, "units"),
+        ({"layers": ({"units": 2, "keep_prob": 0.5},)}, "keep_prob"),
+        ({"layers": ({"units": 2, "input_keep_prob": 0},)}, "input_keep_prob"),
+        ({"layers": ({"units": 2, "output_keep_prob": 1.2},)}, "output_keep_prob"),
+        ({"dropout": 0.2}, "dropout"),
+        ({"readout": "mean"}, "'states', 'last_state' or 'last_output'"),
+        ({"recurrent_initialiser": "zeros"}, "recurrent_initialiser"),
+        ({"readout_keep_prob": 0}, "readout_keep_prob"),
+        ({"regularisation_scale": -1, "tanh_layer": True}, "regularisation_scale"),
+        ({"regularisation_scale": 0.5}, r"received 0\.5 without that layer: set tanh_layer = true or regularisation"),
+        (
+            {"layers": ({"units": 2}, {"units": 2, "output_keep_prob": 0.5})},
+            r"nothing when the readout is 'last_state': set its output_keep_prob = 1 or readout = 'last_output', "
+            r"received 0\.5",
+        ),
+        (
+            {"layers": ({"units": 2, "output_keep_prob": 0.5},), "readout": "states"},
+            "nothing when the readout is 'states'",
+        ),
+    ],
+)
+def test_options_that_are_unknown_or_without_effect_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        GRUConfig.model_validate({"layers": ({"units": 2},)} | options)
+
+
+def test_dropped_output_is_allowed_where_something_reads_it():
+    GRUConfig(layers=(LayerConfig(units=2, output_keep_prob=0.5), LayerConfig(units=2)), readout="states")
+    GRUConfig(layers=(LayerConfig(units=2, output_keep_prob=0.5),), readout="last_output")
+
+
+def test_config_survives_json():
+    model, _ = VARIANTS["everything"]
+    assert GRUConfig.model_validate_json(model.model_dump_json()) == model
