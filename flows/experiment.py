@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from model.config import Config
 from model.errors import InputError
 from model.fit import FitConfig
 from model.gru import GRUConfig
@@ -22,10 +23,8 @@ DEFAULT_PRESET = "recommended"
 _SEPARATOR = "."
 
 
-class Experiment(BaseModel):
+class Experiment(Config):
     """A preset, and what differs from it: each field that is not given is the preset's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str = Field(DEFAULT_PRESET, description="name of the preset that gives all that is not set")
     data: str = Field(

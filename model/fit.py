@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from model.config import Config
 from model.gru import GRUConfig, build, forecast_scaled
 from model.metrics import mse, rmse
 from model.scaler import Scaler
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 
-class FitConfig(BaseModel):
+class FitConfig(Config):
     """How a network is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on scaled targets; huber turns linear at 1")
     optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or the seed's plain gradient descent")

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from model.config import Config
 from model.windows import CALENDAR_COLUMNS, Windows
 
 if TYPE_CHECKING:
@@ -25,20 +26,16 @@ if TYPE_CHECKING:
 FORECAST_BATCH = 2048  # windows; bounds the memory of a forecast, not its result
 
 
-class LayerConfig(BaseModel):
+class LayerConfig(Config):
     """One GRU layer, wrapped as TensorFlow 1's DropoutWrapper does: fresh masks each step, never on the state."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     units: int = Field(ge=1, description="width of the state")
     input_keep_prob: float = Field(1.0, gt=0, le=1, description="keep probability of what enters the layer")
     output_keep_prob: float = Field(1.0, gt=0, le=1, description="keep probability of what it hands to the next layer")
 
 
-class GRUConfig(BaseModel):
+class GRUConfig(Config):
     """A stacked GRU, its readout and its head."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: tuple[LayerConfig, ...] = Field(min_length=1, description="GRU layers, the first one reads the window")
     reset_after: bool = Field(

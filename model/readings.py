@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from model.config import Config
 from model.errors import InputError
 
 ENERGY_COLUMNS = ("Appliances", "lights")
@@ -25,10 +26,8 @@ UCI_COLUMNS = ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS + NOISE_COLUMNS
 """The 28 readings of the UCI data set in its order; its 29th column is the time stamp, `date`."""
 
 
-class ReadingsConfig(BaseModel):
+class ReadingsConfig(Config):
     """What is read from a file: the time stamp, what is forecast, and what may help to forecast it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     timestamp: str = Field("date", min_length=1, description="name of the time stamp column")
     cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")

@@ -12,17 +12,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from model.config import Config
 from model.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
 
-class ScaleConfig(BaseModel):
+class ScaleConfig(Config):
     """How readings are brought to one range."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: Literal["minmax", "standard"] = Field(
         "standard", description="features: minmax to 0..1 over the training rows, or standard (mean 0, deviation 1)"

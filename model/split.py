@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, model_validator
+from pydantic import Field, NaiveDatetime, model_validator
 
+from model.config import Config
 from model.errors import InputError
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Config):
     """Where training ends and where the test part starts: by fractions of the rows, or by dates."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: float = Field(0.6, gt=0, lt=1, description="fraction of the rows that trains, the oldest ones")
     validation: float = Field(0.2, gt=0, lt=1, description="fraction of the rows after them that every choice uses")

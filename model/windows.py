@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from model.config import Config
 from model.errors import InputError
 from model.readings import ReadingsConfig
 from model.scaler import Scaler
@@ -25,10 +26,8 @@ Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
 
-class WindowConfig(BaseModel):
+class WindowConfig(Config):
     """How much history a forecast sees and what it forecasts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lookback: int = Field(36, ge=1, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH)")
     output_length: int = Field(1, ge=1, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH)")

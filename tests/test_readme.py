@@ -1,0 +1,148 @@
+"""The README's commands run, and print what it says they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from flows import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[tuple[str, str]]:
+    """Each `$ program ...` of the README with what it shows below it."""
+    shown = [part for block in blocks("console") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    pairs = [(command, output) for command, _, output in (part.partition("\n") for part in shown)]
+    return [(command, output) for command, output in pairs if shlex.split(command)[0] == program]
+
+
+def file_shown(name: str) -> str:
+    """The content of a file that the README shows below a line with its name."""
+    (content,) = re.findall(rf"`{re.escape(name)}`:\n\n```toml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return content
+
+
+TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
+FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
+
+
+def test_every_command_of_the_readme_is_checked_by_one_of_these_tests() -> None:
+    programs = {shlex.split(part)[0] for block in blocks("console") for part in re.findall(r"^\$ (.*)$", block, re.M)}
+    assert programs == {"make", "wattcast", "mlflow", "tensorboard"}
+    assert TRAININGS
+    assert FAILING
+
+
+@pytest.mark.parametrize("command", [command for command, _ in commands("make")])
+def test_make_knows_its_targets(command: str) -> None:
+    done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("command", "output"), FAILING)
+def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(BIN / "wattcast"), *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (2, output.strip())
+
+
+@pytest.fixture
+def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README's commands name."""
+    monkeypatch.chdir(tmp_path)
+    half_hourly = house.iloc[::3].rename(columns={"date": "time", "Appliances": "load_wh", "T_out": "outdoor_c"})
+    half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
+    for name in ("mine.toml", "office.toml"):
+        Path(name).write_text(file_shown(name), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("prefect_server", "workspace")
+@pytest.mark.parametrize("command", [command for command in TRAININGS if command not in dict(FAILING)])
+def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer epochs, and on the simulated house unless the command names a file; else to the letter."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
+    monkeypatch.setattr(cli, "_set_up_libraries", lambda: None)
+    arguments = shlex.split(command)[1:]
+    if "RUN_ID" in arguments:
+        pytest.skip("an unfinished run is needed: test_train.py resumes one")
+    if "office" not in command:
+        arguments += ["--data", "simulated"]
+    done = CliRunner().invoke(cli.app, [*arguments, "--set", "fit.epochs=1", "--set", "fit.batch_size=512"])
+    assert done.exception is None, done.output
+
+
+@pytest.mark.usefixtures("prefect_server", "workspace")
+def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads the newest model of a training and forecasts from a file."""
+    from flows.experiment import read_experiment
+    from flows.train import train
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
+    settings = ["data=office.csv", "fit.epochs=1", "model.layers.0.units=4"]
+    trained = train(read_experiment(config=Path("office.toml"), settings=settings))
+    (program,) = blocks("python")
+    assert "models:/m-" in program
+    names: dict[str, object] = {}
+    exec(re.sub(r"models:/m-\w+", trained.model_uri, program), names)
+    forecast = names["forecast"]
+    assert isinstance(forecast, pd.DataFrame)
+    assert forecast.columns.tolist() == ["made_at", "time", "load_wh"]
+
+
+def answers(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> str:
+    for _ in range(int(seconds / 0.5)):
+        assert process.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise AssertionError(f"no answer from {url} within {seconds:g} seconds")
+
+
+@pytest.fixture
+def port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("program", "path", "word"),
+    [("mlflow", "/", "MLflow"), ("tensorboard", "/data/environment", "data_location")],
+)
+def test_the_pages_of_the_readme_answer(program: str, path: str, word: str, port: int, workspace: Path) -> None:
+    ((command, _),) = commands(program)
+    (workspace / "mlruns").mkdir(exist_ok=True)
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    arguments = [str(BIN / program), *shlex.split(command)[1:], "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        arguments, cwd=workspace, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            assert word in answers(f"http://127.0.0.1:{port}{path}", server)
+        finally:
+            server.terminate()
+            server.wait(60)
