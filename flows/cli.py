@@ -7,6 +7,8 @@ import logging
 import math
 import os
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +24,7 @@ from model.fit import DivergedError
 
 if TYPE_CHECKING:
     from flows.train import Trained
+    from tasks.evaluate import Score
 
 app = typer.Typer(
     help="Honest, tracked, reloadable GRU forecasts of a building's energy use.",
@@ -71,8 +74,10 @@ def train(
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     _set_up_libraries()
+    _require_answer("MLFLOW_TRACKING_URI")
+    _require_answer("PREFECT_API_URL")
     _check_own_file(experiment)
-    with tensorflow_in_background():
+    with tensorflow_in_background(screen):
         from flows.train import train as train_flow
 
         trained = train_flow(experiment, resume)
@@ -80,6 +85,21 @@ def train(
         print(json.dumps(_record(trained)))  # noqa: T201 - the output that was asked for
     else:
         _show(trained)
+
+
+@app.command()
+def simulate(
+    file: Annotated[Path, typer.Argument(help="The file to write: .csv or .parquet.")],
+    rows: Annotated[int, typer.Option(help="Readings, one every ten minutes; 525600 are ten years.")] = 19_735,
+    start: Annotated[str, typer.Option(help="First time stamp.")] = "2016-01-11 17:00",
+    seed: Annotated[int, typer.Option(help="Which house.")] = 0,
+) -> None:
+    """Write the readings of a simulated house, with the columns of the UCI data set."""
+    from tasks.files import write_frame
+    from tasks.simulate import simulate as simulate_house
+
+    write_frame(simulate_house(rows, start=start, seed=seed), file)
+    screen.print(f"{rows:,} readings in {escape(str(file))}")
 
 
 @app.command()
@@ -99,6 +119,9 @@ def main() -> None:
     except (InputError, DivergedError) as error:
         screen.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        screen.print("interrupted")
+        sys.exit(130)
 
 
 class ScreenHandler(logging.Handler):
@@ -121,11 +144,25 @@ def _set_up_libraries() -> None:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     no_proxy = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
-    os.environ[no_proxy] = ",".join(filter(None, [os.environ.get(no_proxy), "127.0.0.1", "localhost"]))
+    os.environ[no_proxy] = ",".join({*filter(None, os.environ.get(no_proxy, "").split(",")), "127.0.0.1", "localhost"})
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for package in ("flows", "tasks", "model"):
         logging.getLogger(package).addHandler(ScreenHandler(logging.WARNING))
+
+
+def _require_answer(variable: str) -> None:
+    """A server that is named in the environment must answer: the libraries would try for minutes."""
+    address = os.environ.get(variable, "")
+    if not address.startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=10).close()  # noqa: S310 - it is http
+    except urllib.error.HTTPError:
+        return  # it answers, if only to ask who is there
+    except (OSError, ValueError) as error:
+        raise InputError(f"{variable} names {address}, which does not answer: {error}; start it or unset it") from None
 
 
 def _check_own_file(experiment: Experiment) -> None:
@@ -150,16 +187,21 @@ def _record(trained: Trained) -> dict[str, Any]:
     }
 
 
+def _test_table(scores: list[Score], target: str) -> Table:
+    title = f"{target}: test part, scored once"
+    table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
+    for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
+        numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
+        cells = [f"{number:.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
+        table.add_row(score.model, *cells, style="bold" if score.model == "gru" else None)
+    return table
+
+
 def _show(trained: Trained) -> None:
     evaluation = trained.evaluation
-    table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title="test part", title_justify="left")
-    for score in sorted((score for score in evaluation.scores if score.part == "test"), key=lambda score: score.rmse):
-        numbers = (score.rmse, score.mae, score.r2, score.mape, score.skill)
-        digits = (1, 1, 2, 1, 2)
-        cells = [f"{number:.{places}f}" for number, places in zip(numbers, digits, strict=True)]
-        table.add_row(score.model, *cells, style="bold" if score.model == "gru" else None)
     console = Console()
-    console.print(table)
+    for target in dict.fromkeys(score.target for score in evaluation.scores):
+        console.print(_test_table([score for score in evaluation.scores if score.target == target], target))
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
     if trained.data_source == "simulated":

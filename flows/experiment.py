@@ -41,10 +41,7 @@ class Experiment(Config):
     @model_validator(mode="before")
     @classmethod
     def _start_from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        name = given.get("preset", DEFAULT_PRESET)
-        return merge({"preset": name, **read_preset(name)}, given)
+        return complete(given) if isinstance(given, Mapping) else given
 
     @property
     def title(self) -> str:
@@ -74,10 +71,15 @@ def read_preset(name: str) -> dict[str, Any]:
         InputError: there is no such preset.
     """
     if name not in preset_names():
-        raise InputError(
-            f"there is no preset {name!r}{nearest(name, preset_names()) or '.'} Presets: {', '.join(preset_names())}"
-        )
+        hint = nearest(str(name), preset_names()) or "."
+        raise InputError(f"there is no preset {name!r}{hint} Presets: {', '.join(preset_names())}")
     return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def complete(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and for all the rest the preset that it names."""
+    name = given.get("preset", DEFAULT_PRESET)
+    return merge({"preset": name, **read_preset(name)}, given)
 
 
 def read_experiment(
@@ -95,8 +97,11 @@ def read_experiment(
         InputError: a preset, file, option or value that cannot be used, all of them in one message.
     """
     given = _read_toml(config) if config else {}
-    name = preset or given.get("preset", DEFAULT_PRESET)
-    nested: Any = merge({"preset": name, **read_preset(name)}, {**given, "preset": name})
+    if preset and given.get("preset", preset) != preset:
+        raise InputError(
+            f"the preset is {preset!r} on the command line and {given['preset']!r} in {str(config)!r}: leave out one"
+        )
+    nested: Any = complete({**given, "preset": preset} if preset else given)
     for setting in settings:
         nested = _set(nested, setting)
     for option, value in (options or {}).items():
@@ -147,6 +152,8 @@ def _set(nested: Any, setting: str) -> Any:
     name, equals, text = setting.partition("=")
     if not equals or not name.strip():
         raise InputError(f"a setting must be name=value, such as fit.seed=1, received {setting!r}")
+    if name.strip() == "preset":
+        raise InputError(f"a preset is what settings change: choose it with --preset {text.strip()}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -10,7 +10,7 @@ from flows.experiment import Experiment
 from model.scaler import Scaler
 from model.split import Split
 from model.windows import Windows
-from tasks.download import Raw, download_task
+from tasks.download import download_task
 from tasks.scale import scale_task
 from tasks.split import split_task
 from tasks.validate import validate_task
@@ -19,9 +19,11 @@ from tasks.window import window_task
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that training and evaluation need of the data."""
+    """Everything that training and evaluation need of the data; where it comes from is told as `Raw` tells it."""
 
-    raw: Raw
+    source: str
+    origin: str
+    sha256: str
     frame: pd.DataFrame
     rows: Split[range]
     scaler: Scaler
@@ -39,4 +41,4 @@ def prepare(experiment: Experiment) -> Prepared:
     rows = split_task(frame, experiment.split)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
-    return Prepared(raw, frame, rows, scaler, windows)
+    return Prepared(raw.source, raw.origin, raw.sha256, frame, rows, scaler, windows)

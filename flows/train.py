@@ -64,26 +64,26 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
     prepared = prepare(experiment)
-    raw = prepared.raw
-    if sha256 not in {None, raw.sha256}:
-        raise InputError(f"run {resume} began with other data: SHA-256 {sha256}, now {raw.sha256}; start a new run")
-    if raw.source == "simulated":
+    if sha256 not in {None, prepared.sha256}:
+        raise InputError(f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.sha256}: start anew")
+    if prepared.source == "simulated":
         log.warning("%s", BANNER)
     tags = {
         "preset": experiment.preset,
-        "data.source": raw.source,
-        "data.origin": raw.origin,
-        "data.sha256": raw.sha256,
+        "data.source": prepared.source,
+        "data.origin": prepared.origin,
+        "data.sha256": prepared.sha256,
     }
-    name = f"{experiment.preset}-{Path(raw.origin).stem if raw.source == 'file' else raw.source}"
-    with tracked_run(name, params=experiment.flat(), tags=tags, resume=resume) as run:
+    found = str(Path(prepared.origin).expanduser().resolve()) if prepared.source == "file" else prepared.source
+    experiment = experiment.model_copy(update={"data": found})  # so that its configuration gives the same data again
+    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
         run.write(CONFIG_FILE, experiment.to_toml())
-        run.log_dataset(prepared.frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
+        run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin, digest=prepared.sha256)
         fitted = _fit(experiment, prepared, run)
         _prove(experiment, prepared, run)
         evaluation = _evaluate(experiment, prepared, fitted)
         model_uri = _log(run, experiment, prepared, fitted, evaluation)
-        return Trained(run.run_id, model_uri, raw.source, evaluation, str(run.folder / "report.html"))
+        return Trained(run.run_id, model_uri, prepared.source, evaluation, run.address("report.html"))
 
 
 def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
@@ -156,8 +156,8 @@ def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitte
     parts = {f"{name} from": str(times[rows.start]) for name, rows in prepared.rows.items()}
     facts = {
         "run": run.run_id,
-        "data": f"{prepared.raw.source}, {prepared.raw.origin}",
-        "SHA-256": prepared.raw.sha256,
+        "data": f"{prepared.source}, {prepared.origin}",
+        "SHA-256": prepared.sha256,
         "rows": f"{len(times):,}",
         **parts,
         "last reading": str(times[-1]),
@@ -165,4 +165,4 @@ def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitte
         "chosen epoch": f"{fitted.best_epoch} of {sum(epoch.phase == 'select' for epoch in fitted.history)}",
         "seconds in training": f"{sum(epoch.seconds for epoch in fitted.history):.0f}",
     }
-    return Subject(title=experiment.title, facts=facts, simulated=prepared.raw.source == "simulated")
+    return Subject(title=experiment.title, facts=facts, simulated=prepared.source == "simulated")

@@ -7,16 +7,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
+
 
 @contextmanager
-def tensorflow_in_background() -> Iterator[None]:
-    """Import TensorFlow in another thread while the block begins; whoever imports it in the block waits for it."""
+def tensorflow_in_background(screen: Console) -> Iterator[None]:
+    """Import TensorFlow in another thread while the block begins; whoever imports it in the block waits for it.
+
+    Standard error is silent meanwhile, but for what is printed to `screen`.
+    """
     thread = threading.Thread(target=_import_tensorflow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+    before = screen.file
+    with os.fdopen(os.dup(2), "w", buffering=1) as visible:
+        screen.file = visible
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+            screen.file = before
 
 
 def _import_tensorflow() -> None:

@@ -57,7 +57,7 @@ class Epoch:
     phase: Literal["select", "refit"]
     number: int
     step: int
-    learning_rate: float
+    learning_rate: float  # of the epoch's last update
     train_loss: float
     train_mse: float
     train_penalty: float
@@ -147,7 +147,8 @@ class _Fitting:
             "mae": keras.losses.MeanAbsoluteError,
             "huber": keras.losses.Huber,
         }[config.loss]()
-        self.optimiser = _optimiser(config)
+        self.schedule = _schedule(config)
+        self.optimiser = _optimiser(config, self.schedule)
         self.optimiser.build(self.network.trainable_variables)
         self.history: list[Epoch] = []
         self.best_weights = self.network.get_weights()
@@ -175,10 +176,10 @@ class _Fitting:
             self.history.append(self._epoch(update))
             if self.best_epoch == len(self.history):
                 self.best_weights = self.network.get_weights()
-            if checkpoint:
-                self._save(checkpoint)
             if on_epoch:
                 on_epoch(self.history[-1])
+            if checkpoint:  # last: an epoch that was cut short is told twice rather than never
+                self._save(checkpoint)
         self.network.set_weights(self.best_weights)
         return self.network
 
@@ -190,7 +191,6 @@ class _Fitting:
         shuffled = self.train.take(order)
         losses, penalties, forecasts = [], [], []
         for batch in shuffled.chunks(self.config.batch_size):
-            learning_rate = float(self.optimiser.learning_rate)
             loss, penalty, forecast = update(batch.starts)
             losses.append(self._finite(float(loss)) * len(batch))
             penalties.append(float(penalty) * len(batch))
@@ -200,7 +200,7 @@ class _Fitting:
             phase=self.phase,
             number=number,
             step=int(self.optimiser.iterations),
-            learning_rate=learning_rate,
+            learning_rate=float(self.schedule(self.optimiser.iterations - 1)),
             train_loss=sum(losses) / len(shuffled),
             train_mse=mse(shuffled.series.targets[shuffled.target_rows], forecast),
             train_penalty=sum(penalties) / len(shuffled),
@@ -249,13 +249,19 @@ class _Fitting:
 Update = Callable[[npt.NDArray[np.int64]], tuple[Any, Any, Any]]
 
 
-def _optimiser(config: FitConfig) -> keras.Optimizer:
-    """Gradient descent or Adam under exponential staircase decay: `initial * rate ** floor(step / decay_steps)`."""
+def _schedule(config: FitConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Exponential staircase decay: `initial * rate ** floor(step / decay_steps)`, steps counted in updates."""
     import keras
 
-    schedule = keras.optimizers.schedules.ExponentialDecay(
+    return keras.optimizers.schedules.ExponentialDecay(
         config.initial_learning_rate, config.decay_steps, config.decay_rate, staircase=True
     )
+
+
+def _optimiser(config: FitConfig, schedule: keras.optimizers.schedules.LearningRateSchedule) -> keras.Optimizer:
+    """Adam, or plain gradient descent, with the gradient's global norm clipped where the configuration says so."""
+    import keras
+
     kind = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[config.optimiser]
     return kind(learning_rate=schedule, global_clipnorm=config.clip_norm or None)
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from model.errors import InputError
 from model.gru import forecast_scaled
-from model.readings import ReadingsConfig, check_readings
+from model.readings import MADE_AT, ReadingsConfig, check_readings
 from model.scaler import Floats, Scaler
 from model.windows import WindowConfig, Windows, make_series, make_windows
 
@@ -64,7 +64,7 @@ class Forecaster:
         made_at = np.repeat(series.times[windows.newest_row], self.window.output_length)
         columns = {name: values[:, :, k].ravel() for k, name in enumerate(self.readings.targets)}
         return pd.DataFrame(
-            {"made_at": made_at, self.readings.timestamp: series.times[windows.target_rows.ravel()], **columns}
+            {MADE_AT: made_at, self.readings.timestamp: series.times[windows.target_rows.ravel()], **columns}
         )
 
     def save(self, folder: Path) -> None:

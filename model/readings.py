@@ -26,6 +26,10 @@ UCI_COLUMNS = ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS + NOISE_COLUMNS
 """The 28 readings of the UCI data set in its order; its 29th column is the time stamp, `date`."""
 
 
+MADE_AT = "made_at"
+"""The column of a forecast that holds the time stamp of the newest reading it knew."""
+
+
 class ReadingsConfig(Config):
     """What is read from a file: the time stamp, what is forecast, and what may help to forecast it."""
 
@@ -48,6 +52,10 @@ class ReadingsConfig(Config):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"each column may stand once in timestamp, targets and features, received twice: {twice}")
+        if MADE_AT in names:
+            raise ValueError(
+                f"{MADE_AT!r} is the name of a column of every forecast: rename the column of the readings"
+            )
         return self
 
     @property
@@ -76,7 +84,10 @@ def cadence_faults(times: pd.DatetimeIndex, cadence: pd.Timedelta) -> list[str]:
     faults = []
     missing = np.asarray(times.isna())
     if missing.any():
-        faults.append(f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}")
+        faults.append(
+            f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
+            "them as 2016-01-31 17:00"
+        )
         times = times[~missing]
     if not times.is_monotonic_increasing:
         row = int((np.diff(times) < np.timedelta64(0)).argmax()) + 1
@@ -123,7 +134,8 @@ def inspect_readings(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.Da
             continue
         column = frame[name]
         values[name] = _numbers(column)
-        bad = ~np.isfinite(values[name])
+        with np.errstate(over="ignore"):
+            bad = ~np.isfinite(values[name].astype(np.float32))  # what a network reads
         if bad.any():
             row = int(bad.argmax())
             faults.append(

@@ -85,7 +85,8 @@ def evaluate(
     fitted on the same ones.
     """
     before = {GRU: selected, **fit_baselines(windows.train)}
-    models = Split(before, before, {GRU: product, **fit_baselines(known)})
+    baselines = before if known is windows.train else fit_baselines(known)
+    models = Split(before, before, {**baselines, GRU: product})
     forecasts: dict[str, dict[str, Floats]] = {
         part: {name: predictor.predict(of) for name, predictor in by_name.items()}
         for (part, of), (_, by_name) in zip(windows.items(), models.items(), strict=True)

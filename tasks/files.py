@@ -1,4 +1,4 @@
-"""The bytes of a file, or of the one CSV in an archive, and the frame in them; neither names nor sizes are trusted."""
+"""Files and frames: the bytes of a file or of the one CSV in an archive, whose names and sizes are not trusted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import zlib
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 import pandas as pd
 
@@ -76,4 +77,24 @@ def parse(content: bytes, origin: str) -> pd.DataFrame:
         raise InputError(f"{origin!r} cannot be read: {fault}") from fault
     if frame.empty:
         raise InputError(f"{origin!r} holds no rows")
+    if frame.shape[1] == 1 and any(mark in str(frame.columns[0]) for mark in ";\t"):
+        raise InputError(f"{origin!r} must have commas between its columns, received the heading {frame.columns[0]!r}")
     return frame
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` as CSV or parquet, as the name says, whole or not at all.
+
+    Raises:
+        InputError: another ending, or the file cannot be written.
+    """
+    if path.suffix not in {".csv", ".parquet"}:
+        raise InputError(f"the file must end in .csv or .parquet, received {str(path)!r}")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        (frame.to_csv if path.suffix == ".csv" else frame.to_parquet)(temporary, index=False)
+        temporary.replace(path)
+    except OSError as fault:
+        raise InputError(f"{str(path)!r} cannot be written: {fault.strerror or fault}") from fault
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -72,7 +72,7 @@ def _draw_learning(axis: Axes, epochs: list[Epoch]) -> None:
         axis.plot(numbers, validation, "o-", ms=4, color=COLOURS[GRU], label="validation")
         axis.axvline(chosen.number, color=COLOURS[GRU], ls=":", lw=1.5, label=f"chosen: epoch {chosen.number}")
     axis.plot([], [], "--", lw=1, color=grey, label="learning rate (right)")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
     axis.set_ylabel("RMSE, Wh")
     axis.legend(frameon=False, fontsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,13 +26,15 @@ def live_epochs(epochs: int) -> Iterator[Callable[[Epoch], None]]:
     )
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         line = progress.add_task(_PHASES["select"], total=epochs, state="compiling")
-        refit = None
+        refit, best, best_loss = None, epochs, math.inf
 
         def show(epoch: Epoch) -> None:
-            nonlocal line, refit
+            nonlocal line, refit, best, best_loss
+            if epoch.val_loss is not None and epoch.val_loss < best_loss:
+                best, best_loss = epoch.number, epoch.val_loss
             if epoch.phase == "refit" and refit is None:
                 progress.update(line, total=progress.tasks[line].completed)
-                line = refit = progress.add_task(_PHASES["refit"], total=epochs, state="")
+                line = refit = progress.add_task(_PHASES["refit"], total=best, state="")
             progress.update(line, completed=epoch.number, state=describe(epoch))
 
         yield show

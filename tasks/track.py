@@ -7,12 +7,13 @@ be set from outside by `MLFLOW_RUN_ID`, is never asked.
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
+import logging
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,7 @@ from urllib.request import url2pathname
 
 import mlflow
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -40,16 +41,22 @@ from mlflow.utils.mlflow_tags import (
 
 from model import pyfunc
 from model.errors import InputError
-from model.fit import Epoch
+from model.fit import DivergedError, Epoch
 from model.forecaster import Forecaster
-from model.readings import ReadingsConfig
+from model.readings import MADE_AT, ReadingsConfig
+
+log = logging.getLogger(__name__)
 
 EXPERIMENT = "appliances-energy"
+FAILURE = "failure"
+"""The tag that says why a run has failed."""
 FORECASTER = "forecaster"
 """The name under which a run keeps its model."""
 CONFIG_FILE = "config.toml"
 """The artifact that reproduces a run."""
 _TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI expects language models
+_FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
+_MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM = 1000, 100, 6000
 _SERVING_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pydantic")
 
 
@@ -60,6 +67,11 @@ class Run:
     client: MlflowClient
     run_id: str
     folder: Path
+    local: bool
+
+    def address(self, name: str) -> str:
+        """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
+        return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
 
     def write(self, name: str, content: str | bytes) -> None:
         """`content` as the artifact `name`."""
@@ -75,9 +87,17 @@ class Run:
         self.log_metrics(metrics, step=epoch.number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """All `metrics` in one batch."""
+        """All `metrics` in as few batches as MLflow takes; what it does not take in a name becomes `_`."""
         now = int(time() * 1000)
-        self.client.log_batch(self.run_id, [Metric(name, value, now, step) for name, value in metrics.items()])
+        batch = [Metric(_FORBIDDEN.sub("_", name), value, now, step) for name, value in metrics.items()]
+        for first in range(0, len(batch), _MOST_METRICS):
+            self.client.log_batch(self.run_id, batch[first : first + _MOST_METRICS])
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """All `params` in as few batches as MLflow takes, each as long as it may be."""
+        batch = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
+        for first in range(0, len(batch), _MOST_PARAMS):
+            self.client.log_batch(self.run_id, params=batch[first : first + _MOST_PARAMS])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """All `tags` in one batch."""
@@ -127,25 +147,34 @@ def tracked_run(
     """An open run of the experiment `appliances-energy`: a new one, or `resume` taken up again.
 
     It ends FINISHED, FAILED with the tag `failure`, or KILLED.
+
+    Raises:
+        InputError: the tracking store cannot be used, or another process is at work on `resume`.
     """
     client = _client()
-    if resume:
-        run_id = resume
-        client.update_run(run_id, status="RUNNING")
-    else:
-        run_id = client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags}).info.run_id
-        client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
-    with _artifact_folder(client, run_id) as folder:
+    run_id = resume or client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags}).info.run_id
+    with _alone(run_id):
+        status = "KILLED"
         try:
-            yield Run(client, run_id, folder)
+            if resume:
+                client.update_run(run_id, status="RUNNING")
+            with _artifact_folder(client, run_id) as run:
+                run.log_params(params)
+                yield run
+            status = "FINISHED"
         except Exception as error:
-            client.set_tag(run_id, "failure", f"{type(error).__name__}: {error}"[:5000])
-            client.set_terminated(run_id, "FAILED")
+            status = "FAILED"
+            client.set_tag(run_id, FAILURE, f"{type(error).__name__}: {error}"[:5000])
             raise
-        except BaseException:
-            client.set_terminated(run_id, "KILLED")
-            raise
-    client.set_terminated(run_id, "FINISHED")
+        finally:
+            if status == "KILLED":
+                log.warning("interrupted: `wattcast train --resume %s` goes on from the last epoch", run_id)
+            if status == "FAILED":
+                log.warning("the run %s has failed and keeps what it wrote", run_id)
+            if status == "FINISHED" and resume:
+                with suppress(MlflowException):  # it had ended without one
+                    client.delete_tag(run_id, FAILURE)
+            client.set_terminated(run_id, status)
 
 
 def unfinished_run(run_id: str) -> tuple[str, str]:
@@ -162,6 +191,8 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         ) from None
     if run.info.status == "FINISHED":
         raise InputError(f"run {run_id} has finished, there is nothing to resume: start a new one without --resume")
+    if run.data.tags.get(FAILURE, "").startswith(DivergedError.__name__):
+        raise InputError(f"run {run_id} diverged and would do so again: start a new one with other settings")
     try:
         config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{CONFIG_FILE}")
     except (MlflowException, OSError):
@@ -177,7 +208,7 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
     given = Schema([ColSpec(anything, name) for name in (readings.timestamp, *readings.columns)])
-    times = [ColSpec("datetime", name) for name in ("made_at", readings.timestamp)]
+    times = [ColSpec("datetime", name) for name in (MADE_AT, readings.timestamp)]
     forecast = Schema([*times, *(ColSpec("double", name) for name in readings.targets)])
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))
 
@@ -188,10 +219,17 @@ def _origin() -> dict[str, str]:
     return {
         "git.commit": commit,
         MLFLOW_GIT_COMMIT: commit,
-        MLFLOW_USER: getpass.getuser(),
+        MLFLOW_USER: _user(),
         MLFLOW_SOURCE_NAME: "wattcast",
         MLFLOW_SOURCE_TYPE: "PROJECT",
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
+        return "unknown"
 
 
 def _git_commit() -> str:
@@ -206,9 +244,29 @@ def _git_commit() -> str:
 def _client() -> MlflowClient:
     """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
     uri = mlflow.get_tracking_uri()
-    name = f"wattcast-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
-    with FileLock(Path(tempfile.gettempdir()) / name):
-        return MlflowClient(uri)
+    file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
+    if file and (odd := [sign for sign in "#?%" if sign in str(Path.cwd())]):
+        raise InputError(f"MLflow would put files elsewhere, as the working folder's name has {odd}: {Path.cwd()}")
+    try:
+        with FileLock(f"{file}.lock") if file else nullcontext():
+            return MlflowClient(uri)
+    except (MlflowException, OSError) as error:
+        raise InputError(f"the tracking store {uri} cannot be used: {error}") from error
+
+
+@contextmanager
+def _alone(run_id: str) -> Iterator[None]:
+    """No other process on this machine writes to the run meanwhile."""
+    lock = FileLock(Path(tempfile.gettempdir()) / f"wattcast-{run_id}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"run {run_id} is being trained by another process: wait for it, or end it first") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _experiment_id(client: MlflowClient) -> str:
@@ -227,17 +285,17 @@ def _experiment_id(client: MlflowClient) -> str:
 
 
 @contextmanager
-def _artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Path]:
-    """Where a run's files are written: its artifact folder itself, or one that is uploaded when the run ends."""
+def _artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Run]:
+    """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends."""
     uri = urlparse(client.get_run(run_id).info.artifact_uri)
     if uri.scheme in {"", "file"}:
         folder = Path(url2pathname(uri.path))
         folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        yield Run(client, run_id, folder, local=True)
         return
     with tempfile.TemporaryDirectory() as temporary:
         mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=temporary)
         try:
-            yield Path(temporary)
+            yield Run(client, run_id, Path(temporary), local=False)
         finally:
             client.log_artifacts(run_id, temporary)

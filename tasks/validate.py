@@ -52,7 +52,7 @@ def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -
     raise_faults(faults)
     if len(stretches) > 1:
         end, start = times[stretches[0] - 1 : stretches[0] + 1]
-        log.info("%d gaps, first from %s to %s: each starts a new segment", len(stretches) - 1, end, start)
+        log.warning("%d gaps, first from %s to %s: no window crosses one", len(stretches) - 1, end, start)
     return clean
 
 

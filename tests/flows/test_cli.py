@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pandas as pd
@@ -111,7 +115,111 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
     assert "SIMULATED READINGS" in done.stderr
     assert "Traceback" not in done.stderr
     assert result["run_id"] != "0" * 32
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlruns"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
+
+
+def test_a_training_against_an_mlflow_server(small: tuple[str, ...], tmp_path: Path) -> None:
+    """Standard output stays one JSON object, and what it names can be fetched from the server."""
+    import mlflow
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    program = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1"]
+    options = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        [*program, *options], cwd=tmp_path, env={**os.environ, "PATH": path}, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(f"{address}/health", server)
+            settings = [part for setting in small for part in ("--set", setting)]
+            here = tmp_path / "here"
+            here.mkdir()
+            done = wattcast("train", "--json", *settings, folder=here, MLFLOW_TRACKING_URI=address)
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            assert result["report"] == f"runs:/{result['run_id']}/report.html"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("MLFLOW_TRACKING_URI", address)
+                fetched = Path(mlflow.artifacts.download_artifacts(result["report"], dst_path=str(tmp_path)))
+            assert "SIMULATED" in fetched.read_text(encoding="utf-8")
+            assert list(here.iterdir()) == []
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    for _ in range(int(2 * seconds)):
+        assert server.poll() is None, "the server has ended"
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError(f"no answer from {url} within {seconds:g} seconds")
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "PREFECT_API_URL"])
+def test_a_server_that_does_not_answer_is_named_at_once(variable: str, tmp_path: Path) -> None:
+    done = wattcast("train", folder=tmp_path, **{variable: "http://127.0.0.1:9/api"})
+    assert done.returncode == 2
+    assert f"{variable} names http://127.0.0.1:9/api, which does not answer" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_warnings_are_seen_while_tensorflow_is_imported(tmp_path: Path) -> None:
+    program = """
+import logging
+from flows import cli
+from flows.warmup import tensorflow_in_background
+cli._set_up_libraries()
+with tensorflow_in_background(cli.screen):
+    logging.getLogger("tasks.download").warning("taken at once")
+logging.getLogger("tasks.download").warning("and later")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["warning: taken at once", "warning: and later"]
+
+
+def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    done = wattcast("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_csv(tmp_path / "house.csv", parse_dates=["date"])
+    assert (len(frame), frame["date"].iloc[0]) == (50, pd.Timestamp("2020-01-01"))
+    assert done.stderr == "50 readings in house.csv\n"
+    for arguments, message in (
+        (["house.txt"], "the file must end in .csv or .parquet, received 'house.txt'"),
+        (["nowhere/house.csv"], "'nowhere/house.csv' cannot be written: "),
+        (["x.csv", "--rows", "0"], "rows"),
+        (["x.csv", "--start", "soon"], "soon"),
+    ):
+        done = wattcast("simulate", *arguments, folder=tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert message in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["house.csv"]
+
+
+def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFixture[str]) -> None:
+    from flows.train import Trained
+    from model.diagnosis import Diagnosis
+    from tasks.evaluate import Evaluation, Score
+
+    scores = tuple(
+        Score(model, "test", target, rmse, 1.0, math.nan, 2.0, 0.1)
+        for target, rmse in (("heat [kWh]", 5.0), ("light", 900.0))
+        for model in ("ridge", "gru")
+    )
+    evaluation = Evaluation(scores, Diagnosis("good", "the reason", "the advice"), pd.DataFrame())
+    cli._show(Trained("run", "models:/m-1", "simulated", evaluation, "report.html"))
+    text = capsys.readouterr().out
+    assert (
+        text.index("heat [kWh]: test part") < text.index("5.0") < text.index("light: test part") < text.index("900.0")
+    )
+    assert "nan" not in text
+    assert "SIMULATED READINGS" in text
 
 
 def test_a_training_that_diverges_is_one_message_and_exit_code_1(

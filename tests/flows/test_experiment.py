@@ -50,12 +50,23 @@ def test_later_changes_win(tmp_path: Path) -> None:
     assert experiment.data == "auto"
 
 
-def test_a_preset_on_the_command_line_wins_over_the_files(tmp_path: Path) -> None:
+def test_a_preset_stands_on_the_command_line_or_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
+    file.write_text("[fit]\nepochs = 7\n", encoding="utf-8")
+    experiment = read_experiment(preset="seed-l2", config=file)
+    assert experiment == read_experiment(preset="seed-l2", settings=["fit.epochs=7"])
     file.write_text('preset = "seed-l2"\n[fit]\nepochs = 7\n', encoding="utf-8")
-    experiment = read_experiment(preset="seed-dropout", config=file)
-    assert (experiment.preset, experiment.fit.epochs) == ("seed-dropout", 7)
-    assert not experiment.model.tanh_layer
+    assert read_experiment(config=file) == read_experiment(preset="seed-l2", config=file) == experiment
+    with pytest.raises(InputError, match=r"'seed-dropout' on the command line and 'seed-l2' in .*mine.toml"):
+        read_experiment(preset="seed-dropout", config=file)
+
+
+@pytest.mark.parametrize("name", [5, ["seed-l2"], "Recommended"])
+def test_a_preset_that_is_none_is_named(tmp_path: Path, name: object) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"preset = {name!r}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="there is no preset"):
+        read_experiment(config=file)
 
 
 def test_settings_are_read_as_toml_or_as_text() -> None:
@@ -81,7 +92,8 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
         ("split.train=0.9", "split: train + validation must leave rows for the test part, received 0.9 + 0.2"),
         ("readings.features=['Appliances']", "each column may stand once"),
         ("no equals sign", "a setting must be name=value, such as fit.seed=1, received 'no equals sign'"),
-        ("preset=sed-l2", "there is no preset 'sed-l2': did you mean 'seed-l2'?"),
+        ("preset=seed-l2", "a preset is what settings change: choose it with --preset seed-l2"),
+        ("fit.initial_learning_rate=inf", "fit.initial_learning_rate: Input should be a finite number, received inf"),
     ],
 )
 def test_a_wrong_setting_says_what_is_wrong(setting: str, message: str) -> None:

@@ -39,10 +39,13 @@ def test_the_line_is_live_on_a_terminal_and_absent_elsewhere(monkeypatch: pytest
     console = Console(file=screen, force_terminal=terminal, width=120)
     monkeypatch.setattr(progress, "Console", lambda **options: console)
     with progress.live_epochs(10) as show:
-        show(EPOCH)
+        show(dataclasses.replace(EPOCH, number=1, val_loss=0.4))
+        show(dataclasses.replace(EPOCH, number=2))
+        show(dataclasses.replace(EPOCH, val_loss=0.5))
         show(REFIT)
     text = screen.getvalue()
     assert ("validation 63.9 Wh" in text) == terminal
     assert ("refitting" in text) == terminal
     assert ("3/3" in text) == terminal
+    assert ("1/2" in text) == terminal  # the refit has as many epochs as the best one's number
     assert terminal or text == ""

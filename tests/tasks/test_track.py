@@ -40,19 +40,65 @@ def test_an_interrupted_run_is_killed_and_a_broken_one_failed() -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_where_the_artifacts_are_far_away_they_are_uploaded_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Elsewhere:
-        scheme = "mlflow-artifacts"
+def test_what_mlflow_would_refuse_is_made_to_fit() -> None:
+    params = {f"option.{number}": "x" * 7000 for number in range(150)}
+    with track.tracked_run("many", params=params, tags={}) as run:
+        run.log_metrics({f"test_rmse/Licht (Wh) {number}": float(number) for number in range(1200)})
+    data = MlflowClient().get_run(run.run_id).data
+    assert len(data.params) == 150
+    assert {len(value) for value in data.params.values()} == {6000}
+    assert len(data.metrics) == 1200
+    assert data.metrics["test_rmse/Licht _Wh_ 7"] == 7
 
-    monkeypatch.setattr(track, "urlparse", lambda uri: Elsewhere)
-    with track.tracked_run("remote", params={}, tags={}) as run:
-        run.write("note.txt", "kept")
-        client = MlflowClient()
-        assert client.list_artifacts(run.run_id) == []
-    assert [file.path for file in client.list_artifacts(run.run_id)] == ["note.txt"]
-    assert not run.folder.exists()
+
+@pytest.mark.usefixtures("workspace")
+def test_no_two_processes_train_one_run() -> None:
+    with track.tracked_run("mine", params={}, tags={}) as run:
+        program = f"""
+from model.errors import InputError
+from tasks.track import tracked_run
+try:
+    with tracked_run("yours", params={{}}, tags={{}}, resume={run.run_id!r}):
+        pass
+except InputError as error:
+    print(error)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert f"run {run.run_id} is being trained by another process" in done.stdout
+    assert MlflowClient().get_run(run.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_run_taken_up_again_is_no_longer_failed() -> None:
+    def break_down(run: track.Run) -> None:
+        raise OSError(f"disk full in {run.run_id}")
+
+    with pytest.raises(OSError, match="full") as error, track.tracked_run("broken", params={}, tags={}) as run:
+        break_down(run)
+    assert run.run_id in str(error.value)
+    with track.tracked_run("broken", params={}, tags={}, resume=run.run_id) as again:
+        assert (again.run_id, again.folder) == (run.run_id, run.folder)
+    ended = MlflowClient().get_run(run.run_id)
+    assert ended.info.status == "FINISHED"
+    assert track.FAILURE not in ended.data.tags
+
+
+@pytest.mark.parametrize("uri", ["file:./mlruns", "nonsense://x"])
+def test_a_store_that_cannot_be_used_is_named(uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(track.mlflow, "get_tracking_uri", lambda: uri)
+    with pytest.raises(InputError, match=f"the tracking store {uri} cannot be used"):
+        track.unfinished_run("any")
+
+
+def test_a_folder_that_mlflow_would_mistake_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "50% # why?"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(track.mlflow, "get_tracking_uri", lambda: f"sqlite:///{folder}/mlflow.db")
+    with pytest.raises(InputError, match="the working folder's name has"):
+        track.unfinished_run("any")
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.usefixtures("workspace")
@@ -70,6 +116,14 @@ def test_a_deleted_experiment_is_said_with_the_way_back() -> None:
             pass
     finally:
         client.restore_experiment(experiment)
+
+
+def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert track._user() == "unknown"
 
 
 def test_outside_a_checkout_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
