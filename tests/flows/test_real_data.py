@@ -1,0 +1,64 @@
+"""The figures of the README's protocol on the real data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from flows.experiment import read_experiment
+from model.fit import train_network
+from model.forecaster import Forecaster
+from model.split import Split
+from model.windows import Windows
+from tasks.download import download
+from tasks.evaluate import Evaluation, evaluate
+from tasks.scale import scale
+from tasks.split import split
+from tasks.validate import validate
+from tasks.window import window
+
+
+@pytest.fixture(scope="module")
+def evaluation(real_file: Path) -> Evaluation:
+    """`recommended`, seed 0, by the steps of the train flow."""
+    experiment = read_experiment(preset="recommended")
+    raw = download("uci")
+    frame = validate(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+    rows = split(frame, experiment.split)
+    assert rows == Split(range(11_841), range(11_841, 15_788), range(15_788, 19_735))
+    assert frame.index[rows.test.start] == pd.Timestamp("2016-04-30 08:20")
+    scaler = scale(frame, rows, experiment.readings, experiment.scale)
+    windows: Split[Windows] = window(frame, rows, experiment.readings, scaler, experiment.window)
+    fitted = train_network(experiment.model, experiment.fit, windows, scaler)
+    selected, product = (
+        Forecaster(experiment.readings, experiment.window, scaler, network)
+        for network in (fitted.selected, fitted.network)
+    )
+    known = windows.train + windows.validation
+    return evaluate(selected, product, windows, known=known, targets=experiment.readings.targets)
+
+
+@pytest.mark.parametrize(
+    ("model", "rmse", "mae"), [("persistence", 66.4, 26.7), ("daily_naive", 112.2, 53.7), ("mean", 91.0, 52.7)]
+)
+def test_baselines_have_the_published_scores(evaluation: Evaluation, model: str, rmse: float, mae: float) -> None:
+    score = evaluation.score(model, "test")
+    assert score.rmse == pytest.approx(rmse, abs=0.06)
+    assert score.mae == pytest.approx(mae, abs=0.1)
+
+
+def test_each_row_of_the_test_part_is_forecast_once(evaluation: Evaluation) -> None:
+    test = evaluation.forecasts[evaluation.forecasts["part"] == "test"]
+    assert len(test) == 3947
+    assert test["time"].is_unique
+    assert (test["time"] - test["made_at"] == pd.Timedelta(minutes=10)).all()
+
+
+def test_the_recommended_preset_is_better_than_every_baseline(evaluation: Evaluation) -> None:
+    score = evaluation.score("gru", "test")
+    assert score.rmse <= 58.5
+    assert score.rmse < evaluation.score("ridge", "test").rmse - 1
+    assert score.skill == pytest.approx(1 - score.rmse / 66.44, abs=1e-3)
+    assert evaluation.diagnosis.verdict == "good"
