@@ -37,7 +37,7 @@ clean:  ## Remove the environment and what tools leave behind; runs and data sta
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "wattcast needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
-	rm -rf $(VENV)
+	@rm -rf $(VENV)
 	@if command -v uv >/dev/null; then \
 	    set -ex; uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
 	    uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \

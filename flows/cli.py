@@ -192,7 +192,7 @@ def _test_table(scores: list[Score], target: str) -> Table:
     table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
         numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
-        cells = [f"{number:.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
+        cells = [f"{number:z.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
         table.add_row(score.model, *cells, style="bold" if score.model == "gru" else None)
     return table
 

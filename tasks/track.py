@@ -93,6 +93,12 @@ class Run:
         for first in range(0, len(batch), _MOST_METRICS):
             self.client.log_batch(self.run_id, batch[first : first + _MOST_METRICS])
 
+    def log_scores(self, scores: Mapping[str, float], *, after: int) -> None:
+        """Final scores. One with a curve of its own closes it, `after` all epochs; MLflow draws the others as bars."""
+        curves = self.client.get_run(self.run_id).data.metrics
+        self.log_metrics({name: value for name, value in scores.items() if name in curves}, step=after)
+        self.log_metrics({name: value for name, value in scores.items() if name not in curves})
+
     def log_params(self, params: Mapping[str, Any]) -> None:
         """All `params` in as few batches as MLflow takes, each as long as it may be."""
         batch = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
@@ -122,12 +128,14 @@ class Run:
 
         `model/` travels with it as code, so that it loads without this repository.
         """
+        experiment_id = self.client.get_run(self.run_id).info.experiment_id
+        model = self.client.create_logged_model(experiment_id, name=FORECASTER, source_run_id=self.run_id)
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / FORECASTER
             forecaster.save(folder)
             info = Model.log(
                 artifact_path=None,
-                name=FORECASTER,
+                model_id=model.model_id,
                 flavor=mlflow.pyfunc,
                 run_id=self.run_id,
                 loader_module=pyfunc.__name__,

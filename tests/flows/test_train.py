@@ -196,6 +196,9 @@ raise SystemExit("prefect was imported" if "prefect" in sys.modules else 0)
 
 def test_the_model_names_its_requirements_and_signature(trained: Trained) -> None:
     info = mlflow.models.get_model_info(trained.model_uri)
+    logged = MlflowClient().get_logged_model(info.model_id)
+    experiment = MlflowClient().get_run(trained.run_id).info.experiment_id
+    assert (logged.source_run_id, logged.experiment_id, logged.name) == (trained.run_id, experiment, "forecaster")
     assert info.signature.inputs.input_names() == ["date", "Appliances"]
     assert info.signature.outputs.input_names() == ["made_at", "date", "Appliances"]
     local = Path(mlflow.pyfunc.get_model_dependencies(trained.model_uri))
