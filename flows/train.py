@@ -136,7 +136,8 @@ def _forecaster(experiment: Experiment, prepared: Prepared, network: keras.Model
 
 def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
     """Scores, model, forecasts and report; the model's URI."""
-    run.log_scores({**evaluation.metrics(), "best_epoch": fitted.best_epoch}, after=len(fitted.history))
+    epochs = sum(epoch.phase == "select" for epoch in fitted.history)
+    run.log_scores({**evaluation.metrics(), "best_epoch": fitted.best_epoch}, step=epochs + 1)
     run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
     forecaster = _forecaster(experiment, prepared, fitted.network)
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")

@@ -93,10 +93,10 @@ class Run:
         for first in range(0, len(batch), _MOST_METRICS):
             self.client.log_batch(self.run_id, batch[first : first + _MOST_METRICS])
 
-    def log_scores(self, scores: Mapping[str, float], *, after: int) -> None:
-        """Final scores. One with a curve of its own closes it, `after` all epochs; MLflow draws the others as bars."""
+    def log_scores(self, scores: Mapping[str, float], *, step: int) -> None:
+        """Final scores. One with a curve of its own closes it at `step`; the others stand alone, and MLflow draws bars."""
         curves = self.client.get_run(self.run_id).data.metrics
-        self.log_metrics({name: value for name, value in scores.items() if name in curves}, step=after)
+        self.log_metrics({name: value for name, value in scores.items() if name in curves}, step=step)
         self.log_metrics({name: value for name, value in scores.items() if name not in curves})
 
     def log_params(self, params: Mapping[str, Any]) -> None:
