@@ -94,7 +94,7 @@ class Run:
             self.client.log_batch(self.run_id, batch[first : first + _MOST_METRICS])
 
     def log_scores(self, scores: Mapping[str, float], *, step: int) -> None:
-        """Final scores. One with a curve of its own closes it at `step`; the others stand alone, and MLflow draws bars."""
+        """Final scores. One with a curve of its own closes it at `step`; of the others MLflow draws bars."""
         curves = self.client.get_run(self.run_id).data.metrics
         self.log_metrics({name: value for name, value in scores.items() if name in curves}, step=step)
         self.log_metrics({name: value for name, value in scores.items() if name not in curves})
