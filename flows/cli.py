@@ -6,16 +6,19 @@ import json
 import logging
 import math
 import os
+import signal
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from flows.experiment import Experiment, describe, preset_names, read_experiment
 from flows.warmup import tensorflow_in_background
@@ -33,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 screen = Console(stderr=True)
+_INTERRUPTED = 130  # the exit code of a command that Ctrl-C has ended
+_FAREWELL_S = 8  # for the run to be closed
 
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Preset to start from: " + ", ".join(preset_names()) + ".")
@@ -74,6 +79,7 @@ def train(
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     _set_up_libraries()
+    signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
     _check_own_file(experiment)
@@ -106,9 +112,9 @@ def simulate(
 def options(preset: Preset = None, config: Config = None) -> None:
     """List every option with its value and its meaning."""
     experiment = read_experiment(preset=preset, config=config)
-    table = Table("option", "value", "meaning")
-    for name, value in experiment.flat().items():
-        table.add_row(name, escape(str(value)), describe(name))
+    table = Table(Column("option", no_wrap=True), Column("value", overflow="fold"), "meaning")
+    for name, value in experiment.flat(unset=True).items():
+        table.add_row(name, "" if value is None else escape(str(value)), describe(name))
     Console().print(table)
 
 
@@ -121,7 +127,7 @@ def main() -> None:
         sys.exit(2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:
         screen.print("interrupted")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
 
 
 class ScreenHandler(logging.Handler):
@@ -140,7 +146,9 @@ def _set_up_libraries() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows,tasks,model")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     no_proxy = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
@@ -150,6 +158,14 @@ def _set_up_libraries() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for package in ("flows", "tasks", "model"):
         logging.getLogger(package).addHandler(ScreenHandler(logging.WARNING))
+
+
+def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C ends Prefect's temporary server as well, and Prefect's client would wait for it for minutes."""
+    farewell = threading.Timer(_FAREWELL_S, os._exit, [_INTERRUPTED])
+    farewell.daemon = True
+    farewell.start()
+    raise KeyboardInterrupt
 
 
 def _require_answer(variable: str) -> None:
@@ -170,8 +186,18 @@ def _check_own_file(experiment: Experiment) -> None:
     from tasks.download import CHOICES, download
     from tasks.validate import validate
 
-    if experiment.data not in CHOICES:
-        validate(download(experiment.data).frame, experiment.readings, window_rows=experiment.window.rows)
+    if experiment.data in CHOICES:
+        return
+    frame = download(experiment.data).frame
+    logging.disable(logging.WARNING)  # the flow will say it again
+    try:
+        validate(frame, experiment.readings, window_rows=experiment.window.rows)
+    except InputError as error:
+        names = ", ".join(str(name) for name in frame.columns[:20])
+        yours = "name yours in readings.timestamp, readings.targets and readings.features"
+        raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _record(trained: Trained) -> dict[str, Any]:

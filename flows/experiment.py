@@ -54,9 +54,9 @@ class Experiment(Config):
 
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
-    def flat(self) -> dict[str, Any]:
-        """Every option by its dotted name: `model.layers.0.units`."""
-        return dict(_flatten(self.model_dump(mode="json", exclude_none=True)))
+    def flat(self, *, unset: bool = False) -> dict[str, Any]:
+        """Every option by its dotted name, such as `model.layers.0.units`; with `unset` those that are None, too."""
+        return dict(_flatten(self.model_dump(mode="json", exclude_none=not unset)))
 
 
 def preset_names() -> list[str]:

@@ -22,7 +22,7 @@ Verdict = Literal["good", "underfit", "overfit", "underfit and overfit"]
 
 _ADVICE: dict[Verdict, str] = {
     "good": "keep it; a sweep or more data may still gain a little",
-    "underfit": "try more units or layers, more epochs, a higher learning rate, or keep probabilities nearer to 1",
+    "underfit": "try more epochs, another learning rate, more units or layers, or keep probabilities nearer to 1",
     "overfit": "try fewer units, lower keep probabilities, a larger regularisation_scale, fewer features or more data",
     "underfit and overfit": "try a longer training with lower keep probabilities, fewer features, or more data",
 }
@@ -49,8 +49,8 @@ def diagnose(error: Split[float], base: Split[float]) -> Diagnosis:
         faults.append("overfit")
     verdict: Verdict = " and ".join(faults) or "good"  # type: ignore[assignment]
     reason = (
-        f"the training error of {error.train:.1f} Wh lies {abs(bias):.0%} {'above' if bias > 0 else 'below'} the "
-        f"base's {base.train:.1f}, and validation is {growth:.2f} times training where the base's is "
+        f"the training error of {error.train:.1f} Wh lies {abs(bias):.0%} {'above' if bias > 0 else 'below'} "
+        f"ridge's {base.train:.1f}, and validation is {growth:.2f} times training where ridge's is "
         f"{base_growth:.2f} times"
     )
     return Diagnosis(verdict, reason, _ADVICE[verdict])

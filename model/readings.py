@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from model.config import Config
 from model.errors import InputError
@@ -45,6 +45,11 @@ class ReadingsConfig(Config):
     time: Literal["none", "calendar"] = Field(
         "none", description="time as input: none, or sine and cosine of the day and the week and a weekend flag"
     )
+
+    @field_validator("targets", "features", mode="before")
+    @classmethod
+    def _one_name_is_a_list_of_one(cls, names: Any) -> Any:
+        return (names,) if isinstance(names, str) else names
 
     @model_validator(mode="after")
     def _columns_differ(self) -> ReadingsConfig:

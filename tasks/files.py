@@ -90,6 +90,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """
     if path.suffix not in {".csv", ".parquet"}:
         raise InputError(f"the file must end in .csv or .parquet, received {str(path)!r}")
+    if path.exists():
+        raise InputError(f"{str(path)!r} is there already: choose another name, or remove it first")
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         (frame.to_csv if path.suffix == ".csv" else frame.to_parquet)(temporary, index=False)

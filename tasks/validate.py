@@ -47,16 +47,24 @@ def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -
     if max(stretches) < window_rows:
         faults.append(
             f"one window needs {window_rows} rows without a gap, the longest stretch has {max(stretches)} of "
-            f"{len(frame)} rows: give more readings, or shorten lookback or horizon"
+            f"{len(frame)} rows: give more readings, or shorten lookback or horizon{_other_cadence(times, stretches)}"
         )
     raise_faults(faults)
     if len(stretches) > 1:
         end, start = times[stretches[0] - 1 : stretches[0] + 1]
-        log.warning("%d gaps, first from %s to %s: no window crosses one", len(stretches) - 1, end, start)
+        log.warning("gaps in time: %d, first from %s to %s; no window crosses one", len(stretches) - 1, end, start)
     return clean
 
 
 validate_task = task(name="validate", cache_policy=NO_CACHE)(validate)
+
+
+def _other_cadence(times: pd.Index, stretches: list[int]) -> str:
+    """What to look at first where not even two readings lie one step apart."""
+    if max(stretches) > 1 or len(stretches) < 2:
+        return ""
+    minutes = np.median(np.diff(times)) / np.timedelta64(1, "m")
+    return f"; most readings lie {minutes:g} minutes apart: is that what readings.cadence_minutes says?"
 
 
 def _schema(targets: tuple[str, ...], columns: list[str]) -> pa.DataFrameSchema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -89,6 +90,7 @@ def test_a_bad_file_is_told_with_all_its_faults_before_anything_starts(house: pd
     done = wattcast("train", "--data", "bad.csv", folder=tmp_path)
     assert done.returncode == 2
     assert "column 'Appliances' is missing: did you mean 'appliance'?" in done.stderr
+    assert "the file's columns are date, appliance, lights" in done.stderr
     assert "one window needs 25 rows without a gap, the longest stretch has 20 of 20 rows" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
 
@@ -162,6 +164,30 @@ def wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 120) ->
     raise AssertionError(f"no answer from {url} within {seconds:g} seconds")
 
 
+def test_ctrl_c_closes_the_run_and_names_the_way_on(tmp_path: Path) -> None:
+    """The signal goes to the whole group, as a terminal sends it: to Prefect's temporary server, too."""
+    from mlflow import MlflowClient
+
+    settings = ["--data", "simulated", "--set", "fit.epochs=500", "--set", "fit.patience=500"]
+    command = [str(Path(sys.executable).with_name("wattcast")), "train", *settings]
+    variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for _ in range(400):
+            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/select.npz")):
+                break
+            time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    run_id = checkpoints[0].parents[2].name
+    assert process.returncode == 130
+    assert f"`wattcast train --resume {run_id}` goes on from the last epoch" in said
+    assert "Traceback" not in said
+    store = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert store.get_run(run_id).info.status == "KILLED"
+
+
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "PREFECT_API_URL"])
 def test_a_server_that_does_not_answer_is_named_at_once(variable: str, tmp_path: Path) -> None:
     done = wattcast("train", folder=tmp_path, **{variable: "http://127.0.0.1:9/api"})
@@ -193,6 +219,7 @@ def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
     for arguments, message in (
         (["house.txt"], "the file must end in .csv or .parquet, received 'house.txt'"),
         (["nowhere/house.csv"], "'nowhere/house.csv' cannot be written: "),
+        (["house.csv"], "'house.csv' is there already"),
         (["x.csv", "--rows", "0"], "rows"),
         (["x.csv", "--start", "soon"], "soon"),
     ):

@@ -42,8 +42,8 @@ def test_the_test_part_is_not_read():
 def test_reason_gives_the_numbers_and_advice_fits_the_verdict():
     found = diagnose(Split(110.0, 145.0, 0.0), BASE)
     assert found.reason == (
-        "the training error of 110.0 Wh lies 10% above the base's 100.0, and validation is 1.32 times training where "
-        "the base's is 1.20 times"
+        "the training error of 110.0 Wh lies 10% above ridge's 100.0, and validation is 1.32 times training where "
+        "ridge's is 1.20 times"
     )
     assert "10% below" in diagnose(Split(90.0, 108.0, 0.0), BASE).reason
     errors = {"good": (90, 108), "underfit": (120, 140), "overfit": (80, 110), "underfit and overfit": (110, 145)}

@@ -149,7 +149,9 @@ def test_a_gap_of_whole_steps_is_allowed_kept_and_logged(caplog):
     with caplog.at_level(logging.INFO, logger="tasks.validate"):
         clean = validate(frame, CONFIG, window_rows=20)
     assert len(clean) == ROWS - 3
-    assert caplog.messages == ["2 gaps, first from 2016-01-11 20:10:00 to 2016-01-11 20:40:00: no window crosses one"]
+    assert caplog.messages == [
+        "gaps in time: 2, first from 2016-01-11 20:10:00 to 2016-01-11 20:40:00; no window crosses one"
+    ]
     caplog.clear()
     validate(make_frame(), CONFIG, window_rows=20)
     assert caplog.messages == []
@@ -213,3 +215,10 @@ def test_the_real_file_is_sound(real_file, caplog):
     clean = validate(pd.read_csv(real_file), ReadingsConfig(), window_rows=180)
     assert clean.shape == (19_735, 26)
     assert caplog.messages == []
+
+
+def test_a_wrong_cadence_is_guessed(house):
+    hourly = house.iloc[::6]
+    with pytest.raises(InputError, match="most readings lie 60 minutes apart: is that what readings"):
+        validate(hourly, ReadingsConfig(), window_rows=25)
+    assert len(validate(hourly, ReadingsConfig(cadence_minutes=60), window_rows=25)) == len(hourly)
