@@ -1,0 +1,52 @@
+"""Windows are indices: the memory that ten years of readings need on their way to the network and to the baselines."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pandas as pd
+
+from model.baseline import fit_baselines
+from model.gru import network_inputs
+from model.metrics import rmse
+from model.readings import ReadingsConfig
+from model.scaler import ScaleConfig
+from model.split import SplitConfig
+from model.windows import WindowConfig
+from tasks.scale import scale
+from tasks.simulate import simulate
+from tasks.split import split
+from tasks.validate import validate
+from tasks.window import window
+
+TEN_YEARS = 525_600
+READINGS = ReadingsConfig(time="calendar")
+WINDOW = WindowConfig(lookback=36)
+
+
+class TwoInputs:
+    """As much of a network as tells that it reads the calendar, too."""
+
+    inputs = (0, 1)
+
+
+def test_ten_years_of_all_sensors_stay_under_one_gib() -> None:
+    """Materialised, the training windows alone would take 1.4 GB."""
+    frame = simulate(TEN_YEARS)
+    tracemalloc.start()
+    try:
+        clean = validate(frame, READINGS, window_rows=WINDOW.rows)
+        rows = split(clean, SplitConfig())
+        scaler = scale(clean, rows, READINGS, ScaleConfig())
+        windows = window(clean, rows, READINGS, scaler, WINDOW)
+        batch, dates = network_inputs(TwoInputs, windows.train.take(slice(256)))  # type: ignore[arg-type]
+        baselines = fit_baselines(windows.train)
+        scores = {name: rmse(windows.test.actual, model.predict(windows.test)) for name, model in baselines.items()}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (batch.shape, dates.shape) == ((256, 36, 31), (256, 1, 5))
+    assert len(windows.train) == rows.train.stop - WINDOW.rows + 1
+    assert isinstance(clean.index, pd.DatetimeIndex)
+    assert scores["ridge"] < scores["persistence"] < scores["mean"]
+    assert peak < 2**30
