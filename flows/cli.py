@@ -214,12 +214,14 @@ def _record(trained: Trained) -> dict[str, Any]:
 
 
 def _test_table(scores: list[Score], target: str) -> Table:
+    from tasks.evaluate import GRU
+
     title = f"{target}: test part, scored once"
     table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
         numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
         cells = [f"{number:z.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
-        table.add_row(score.model, *cells, style="bold" if score.model == "gru" else None)
+        table.add_row(score.model, *cells, style="bold" if score.model == GRU else None)
     return table
 
 

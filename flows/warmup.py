@@ -17,7 +17,6 @@ def tensorflow_in_background(screen: Console) -> Iterator[None]:
     Standard error is silent meanwhile, but for what is printed to `screen`.
     """
     thread = threading.Thread(target=_import_tensorflow, daemon=True)
-    before = screen.file
     with os.fdopen(os.dup(2), "w", buffering=1) as visible:
         screen.file = visible
         thread.start()
@@ -25,7 +24,7 @@ def tensorflow_in_background(screen: Console) -> Iterator[None]:
             yield
         finally:
             thread.join()
-            screen.file = before
+            screen.file = None  # type: ignore[assignment]  # standard error again, whichever that is by then
 
 
 def _import_tensorflow() -> None:

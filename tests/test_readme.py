@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
@@ -109,40 +108,17 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
     assert forecast.columns.tolist() == ["made_at", "time", "load_wh"]
 
 
-def answers(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> str:
-    for _ in range(int(seconds / 0.5)):
-        assert process.poll() is None, "the server has ended"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return str(answer.read().decode())
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.5)
-    raise AssertionError(f"no answer from {url} within {seconds:g} seconds")
-
-
-@pytest.fixture
-def port() -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("program", "path", "word"),
     [("mlflow", "/", "MLflow"), ("tensorboard", "/data/environment", "data_location")],
 )
-def test_the_pages_of_the_readme_answer(program: str, path: str, word: str, port: int, workspace: Path) -> None:
+def test_the_pages_of_the_readme_answer(
+    program: str, path: str, word: str, workspace: Path, served: Callable[..., AbstractContextManager[str]]
+) -> None:
     ((command, _),) = commands(program)
     (workspace / "mlruns").mkdir(exist_ok=True)
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    arguments = [str(BIN / program), *shlex.split(command)[1:], "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(
-        arguments, cwd=workspace, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            assert word in answers(f"http://127.0.0.1:{port}{path}", server)
-        finally:
-            server.terminate()
-            server.wait(60)
+    with (
+        served(shlex.split(command), folder=workspace, path=path) as address,
+        urllib.request.urlopen(f"{address}{path}", timeout=30) as page,
+    ):
+        assert word in page.read().decode()

@@ -6,11 +6,11 @@ import json
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
@@ -120,48 +120,25 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
 
 
-def test_a_training_against_an_mlflow_server(small: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_training_against_an_mlflow_server(
+    small: tuple[str, ...], tmp_path: Path, served: Callable[..., AbstractContextManager[str]]
+) -> None:
     """Standard output stays one JSON object, and what it names can be fetched from the server."""
     import mlflow
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    program = [str(Path(sys.executable).with_name("mlflow")), "server", "--workers", "1"]
-    options = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with subprocess.Popen(
-        [*program, *options], cwd=tmp_path, env={**os.environ, "PATH": path}, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            wait_for(f"{address}/health", server)
-            settings = [part for setting in small for part in ("--set", setting)]
-            here = tmp_path / "here"
-            here.mkdir()
-            done = wattcast("train", "--json", *settings, folder=here, MLFLOW_TRACKING_URI=address)
-            assert done.returncode == 0, done.stderr
-            result = json.loads(done.stdout)
-            assert result["report"] == f"runs:/{result['run_id']}/report.html"
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("MLFLOW_TRACKING_URI", address)
-                fetched = Path(mlflow.artifacts.download_artifacts(result["report"], dst_path=str(tmp_path)))
-            assert "SIMULATED" in fetched.read_text(encoding="utf-8")
-            assert list(here.iterdir()) == []
-        finally:
-            server.terminate()
-            server.wait(60)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 120) -> None:
-    for _ in range(int(2 * seconds)):
-        assert server.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(f"no answer from {url} within {seconds:g} seconds")
+    here = tmp_path / "here"
+    here.mkdir()
+    settings = [part for setting in small for part in ("--set", setting)]
+    with served(["mlflow", "server", "--workers", "1"], folder=tmp_path, path="/health") as address:
+        done = wattcast("train", "--json", *settings, folder=here, MLFLOW_TRACKING_URI=address)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert result["report"] == f"runs:/{result['run_id']}/report.html"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", address)
+            fetched = Path(mlflow.artifacts.download_artifacts(result["report"], dst_path=str(tmp_path)))
+        assert "SIMULATED" in fetched.read_text(encoding="utf-8")
+        assert list(here.iterdir()) == []
 
 
 def test_ctrl_c_closes_the_run_and_names_the_way_on(tmp_path: Path) -> None:
