@@ -7,6 +7,7 @@ import logging
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -88,7 +89,7 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
 
 def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
     events = run.folder / "tensorboard"
-    with live_epochs(experiment.fit.epochs) as show:
+    with live_epochs(experiment.fit.epochs, experiment.fit.members) as show:
         fitted: Fitted = train_task(
             experiment.model,
             experiment.fit,
@@ -131,13 +132,15 @@ def _evaluate(experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Eva
 
 
 def _forecaster(experiment: Experiment, prepared: Prepared, network: keras.Model) -> Forecaster:
-    return Forecaster(experiment.readings, experiment.window, prepared.scaler, network)
+    return Forecaster(experiment.readings, experiment.window, prepared.scaler, experiment.model, network)
 
 
 def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
     """Scores, model, forecasts and report; the model's URI."""
-    epochs = sum(epoch.phase == "select" for epoch in fitted.history)
-    run.log_scores({**evaluation.metrics(), "best_epoch": fitted.best_epoch}, step=epochs + 1)
+    run.log_scores(
+        {**evaluation.metrics(), "best_epoch": mean(member.best_epoch for member in fitted.members)},
+        step=max(epoch.number for epoch in fitted.history) + 1,
+    )
     run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
     forecaster = _forecaster(experiment, prepared, fitted.network)
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
@@ -163,7 +166,7 @@ def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitte
         **parts,
         "last reading": str(times[-1]),
         "seed": str(experiment.fit.seed),
-        "chosen epoch": f"{fitted.best_epoch} of {sum(epoch.phase == 'select' for epoch in fitted.history)}",
-        "seconds in training": f"{sum(epoch.seconds for epoch in fitted.history):.0f}",
+        "networks": str(len(fitted.members)),
+        "chosen epoch": ", ".join(str(member.best_epoch) for member in fitted.members),
     }
     return Subject(title=experiment.title, facts=facts, simulated=prepared.source == "simulated")

@@ -1,6 +1,6 @@
-"""Training: windows in, the network with the best validation loss out.
+"""Training: windows in, the network with the best validation loss out, or the mean of several.
 
-N: windows. B: windows in a batch. T: lookback. F: input columns. L: output length. K: targets.
+N: windows. C: updates there is room for. B: windows in a batch. L: output length. K: targets.
 """
 
 from __future__ import annotations
@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event, Lock
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from model.config import Config
-from model.gru import GRUConfig, build, forecast_scaled
+from model.gru import GRUConfig, Shape, Weights, build, initial_weights, keep_probs, structure
+from model.kernel import CORES, choose_kernel
 from model.metrics import mse, rmse
 from model.scaler import Scaler
 from model.split import Split
@@ -26,6 +29,10 @@ from model.windows import Windows
 
 if TYPE_CHECKING:
     import keras
+
+    from model.program import Knobs, Pass, Plan, Resident
+
+_LANE = 64  # windows; a batch is cut no finer
 
 
 class FitConfig(Config):
@@ -42,6 +49,10 @@ class FitConfig(Config):
     patience: int = Field(10, ge=1, description="epochs without a better validation loss before training stops")
     refit: bool = Field(
         False, description="after the choice, train anew on training + validation for the chosen number of epochs"
+    )
+    members: int = Field(1, ge=1, le=64, description="networks of different seeds, whose mean is the forecast")
+    kernel: Literal["auto", "keras", "fast"] = Field(
+        "auto", description="auto is fast, compiled for CPUs, unless a GPU is visible, which stock Keras layers use"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order of the windows and dropout masks")
 
@@ -66,16 +77,31 @@ class Epoch:
     val_loss: float | None = None
     val_mse: float | None = None
     val_rmse: float | None = None
+    member: int = 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network's weights."""
+
+    weights: Weights  # the product: refitted where the configuration says so
+    selected: Weights  # trained on training windows only, at its best epoch; the product itself without refit
+    history: tuple[Epoch, ...]
+    best_epoch: int
 
 
 @dataclass(frozen=True)
 class Fitted:
     """What training made."""
 
-    network: keras.Model  # the product: refitted where the configuration says so
-    selected: keras.Model  # trained on training windows only, at its best epoch; the product itself without refit
-    history: tuple[Epoch, ...]
-    best_epoch: int
+    network: keras.Model  # the product
+    selected: keras.Model  # the networks before the refit
+    members: tuple[Member, ...]
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """All epochs, member by member."""
+        return tuple(epoch for member in self.members for epoch in member.history)
 
 
 class DivergedError(ArithmeticError):
@@ -98,7 +124,27 @@ def train_network(
     checkpoints: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Fitted:
-    """Choose the number of epochs on validation, then refit if asked. The test part is never looked at.
+    """`train_members`, put into plain Keras networks."""
+    members = train_members(model, config, windows, scaler, checkpoints=checkpoints, on_epoch=on_epoch)
+    shape = Shape.of(windows.train)
+    network = build(model, shape, [member.weights for member in members])
+    selected = build(model, shape, [member.selected for member in members]) if config.refit else network
+    return Fitted(network, selected, members)
+
+
+def train_members(
+    model: GRUConfig,
+    config: FitConfig,
+    windows: Split[Windows],
+    scaler: Scaler,
+    *,
+    cores: int = CORES,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[Member, ...]:
+    """For each member choose the number of epochs on validation, then refit if asked. The test part is never looked at.
+
+    Members train side by side on at most `cores` cores; `on_epoch` is called by one of them at a time, from its thread.
 
     With `checkpoints`, a folder, the whole state is written there after each epoch, and training goes on from what lies
     there: a training that was killed and taken up again ends with the same weights, bit for bit.
@@ -106,52 +152,113 @@ def train_network(
     Raises:
         DivergedError: the loss became NaN or infinite.
     """
-    fitting = _Fitting(model, config, scaler, train=windows.train, validation=windows.validation)
-    selected = fitting.run(checkpoints, on_epoch)
-    best = fitting.best_epoch
-    if not config.refit:
-        return Fitted(selected, selected, tuple(fitting.history), best)
-    chosen = config.model_copy(update={"epochs": best})
-    refitting = _Fitting(model, chosen, scaler, train=windows.train + windows.validation, validation=None)
-    return Fitted(refitting.run(checkpoints, on_epoch), selected, (*fitting.history, *refitting.history), best)
+    course = _Course.of(model, config, windows, scaler, cores)
+    told, stopped = Lock(), Event()
+
+    def tell(epoch: Epoch) -> None:
+        with told:
+            if stopped.is_set():
+                raise CancelledError
+            try:
+                if on_epoch:
+                    on_epoch(epoch)
+            except BaseException:
+                stopped.set()
+                raise
+
+    def train(number: int, seed: int) -> Member:
+        folder = checkpoints / f"member-{number}" if checkpoints else None
+        choosing = _Fitting(course, number, seed, windows.train, windows.validation, epochs=config.epochs)
+        selected = choosing.run(folder, tell)
+        best = choosing.best_epoch
+        if not config.refit:
+            return Member(selected, selected, tuple(choosing.history), best)
+        refitting = _Fitting(course, number, seed, windows.train + windows.validation, None, epochs=best)
+        return Member(refitting.run(folder, tell), selected, (*choosing.history, *refitting.history), best)
+
+    seeds = enumerate(member_seeds(config), start=1)
+    if config.members == 1 or cores == 1:
+        return tuple(train(number, seed) for number, seed in seeds)
+    with ThreadPoolExecutor(cores) as pool:
+        futures = [pool.submit(train, number, seed) for number, seed in seeds]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:  # one that has failed stops the others
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+    faults = [future.exception() for future in futures if not future.cancelled()]
+    for fault in faults:
+        if fault and not isinstance(fault, CancelledError):
+            raise fault
+    return tuple(future.result() for future in futures)
+
+
+def member_seeds(config: FitConfig) -> list[int]:
+    """A seed for each member; those of another `seed` have nothing in common with them."""
+    return [int(seed) for seed in np.random.SeedSequence(config.seed).generate_state(config.members)]
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What all members have in common."""
+
+    model: GRUConfig
+    config: FitConfig
+    scaler: Scaler
+    plan: Plan
+    series: Resident
+    knobs: Knobs
+    room: int  # updates of the longest epoch
+
+    @classmethod
+    def of(cls, model: GRUConfig, config: FitConfig, windows: Split[Windows], scaler: Scaler, cores: int) -> _Course:
+        import tensorflow as tf
+
+        from model.program import Knobs, Plan, Resident
+
+        kernel = choose_kernel(config.kernel)
+        if kernel == "keras":
+            tf.config.experimental.enable_op_determinism()
+        alone = config.members == 1 and kernel == "fast"
+        plan = Plan(
+            model=structure(model),
+            shape=Shape.of(windows.train),
+            target_offset=windows.train.config.target_offset,
+            loss=config.loss,
+            optimiser=config.optimiser,
+            batch_size=config.batch_size,
+            dropout=min(keep_probs(model).values()) < 1,
+            kernel=kernel,
+            lanes=max(1, min(cores, config.batch_size // _LANE)) if alone else 1,
+        )
+        knobs = Knobs(
+            learning_rate=tf.constant(config.initial_learning_rate, tf.float32),
+            decay_steps=tf.constant(config.decay_steps, tf.int64),
+            decay_rate=tf.constant(config.decay_rate, tf.float32),
+            clip_norm=tf.constant(config.clip_norm, tf.float32),
+            regularisation_scale=tf.constant(model.regularisation_scale, tf.float32),
+            keep_probs=tf.constant(list(keep_probs(model).values()), tf.float32),
+        )
+        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
+        series = Resident.of(windows.train.series)
+        return cls(model, config, scaler, plan, series, knobs, room=-(-most // config.batch_size))
 
 
 class _Fitting:
-    """One fresh network on its way: weights, optimiser, history and the best weights so far."""
+    """One fresh network on its way: its state, its history and the best weights so far."""
 
     def __init__(
-        self,
-        model: GRUConfig,
-        config: FitConfig,
-        scaler: Scaler,
-        *,
-        train: Windows,
-        validation: Windows | None,
+        self, course: _Course, member: int, seed: int, train: Windows, validation: Windows | None, *, epochs: int
     ) -> None:
-        import keras
-        import tensorflow as tf
+        from model.program import State, compile_epoch
 
-        keras.utils.set_random_seed(config.seed)
-        tf.config.experimental.enable_op_determinism()
-        self.config, self.scaler, self.train, self.validation = config, scaler, train, validation
+        self.course, self.member, self.seed, self.epochs = course, member, seed, epochs
+        self.train, self.validation = train, validation
         self.phase: Literal["select", "refit"] = "refit" if validation is None else "select"
-        self.network = build(
-            model,
-            lookback=train.config.lookback,
-            inputs=train.series.inputs.shape[1],
-            targets=train.series.targets.shape[1],
-            output_length=train.config.output_length,
-        )
-        self.loss = {
-            "mse": keras.losses.MeanSquaredError,
-            "mae": keras.losses.MeanAbsoluteError,
-            "huber": keras.losses.Huber,
-        }[config.loss]()
-        self.schedule = _schedule(config)
-        self.optimiser = _optimiser(config, self.schedule)
-        self.optimiser.build(self.network.trainable_variables)
+        self.run_epoch = compile_epoch(course.plan)
+        self.best_weights = initial_weights(course.model, course.plan.shape, seed)
+        self.state = State.start(course.plan, self.best_weights)
         self.history: list[Epoch] = []
-        self.best_weights = self.network.get_weights()
 
     @property
     def best_epoch(self) -> int:
@@ -164,72 +271,110 @@ class _Fitting:
     def finished(self) -> bool:
         """All epochs are done, or the validation loss has not improved for `patience` of them."""
         done = len(self.history)
-        return done >= self.config.epochs or (done > 0 and done - self.best_epoch >= self.config.patience)
+        return done >= self.epochs or (done > 0 and done - self.best_epoch >= self.course.config.patience)
 
-    def run(self, checkpoints: Path | None, on_epoch: Callable[[Epoch], None] | None) -> keras.Model:
-        """Train to the end, from the checkpoint where there is one, and leave the best weights in the network."""
+    @property
+    def weights(self) -> Weights:
+        """The newest ones."""
+        return tuple(np.asarray(weight) for weight in self.state.weights)
+
+    def run(self, checkpoints: Path | None, tell: Callable[[Epoch], None]) -> Weights:
+        """Train to the end, from the checkpoint where there is one; the best weights."""
         checkpoint = checkpoints / f"{self.phase}.npz" if checkpoints else None
         if checkpoint and checkpoint.exists():
             self._restore(checkpoint)
-        update = _compile_update(self.network, self.optimiser, self.loss, self.train)
         while not self.finished:
-            self.history.append(self._epoch(update))
+            self.history.append(self._epoch())
             if self.best_epoch == len(self.history):
-                self.best_weights = self.network.get_weights()
-            if on_epoch:
-                on_epoch(self.history[-1])
+                self.best_weights = self.weights
+            tell(self.history[-1])
             if checkpoint:  # last: an epoch that was cut short is told twice rather than never
                 self._save(checkpoint)
-        self.network.set_weights(self.best_weights)
-        return self.network
+        return self.best_weights
 
-    def _epoch(self, update: Update) -> Epoch:
+    def _epoch(self) -> Epoch:
+        from model.program import Work
+
         began = perf_counter()
         number = len(self.history) + 1
-        _seed_masks(self.network, self.config.seed, number)
-        order = np.random.default_rng([self.config.seed, number]).permutation(len(self.train))
-        shuffled = self.train.take(order)
-        losses, penalties, forecasts = [], [], []
-        for batch in shuffled.chunks(self.config.batch_size):
-            loss, penalty, forecast = update(batch.starts)
-            losses.append(self._finite(float(loss)) * len(batch))
-            penalties.append(float(penalty) * len(batch))
-            forecasts.append(forecast.numpy())
-        forecast = np.concatenate(forecasts)  # [N, L, K] scaled
+        draws = np.random.default_rng([self.seed, number])
+        shuffled = self.train.take(draws.permutation(len(self.train)))
+        work = Work(self._batches(shuffled), np.int32(len(shuffled)), draws.integers(2**30, size=2, dtype=np.int32))
+        result = self.run_epoch(self.course.series, self.state, self.course.knobs, work)
+        self.state = result.state
         return Epoch(
             phase=self.phase,
             number=number,
-            step=int(self.optimiser.iterations),
-            learning_rate=float(self.schedule(self.optimiser.iterations - 1)),
-            train_loss=sum(losses) / len(shuffled),
-            train_mse=mse(shuffled.series.targets[shuffled.target_rows], forecast),
-            train_penalty=sum(penalties) / len(shuffled),
-            train_rmse=_first_target_rmse(shuffled, forecast, self.scaler),
-            **self._validate(),
+            member=self.member,
+            step=int(result.state.step),
+            learning_rate=self._learning_rate(int(result.state.step) - 1),
+            **self._training_scores(shuffled, result),
+            **self._validation_scores(),
             seconds=perf_counter() - began,
         )
 
-    def _validate(self) -> dict[str, float]:
-        if self.validation is None:
-            return {}
-        forecast = forecast_scaled(self.network, self.validation)
-        scaled = self.validation.series.targets[self.validation.target_rows]  # [N, L, K]
+    def _batches(self, windows: Windows) -> npt.NDArray[np.int32]:
+        """`[C, lanes * share]` starts, a batch a row."""
+        plan, room = self.course.plan, self.course.room
+        batches = np.full((room, plan.lanes * plan.share), windows.starts[0], np.int32)
+        starts = np.full(room * plan.batch_size, windows.starts[0], np.int32)
+        starts[: len(windows)] = windows.starts
+        batches[:, : plan.batch_size] = starts.reshape(room, plan.batch_size)
+        return batches
+
+    def _learning_rate(self, step: int) -> float:
+        from model.program import learning_rate
+
+        return float(learning_rate(self.course.knobs, step))
+
+    def _training_scores(self, windows: Windows, result: Pass) -> dict[str, float]:
+        size, count = self.course.config.batch_size, len(windows)
+        sizes = np.minimum(size, count - np.arange(0, count, size))
+        losses, penalties = np.asarray(result.losses)[: len(sizes)].T
+        for update, loss in enumerate(losses, start=int(result.state.step) - len(sizes) + 1):
+            self._require_finite(float(loss), update)
+        forecast = np.asarray(result.forecasts)[:, :size].reshape(-1, *result.forecasts.shape[2:])[:count]  # [N, L, K]
         return {
-            "val_loss": self._finite(float(self.loss(scaled, forecast))),
-            "val_mse": mse(scaled, forecast),
-            "val_rmse": _first_target_rmse(self.validation, forecast, self.scaler),
+            "train_loss": float(np.average(losses, weights=sizes)),
+            "train_mse": mse(windows.series.targets[windows.target_rows], forecast),
+            "train_penalty": float(np.average(penalties, weights=sizes)),
+            "train_rmse": self._first_target_rmse(windows, forecast),
         }
 
-    def _finite(self, loss: float) -> float:
+    def _validation_scores(self) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        from model.program import mean_loss
+        from model.scoring import forecast_scaled
+
+        forecast = forecast_scaled(self.course.model, [self.weights], self.validation, self.course.plan.kernel)
+        scaled = self.validation.series.targets[self.validation.target_rows]  # [N, L, K]
+        loss = mean_loss(self.course.config.loss, forecast - scaled)
+        return {
+            "val_loss": self._require_finite(loss, int(self.state.step)),
+            "val_mse": mse(scaled, forecast),
+            "val_rmse": self._first_target_rmse(self.validation, forecast),
+        }
+
+    def _require_finite(self, loss: float, update: int) -> float:
         if not math.isfinite(loss):
-            raise DivergedError(int(self.optimiser.iterations), loss)
+            raise DivergedError(update, loss)
         return loss
 
+    def _first_target_rmse(self, windows: Windows, forecast: npt.NDArray[np.float32]) -> float:
+        readings = self.course.scaler.inverse(forecast, first=forecast.shape[-1])
+        return rmse(windows.actual[..., 0], readings[..., 0])
+
     def _save(self, file: Path) -> None:
-        arrays = {
-            **{f"weights/{i}": array for i, array in enumerate(self.network.get_weights())},
+        arrays: dict[str, Any] = {
+            **{f"weights/{i}": np.asarray(array) for i, array in enumerate(self.state.weights)},
             **{f"best/{i}": array for i, array in enumerate(self.best_weights)},
-            **{f"optimiser/{i}": variable.numpy() for i, variable in enumerate(self.optimiser.variables)},
+            **{
+                f"slots/{k}/{i}": np.asarray(array)
+                for k, slot in enumerate(self.state.slots)
+                for i, array in enumerate(slot)
+            },
+            "step": np.asarray(self.state.step),
             "history": np.array(json.dumps([asdict(epoch) for epoch in self.history])),
         }
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -238,73 +383,12 @@ class _Fitting:
         partial.replace(file)
 
     def _restore(self, file: Path) -> None:
+        size = range(len(self.best_weights))
         with np.load(file) as arrays:
             self.history = [Epoch(**epoch) for epoch in json.loads(str(arrays["history"]))]
-            self.network.set_weights([arrays[f"weights/{i}"] for i in range(len(self.network.weights))])
-            self.best_weights = [arrays[f"best/{i}"] for i in range(len(self.network.weights))]
-            for i, variable in enumerate(self.optimiser.variables):
-                variable.assign(arrays[f"optimiser/{i}"])
-
-
-Update = Callable[[npt.NDArray[np.int64]], tuple[Any, Any, Any]]
-
-
-def _schedule(config: FitConfig) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Exponential staircase decay: `initial * rate ** floor(step / decay_steps)`, steps counted in updates."""
-    import keras
-
-    return keras.optimizers.schedules.ExponentialDecay(
-        config.initial_learning_rate, config.decay_steps, config.decay_rate, staircase=True
-    )
-
-
-def _optimiser(config: FitConfig, schedule: keras.optimizers.schedules.LearningRateSchedule) -> keras.Optimizer:
-    """Adam, or plain gradient descent, with the gradient's global norm clipped where the configuration says so."""
-    import keras
-
-    kind = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[config.optimiser]
-    return kind(learning_rate=schedule, global_clipnorm=config.clip_norm or None)
-
-
-def _compile_update(network: keras.Model, optimiser: keras.Optimizer, loss: keras.Loss, train: Windows) -> Update:
-    """`starts [B] -> loss, penalty, forecasts [B, L, K]`: one update, its windows gathered from the resident series."""
-    import tensorflow as tf
-
-    inputs, targets, calendar = (
-        tf.constant(array) for array in (train.series.inputs, train.series.targets, train.series.calendar)
-    )
-    history = tf.range(train.config.lookback, dtype=tf.int64)
-    future = train.config.target_offset + tf.range(train.config.output_length, dtype=tf.int64)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
-    def update(starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        sources = [tf.gather(inputs, starts[:, None] + history)]  # [B, T, F]
-        rows = starts[:, None] + future
-        if len(network.inputs) > 1:
-            sources.append(tf.gather(calendar, rows))  # [B, L, C]
-        with tf.GradientTape() as tape:
-            forecast = network(sources, training=True)  # [B, L, K]
-            error = loss(tf.gather(targets, rows), forecast)
-            penalty = tf.add_n(network.losses) if network.losses else tf.constant(0.0)
-            total = error + penalty
-        optimiser.apply_gradients(
-            zip(tape.gradient(total, network.trainable_variables), network.trainable_variables, strict=True)
-        )
-        return total, penalty, forecast
-
-    return cast("Update", update)
-
-
-def _seed_masks(network: keras.Model, seed: int, epoch: int) -> None:
-    """Dropout masks that depend on seed and epoch alone, so that a resumed training draws the same ones."""
-    import keras
-
-    draws = np.random.default_rng([seed, epoch])
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            layer.seed_generator.state.assign(draws.integers(2**31, size=2))
-
-
-def _first_target_rmse(windows: Windows, forecast: npt.NDArray[np.float32], scaler: Scaler) -> float:
-    readings = scaler.inverse(forecast, first=forecast.shape[-1])
-    return rmse(windows.actual[..., 0], readings[..., 0])
+            self.best_weights = tuple(arrays[f"best/{i}"] for i in size)
+            self.state = self.state._replace(
+                weights=tuple(arrays[f"weights/{i}"] for i in size),
+                slots=tuple(tuple(arrays[f"slots/{k}/{i}"] for i in size) for k, _ in enumerate(self.state.slots)),
+                step=arrays["step"],
+            )

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from model.errors import InputError
-from model.gru import forecast_scaled
+from model.gru import GRUConfig, members_of
 from model.readings import MADE_AT, ReadingsConfig, check_readings
 from model.scaler import Floats, Scaler
 from model.windows import WindowConfig, Windows, make_series, make_windows
@@ -33,11 +34,14 @@ class Forecaster:
     readings: ReadingsConfig
     window: WindowConfig
     scaler: Scaler
+    model: GRUConfig
     network: keras.Model
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
-        scaled = forecast_scaled(self.network, windows)
+        from model.scoring import forecast_scaled
+
+        scaled = forecast_scaled(self.model, self._members, windows)
         return self.scaler.inverse(scaled, first=len(self.readings.targets))
 
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
@@ -75,6 +79,7 @@ class Forecaster:
             "readings": self.readings.model_dump(mode="json"),
             "window": self.window.model_dump(mode="json"),
             "scaler": self.scaler.to_json(),
+            "model": self.model.model_dump(mode="json"),
         }
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -88,8 +93,16 @@ class Forecaster:
             readings=ReadingsConfig.model_validate(record["readings"]),
             window=WindowConfig.model_validate(record["window"]),
             scaler=Scaler.from_json(record["scaler"]),
+            model=GRUConfig.model_validate(record["model"]),
             network=keras.saving.load_model(folder / NETWORK_FILE, compile=False),
         )
+
+    @cached_property
+    def _members(self) -> list[tuple[Any, ...]]:
+        """The members' weights in TensorFlow's memory, so that no forecast has to bring them there."""
+        import tensorflow as tf
+
+        return [tuple(map(tf.constant, weights)) for weights in members_of(self.network, self.model)]
 
     def _require_history(self, times: pd.DatetimeIndex) -> None:
         breaks = np.flatnonzero(np.diff(times) != self.readings.cadence.to_timedelta64())

@@ -142,39 +142,50 @@ def _error_panel(rows: pd.DataFrame, metric: str, by: str, key: pd.Series, label
     return Panel(f"{metric} by {by}", note, figure)
 
 
+def members_of(epochs: list[Epoch]) -> list[list[Epoch]]:
+    """The epochs of each network."""
+    return [[epoch for epoch in epochs if epoch.member == member] for member in sorted({e.member for e in epochs})]
+
+
 def chosen_epoch(epochs: list[Epoch]) -> Epoch | None:
-    """The epoch with the lowest validation loss; none in a refit, which looks at no validation."""
+    """Of one network's epochs that with the lowest validation loss; none in a refit, which looks at no validation."""
     validated = [epoch for epoch in epochs if epoch.val_loss is not None]
     return min(validated, key=lambda epoch: (epoch.val_loss, epoch.number), default=None)
 
 
 def learning_panel(title: str, epochs: list[Epoch]) -> Panel:
-    seconds = sum(epoch.seconds for epoch in epochs)
-    note = (
-        f"{len(epochs)} epochs in {number(seconds)} s; training RMSE from {number(epochs[0].train_rmse)} to "
-        f"{number(epochs[-1].train_rmse)} Wh, measured with dropout on."
-    )
-    if chosen := chosen_epoch(epochs):
-        note += f" Lowest validation loss: epoch {chosen.number}, which was chosen."
-    return Panel(title, note, _learning_figure(epochs, chosen), wide=True)
+    members = members_of(epochs)
+    ends = [(curve[0].train_rmse, curve[-1].train_rmse) for curve in members]
+    first, last = (sum(values) / len(members) for values in zip(*ends, strict=True))
+    several = f" of {len(members)} networks, on average" if len(members) > 1 else ""
+    note = f"Training RMSE{several} from {number(first)} to {number(last)} Wh, measured with dropout on."
+    if chosen := [epoch for curve in members if (epoch := chosen_epoch(curve))]:
+        numbers = ", ".join(str(epoch.number) for epoch in chosen)
+        note += f" Lowest validation loss, which was chosen: epoch {numbers}."
+    return Panel(title, note, _learning_figure(members), wide=True)
 
 
-def _learning_figure(epochs: list[Epoch], chosen: Epoch | None) -> go.Figure:
+def _learning_figure(members: list[list[Epoch]]) -> go.Figure:
     figure = _figure(x="epoch", y="RMSE, Wh", hovermode="x unified", height=400)
-    line = {"x": [epoch.number for epoch in epochs], "mode": "lines+markers"}
-    figure.add_scatter(y=[epoch.train_rmse for epoch in epochs], name="training", line_color=COLOURS["ridge"], **line)
-    if chosen:
-        star = {"symbol": "star", "size": 15, "color": COLOURS[GRU]}
-        validation = [epoch.val_rmse for epoch in epochs]
-        figure.add_scatter(y=validation, name="validation", line_color=COLOURS[GRU], **line)
-        figure.add_scatter(x=[chosen.number], y=[chosen.val_rmse], name="chosen epoch", mode="markers", marker=star)
-        figure.add_vline(x=chosen.number, line={"color": COLOURS[GRU], "dash": "dot", "width": 1.5})
+    star = {"symbol": "star", "size": 15, "color": COLOURS[GRU]}
+    for place, epochs in enumerate(members):
+        suffix = f" {epochs[0].member}" if len(members) > 1 else ""
+        line = {"x": [epoch.number for epoch in epochs], "mode": "lines+markers", "opacity": 1 if place == 0 else 0.45}
+        training = [epoch.train_rmse for epoch in epochs]
+        figure.add_scatter(y=training, name=f"training{suffix}", line_color=COLOURS["ridge"], **line)
+        if chosen := chosen_epoch(epochs):
+            validation = [epoch.val_rmse for epoch in epochs]
+            figure.add_scatter(y=validation, name=f"validation{suffix}", line_color=COLOURS[GRU], **line)
+            point = {"x": [chosen.number], "y": [chosen.val_rmse], "mode": "markers", "marker": star}
+            figure.add_scatter(name=f"chosen{suffix or ' epoch'}", **point)
+            figure.add_vline(x=chosen.number, line={"color": COLOURS[GRU], "dash": "dot", "width": 1.5})
+    longest = max(members, key=len)
     rate = {"color": COLOURS["actual"], "dash": "dash", "shape": "hv", "width": 1.5}
-    rates = [epoch.learning_rate for epoch in epochs]
-    figure.add_scatter(**{**line, "mode": "lines"}, y=rates, name="learning rate", line=rate, yaxis="y2")
+    rates = {"x": [epoch.number for epoch in longest], "y": [epoch.learning_rate for epoch in longest]}
+    figure.add_scatter(**rates, mode="lines", name="learning rate", line=rate, yaxis="y2")
     right = {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False, "tickmode": "auto"}
     figure.update_layout(yaxis2={"title": "learning rate", "tickformat": "~g", "hoverformat": ".3~g", **right})
-    return figure.update_xaxes(dtick=1 if len(epochs) <= 15 else None)
+    return figure.update_xaxes(dtick=1 if len(longest) <= 15 else None)
 
 
 def _figure(*, x: str = "", y: str, height: int = 340, **layout: Any) -> go.Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from io import BytesIO
+from typing import Any
 
 import matplotlib.dates as mdates
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from model.fit import Epoch
 from tasks.evaluate import GRU
-from tasks.figures import COLOURS, LABELS, PHASES, THREE_DAYS, break_at_gaps, chosen_epoch, first_step
+from tasks.figures import COLOURS, LABELS, PHASES, THREE_DAYS, break_at_gaps, chosen_epoch, first_step, members_of
 
 
 def _picture(title: str, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -59,18 +60,24 @@ def learning_png(phases: dict[str, list[Epoch]], warning: str) -> bytes:
 
 
 def _draw_learning(axis: Axes, epochs: list[Epoch]) -> None:
-    numbers = [epoch.number for epoch in epochs]
+    members = members_of(epochs)
+    longest = max(members, key=len)
     grey, right = COLOURS["actual"], axis.twinx()
-    right.step(
-        numbers, [epoch.learning_rate for epoch in epochs], where="post", color=grey, linestyle="--", linewidth=1
-    )
+    numbers, rates = [epoch.number for epoch in longest], [epoch.learning_rate for epoch in longest]
+    right.step(numbers, rates, where="post", color=grey, linestyle="--", linewidth=1)
     right.set_ylim(bottom=0)
     right.set_ylabel("learning rate")
-    axis.plot(numbers, [epoch.train_rmse for epoch in epochs], "o-", ms=4, color=COLOURS["ridge"], label="training")
-    if chosen := chosen_epoch(epochs):
-        validation = [math.nan if epoch.val_rmse is None else epoch.val_rmse for epoch in epochs]
-        axis.plot(numbers, validation, "o-", ms=4, color=COLOURS[GRU], label="validation")
-        axis.axvline(chosen.number, color=COLOURS[GRU], ls=":", lw=1.5, label=f"chosen: epoch {chosen.number}")
+    for place, curve in enumerate(members):
+        style: dict[str, Any] = {"ms": 4, "alpha": 1 if place == 0 else 0.45}
+        numbers = [epoch.number for epoch in curve]
+        label = "" if place == 0 else "_"  # matplotlib leaves out of the legend what begins so
+        training = [epoch.train_rmse for epoch in curve]
+        axis.plot(numbers, training, "o-", color=COLOURS["ridge"], label=f"{label}training", **style)
+        if chosen := chosen_epoch(curve):
+            validation = [math.nan if epoch.val_rmse is None else epoch.val_rmse for epoch in curve]
+            axis.plot(numbers, validation, "o-", color=COLOURS[GRU], label=f"{label}validation", **style)
+            name = f"chosen: epoch {chosen.number}" if len(members) == 1 else f"{label}chosen epochs"
+            axis.axvline(chosen.number, color=COLOURS[GRU], ls=":", lw=1.5, label=name)
     axis.plot([], [], "--", lw=1, color=grey, label="learning rate (right)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")

@@ -1,13 +1,13 @@
-"""One live line on the terminal while a network trains; nothing where there is no terminal."""
+"""One live line on the terminal for each network that trains; nothing where there is no terminal."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from model.fit import Epoch
 
@@ -15,7 +15,7 @@ _PHASES = {"select": "training", "refit": "refitting"}
 
 
 @contextmanager
-def live_epochs(epochs: int) -> Iterator[Callable[[Epoch], None]]:
+def live_epochs(epochs: int, members: int = 1) -> Iterator[Callable[[Epoch], None]]:
     """A listener that shows epoch, loss, validation RMSE, learning rate and the time that `epochs` more would take."""
     console = Console(stderr=True)
     columns = (
@@ -25,19 +25,39 @@ def live_epochs(epochs: int) -> Iterator[Callable[[Epoch], None]]:
         TextColumn("{task.fields[state]}"),
     )
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
-        line = progress.add_task(_PHASES["select"], total=epochs, state="compiling")
-        refit, best, best_loss = None, epochs, math.inf
+        yield _Lines(progress, epochs, members).show
 
-        def show(epoch: Epoch) -> None:
-            nonlocal line, refit, best, best_loss
-            if epoch.val_loss is not None and epoch.val_loss < best_loss:
-                best, best_loss = epoch.number, epoch.val_loss
-            if epoch.phase == "refit" and refit is None:
-                progress.update(line, total=progress.tasks[line].completed)
-                line = refit = progress.add_task(_PHASES["refit"], total=best, state="")
-            progress.update(line, completed=epoch.number, state=describe(epoch))
 
-        yield show
+@dataclass
+class _Lines:
+    """The lines, one a member and phase; the first stands there from the beginning."""
+
+    progress: Progress
+    epochs: int
+    members: int
+    lines: dict[tuple[int, str], TaskID] = field(default_factory=dict)
+    best: dict[int, Epoch] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.line(1, "select", self.epochs, "compiling")
+
+    def line(self, member: int, phase: str, total: int, state: str = "") -> TaskID:
+        if (member, phase) not in self.lines:
+            name = _PHASES[phase] + (f" {member} of {self.members}" if self.members > 1 else "")
+            self.lines[member, phase] = self.progress.add_task(name, total=total, state=state)
+        return self.lines[member, phase]
+
+    def show(self, epoch: Epoch) -> None:
+        total = self.epochs
+        if epoch.phase == "refit":
+            if epoch.member in self.best:  # not when a killed training goes on behind its choice
+                total = self.best[epoch.member].number
+                choosing = self.line(epoch.member, "select", total)
+                self.progress.update(choosing, total=self.progress.tasks[choosing].completed)
+        elif epoch.member not in self.best or (epoch.val_loss or 0) < (self.best[epoch.member].val_loss or 0):
+            self.best[epoch.member] = epoch
+        line = self.line(epoch.member, epoch.phase, total)
+        self.progress.update(line, completed=epoch.number, state=describe(epoch))
 
 
 def describe(epoch: Epoch) -> str:

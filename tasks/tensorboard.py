@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def event_writer(folder: Path) -> Callable[[Epoch], None]:
     """A listener that writes each epoch's scalars below `folder`, in `train` and `validation`; its step is the update.
 
-    A refit has a `refit` folder of its own.
+    A refit has a `refit` folder of its own, and so has each member of an ensemble but the first: `train-2`.
     """
     import tensorflow as tf
 
@@ -37,9 +37,10 @@ def event_writer(folder: Path) -> Callable[[Epoch], None]:
             "MSE": epoch.train_mse,
             "RMSE_Wh": epoch.train_rmse,
         }
-        write("train" if epoch.phase == "select" else "refit", epoch.step, train)
+        member = "" if epoch.member == 1 else f"-{epoch.member}"
+        write(f"{'train' if epoch.phase == 'select' else 'refit'}{member}", epoch.step, train)
         if epoch.phase == "select":
-            write("validation", epoch.step, {"MSE": epoch.val_mse, "RMSE_Wh": epoch.val_rmse})
+            write(f"validation{member}", epoch.step, {"MSE": epoch.val_mse, "RMSE_Wh": epoch.val_rmse})
 
     return listen
 

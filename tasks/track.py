@@ -79,11 +79,17 @@ class Run:
         (self.folder / name).write_bytes(data)
 
     def log_epoch(self, epoch: Epoch) -> None:
-        """The metrics of one epoch in one batch; those of a refit have the prefix `refit_`."""
+        """The metrics of one epoch in one batch; those of a refit have the prefix `refit_`.
+
+        Those of a second or later member have its number behind them: `val_rmse/member_2`.
+        """
         prefix = "" if epoch.phase == "select" else "refit_"
+        suffix = "" if epoch.member == 1 else f"/member_{epoch.member}"
         values = asdict(epoch)
         names = ("train_loss", "train_mse", "train_penalty", "train_rmse", "val_loss", "val_mse", "val_rmse")
-        metrics = {f"{prefix}{name}": values[name] for name in (*names, "learning_rate") if values[name] is not None}
+        metrics = {
+            f"{prefix}{name}{suffix}": values[name] for name in (*names, "learning_rate") if values[name] is not None
+        }
         self.log_metrics(metrics, step=epoch.number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:

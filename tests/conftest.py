@@ -22,8 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @pytest.fixture(scope="session")
 def small() -> tuple[str, ...]:
-    """Settings that make the recommended preset train on the simulated house in a second or two."""
-    return ("data=simulated", "fit.epochs=2", "model.layers=[{units=4}]", "window.lookback=6", "fit.batch_size=512")
+    """Settings that make one network of the recommended preset train on the simulated house in a second or two."""
+    sizes = ("model.layers=[{units=4}]", "window.lookback=6", "fit.batch_size=512")
+    return ("data=simulated", "fit.members=1", "fit.epochs=2", *sizes)
 
 
 @pytest.fixture(scope="session")

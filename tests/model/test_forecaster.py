@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +10,7 @@ from tiny import READINGS, Prepared, house, prepare
 
 from model.errors import InputError
 from model.forecaster import Forecaster
-from model.gru import GRUConfig, LayerConfig, build
+from model.gru import GRUConfig, LayerConfig, Shape, build, initial_weights
 from model.pyfunc import _load_pyfunc
 from model.readings import ReadingsConfig
 from model.scaler import ScaleConfig
@@ -21,19 +20,13 @@ CADENCE = pd.Timedelta(minutes=10)
 RAW = house(80)
 
 
-def prepare_and_build(network: GRUConfig, **options: object) -> tuple[Forecaster, Prepared]:
+def prepare_and_build(network: GRUConfig, *, members: int = 1, **options: object) -> tuple[Forecaster, Prepared]:
     """A forecaster with random weights: its forecasts are bad, but they must be the same everywhere."""
     prepared = prepare(RAW, **options)
-    series, window = prepared.windows.train.series, prepared.windows.train.config
-    keras.utils.set_random_seed(3)
-    model = build(
-        network,
-        lookback=window.lookback,
-        inputs=series.inputs.shape[1],
-        targets=series.targets.shape[1],
-        output_length=window.output_length,
-    )
-    return Forecaster(options.get("readings", READINGS), window, prepared.scaler, model), prepared
+    shape = Shape.of(prepared.windows.train)
+    plain = build(network, shape, [initial_weights(network, shape, seed) for seed in range(members)])
+    window = prepared.windows.train.config
+    return Forecaster(options.get("readings", READINGS), window, prepared.scaler, network, plain), prepared
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +49,12 @@ def rich() -> tuple[Forecaster, Prepared]:
         window=WindowConfig(lookback=4, output_length=3),
         scale=ScaleConfig(targets="log", features="minmax"),
     )
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> tuple[Forecaster, Prepared]:
+    """Three networks, whose mean is the forecast."""
+    return prepare_and_build(GRUConfig(layers=(LayerConfig(units=3),)), members=3)
 
 
 @pytest.fixture(params=["simple", "rich"])
@@ -193,10 +192,25 @@ def test_save_and_load_give_the_same_forecaster(either, tmp_path: Path):
     assert sorted(file.name for file in folder.iterdir()) == ["forecaster.json", "network.keras"]
     loaded = Forecaster.load(folder)
     assert (loaded.readings, loaded.window) == (forecaster.readings, forecaster.window)
+    assert loaded.model == forecaster.model
     assert loaded.scaler.to_json() == forecaster.scaler.to_json()
     pd.testing.assert_frame_equal(loaded.forecast(RAW), forecaster.forecast(RAW), check_exact=True)
     test = prepared.windows.test
     assert loaded.predict(test).tobytes() == forecaster.predict(test).tobytes()
+
+
+def test_an_ensemble_forecasts_what_its_one_network_does_before_and_after_saving(ensemble, tmp_path):
+    """The members are taken out of the network again, from its file too, and their mean is the network's output."""
+    forecaster, prepared = ensemble
+    windows = prepared.windows.test
+    scaled = forecaster.network.predict_on_batch([windows.series.inputs[windows.input_rows]])
+    expected = prepared.scaler.inverse(scaled, first=1)
+    np.testing.assert_allclose(forecaster.predict(windows), expected, rtol=1e-5)
+    forecaster.save(tmp_path)
+    loaded = Forecaster.load(tmp_path)
+    assert loaded.predict(windows).tobytes() == forecaster.predict(windows).tobytes()
+    one, _ = prepare_and_build(forecaster.model)
+    assert np.abs(one.predict(windows) - expected).max() > 1  # Wh: the first member alone is not the mean
 
 
 def test_served_through_mlflows_loader(simple, tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,19 +10,19 @@ import pytest
 from pydantic import ValidationError
 from tiny import house, prepare
 
-from model import gru
-from model.gru import GRUConfig, LayerConfig, build, forecast_scaled, network_inputs
-from model.readings import ReadingsConfig
+from model.gru import (
+    GRUConfig,
+    LayerConfig,
+    Shape,
+    build,
+    initial_weights,
+    keep_probs,
+    members_of,
+    structure,
+)
 from model.windows import CALENDAR_COLUMNS, WindowConfig
 
 BATCH = 6
-
-
-class Shape(NamedTuple):
-    lookback: int
-    inputs: int
-    targets: int
-    output_length: int
 
 
 def config(*units: int, **options: Any) -> GRUConfig:
@@ -63,8 +63,7 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
 
 
 def build_one(model: GRUConfig, shape: Shape, *, seed: int = 7) -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    return build(model, **shape._asdict())
+    return build(model, shape, [initial_weights(model, shape, seed)])
 
 
 def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
@@ -131,11 +130,106 @@ def modules_named_in(file: Any) -> list[str]:
     return found
 
 
-def test_initial_weights_follow_the_global_seed():
-    model, shape = VARIANTS["stock"]
-    one, same, other = (build_one(model, shape, seed=seed).get_weights() for seed in (1, 1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
-    assert not np.array_equal(one[0], other[0])
+def test_initial_weights_follow_the_seed_and_nothing_else():
+    model, shape = VARIANTS["everything"]
+    one, other = (initial_weights(model, shape, seed) for seed in (1, 2))
+    keras.utils.set_random_seed(8)
+    same = initial_weights(model, shape, 1)
+    assert [a.tobytes() for a in one] == [a.tobytes() for a in same]
+    drawn = [not np.array_equal(a, b) for a, b in zip(one, other, strict=True)]
+    assert drawn == [True, True, False] * 2 + [True, False] * 2  # biases start the same
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_weights_go_into_the_network_in_the_order_of_its_layers(variant):
+    model, shape = VARIANTS[variant]
+    weights = initial_weights(model, shape, 7)
+    network = build(model, shape, [weights])
+    layers = [f"gru_{number}" for number, _ in enumerate(model.layers, start=1)]
+    layers += ["tanh", "output"] if model.tanh_layer else ["output"]
+    by_layer = [array for name in layers for array in network.get_layer(name).get_weights()]
+    assert [a.tobytes() for a in by_layer] == [a.tobytes() for a in weights]
+
+
+# Members
+
+
+@pytest.mark.parametrize("variant", ["stock", "dropped last output", "everything"])
+def test_several_members_forecast_their_mean_from_one_plain_file(variant, tmp_path):
+    model, shape = VARIANTS[variant]
+    weights = [initial_weights(model, shape, seed) for seed in (1, 2, 3)]
+    arrays = arrays_for(model, shape)
+    alone = [build(model, shape, [member]).predict_on_batch(arrays).astype(np.float64) for member in weights]
+    assert np.abs(alone[0] - alone[1]).max() > 1e-2
+    together = build(model, shape, weights)
+    forecast = together.predict_on_batch(arrays)
+    np.testing.assert_allclose(forecast, np.mean(alone, axis=0), rtol=1e-5, atol=1e-6)
+    file = tmp_path / "network.keras"
+    together.save(file)
+    assert all(module.partition(".")[0] == "keras" for module in modules_named_in(file))
+    loaded = keras.saving.load_model(file, compile=False, safe_mode=True)
+    assert loaded.predict_on_batch(arrays).tobytes() == forecast.tobytes()
+    for network in (together, loaded):
+        found = members_of(network, model)
+        assert len(found) == 3
+        for member, given in zip(found, weights, strict=True):
+            assert [a.tobytes() for a in member] == [a.tobytes() for a in given]
+
+
+def test_a_single_network_is_its_own_only_member():
+    model, shape = VARIANTS["tanh layer"]
+    weights = initial_weights(model, shape, 1)
+    (found,) = members_of(build(model, shape, [weights]), model)
+    assert [a.tobytes() for a in found] == [a.tobytes() for a in weights]
+
+
+def test_input_and_dense_kernels_start_as_keras_own_do():
+    """Glorot's uniform: all values up to `sqrt(6 / (rows + columns))`, biases zero."""
+    model, shape = config(40, 30, readout="states", tanh_layer=True), Shape(4, 25, 2, 3)
+    network = build_one(model, shape)
+    sizes = {"gru_1": (25, 120), "gru_2": (40, 90), "tanh": (70, 30), "output": (30, 6)}
+    for name, (rows, columns) in sizes.items():
+        kernel, *_, bias = network.get_layer(name).get_weights()
+        limit = np.sqrt(6 / (rows + columns))
+        assert kernel.shape == (rows, columns)
+        assert 0.95 * limit < np.abs(kernel).max() <= limit
+        assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
+        assert not bias.any()
+
+
+# What a program is compiled for
+
+
+def test_structure_forgets_what_a_trial_may_change_without_compiling():
+    model, shape = VARIANTS["everything"]
+    bare = structure(model)
+    assert [layer.units for layer in bare.layers] == [3, 2]
+    assert set(keep_probs(bare).values()) == {1.0}
+    assert (bare.regularisation_scale, bare.gate_bias) == (0, 0)
+    kept = {"reset_after", "readout", "tanh_layer", "residual", "target_calendar"}
+    assert bare.model_dump(include=kept) == model.model_dump(include=kept)
+    assert structure(bare) == bare
+    other = model.model_copy(update={"readout_keep_prob": 0.9, "regularisation_scale": 0.5, "gate_bias": -1.0})
+    assert structure(other) == bare
+    for change in ({"reset_after": True}, {"readout": "states"}, {"residual": False}, {"target_calendar": False}):
+        assert structure(model.model_copy(update=change)) != bare
+    sizes = [[a.shape for a in initial_weights(config, shape, 0)] for config in (model, bare)]
+    assert sizes[0] == sizes[1]
+
+
+def test_keep_probabilities_are_told_place_by_place():
+    assert keep_probs(VARIANTS["everything"][0]) == {
+        "input_dropout_1": 0.5,
+        "output_dropout_1": 0.5,
+        "input_dropout_2": 0.5,
+        "output_dropout_2": 1.0,
+        "readout_dropout": 0.5,
+    }
+
+
+def test_shape_is_read_off_the_windows():
+    windows = prepare(house(60), window=WindowConfig(lookback=3, output_length=2)).windows.test
+    assert Shape.of(windows) == Shape(lookback=3, inputs=2, targets=1, output_length=2)
 
 
 # The equations
@@ -224,28 +318,6 @@ def test_recurrent_weights_start_as_asked():
     np.testing.assert_allclose(starts["orthogonal"] @ starts["orthogonal"].T, np.eye(3), atol=1e-6)
     assert np.abs(starts["glorot"] @ starts["glorot"].T - np.eye(3)).max() > 0.1
     assert np.abs(starts["glorot"]).max() <= np.sqrt(6 / (3 + 9))
-
-
-# Forecasts of windows
-
-
-def test_forecasts_of_windows_do_not_depend_on_the_chunks(monkeypatch):
-    readings = ReadingsConfig(features=("lights",), time="calendar")
-    windows = prepare(house(60), readings=readings, window=WindowConfig(lookback=3, output_length=2)).windows.train
-    network = build_one(config(3, target_calendar=True), Shape(3, 7, 1, 2))
-    whole = forecast_scaled(network, windows)
-    assert whole.shape == (len(windows), 2, 1)
-    by_hand = [windows.series.inputs[windows.input_rows], windows.series.calendar[windows.target_rows]]
-    np.testing.assert_array_equal(whole, network.predict_on_batch(by_hand))
-    monkeypatch.setattr(gru, "FORECAST_BATCH", 5)
-    assert len(windows) % 5
-    np.testing.assert_allclose(forecast_scaled(network, windows), whole, atol=1e-6)
-
-
-def test_a_network_without_dates_is_given_none():
-    windows = prepare(house(60), window=WindowConfig(lookback=3)).windows.test
-    (inputs,) = network_inputs(build_one(config(2), Shape(3, 2, 1, 1)), windows)
-    np.testing.assert_array_equal(inputs[0], windows.series.inputs[windows.starts[0] : windows.starts[0] + 3])
 
 
 # Options

@@ -1,12 +1,16 @@
 """The project's network and its updates compute what the seed's three scripts compute, dropout masks included.
 
-The masks of a training step are read off by a probe, a model over the same layers that also gives what enters and what
-leaves each dropout layer. Then the layers' seeds are put back, so that the project's own update draws the same masks.
+The project's updates are those of the compiled program that every training runs, here one update a call: learning
+rate, clip norm and seed are its inputs, so one compilation serves all calls. The masks of an update are drawn anew
+here, by the project's `mask` from the seed that the program was given. A gradient is read off a step of plain descent
+without clipping, whose rate is a power of two so large that the weights before it do not blur the difference.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
+from typing import Literal, NamedTuple
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,28 +28,31 @@ from seed_reference import (
 )
 from tiny import READINGS, house, prepare
 
-from model.fit import FitConfig, _compile_update, _Fitting, _seed_masks
-from model.gru import GRUConfig, LayerConfig
+from model.gru import GRUConfig, LayerConfig, Shape, build, initial_weights, structure
+from model.program import Knobs, Pass, Plan, Resident, State, Work, _run_lane, compile_epoch, mask
 from model.readings import ReadingsConfig
 from model.windows import WindowConfig, Windows
 
 UPDATES, BATCH = 10, 8
 TOLERANCE = 1e-5
+HUGE = 2.0**20  # a learning rate
 SCRIPTS = {"reset_after": False, "gate_bias": 1.0, "recurrent_initialiser": "glorot"}
+
+
+class Descent(NamedTuple):
+    """Gradient descent whose learning rate drops within the ten updates, after the fourth and the eighth."""
+
+    rate: float = 0.4
+    decay_steps: int = 4
+    decay_rate: float = 0.5
+    clip_norm: float = 0.0
 
 
 class Variant(NamedTuple):
     model: GRUConfig
-    fit: FitConfig
+    descent: Descent = Descent()
     readings: ReadingsConfig = READINGS
     window: WindowConfig = WindowConfig(lookback=5, steps_ahead=2)
-
-
-def plain_descent(**options: object) -> FitConfig:
-    """Gradient descent whose learning rate drops within the ten updates, after the fourth and the eighth."""
-    return FitConfig(
-        optimiser="sgd", initial_learning_rate=0.4, decay_steps=4, decay_rate=0.5, batch_size=BATCH, seed=5, **options
-    )
 
 
 VARIANTS = {
@@ -53,13 +60,11 @@ VARIANTS = {
         GRUConfig(
             layers=(LayerConfig(units=4), LayerConfig(units=3)), readout="states", readout_keep_prob=0.6, **SCRIPTS
         ),
-        plain_descent(),
     ),
     "04_02_rnn_dropout": Variant(
         GRUConfig(
             layers=(LayerConfig(units=4, output_keep_prob=0.7), LayerConfig(units=3)), readout="states", **SCRIPTS
         ),
-        plain_descent(),
     ),
     "04_03_rnn_l2": Variant(
         GRUConfig(
@@ -69,7 +74,6 @@ VARIANTS = {
             regularisation_scale=0.2,
             **SCRIPTS,
         ),
-        plain_descent(),
     ),
     "all options at once": Variant(
         GRUConfig(
@@ -83,7 +87,7 @@ VARIANTS = {
             regularisation_scale=0.05,
             **SCRIPTS,
         ),
-        plain_descent(clip_norm=0.3),
+        Descent(clip_norm=0.3),
         READINGS.model_copy(update={"targets": ("Appliances", "lights"), "features": ("T1",)}),
         WindowConfig(lookback=4, output_length=2),
     ),
@@ -95,8 +99,7 @@ class Update(NamedTuple):
 
     windows: Windows
     dropouts: dict[str, Dropout]
-    probed: np.ndarray  # [B, L, K] forecast of the probe
-    forecast: np.ndarray  # [B, L, K] forecast of the update
+    forecast: np.ndarray  # [B, L, K]
     total: float
     penalty: float
     before: Weights
@@ -107,83 +110,125 @@ class Run(NamedTuple):
     variant: Variant
     updates: list[Update]
     first_gradients: Weights
+    lane_gradients: Weights  # of the first update, without the penalty's
+    at_once: Pass  # all updates in one call
+    stepwise: tuple[np.ndarray, ...]  # the last weights
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=[(name, kernel) for kernel in ("fast", "keras") for name in VARIANTS], ids=str)
 def run(request: pytest.FixtureRequest) -> Run:
-    variant = VARIANTS[request.param]
-    _, scaler, parts = prepare(house(), readings=variant.readings, window=variant.window)
-    fitting = _Fitting(variant.model, variant.fit, scaler, train=parts.train, validation=parts.validation)
-    network, update = fitting.network, None
-    slopes: Weights = {}
-    made = []
-    order = np.random.default_rng(0)
-    for number in range(UPDATES):
-        batch = parts.train.take(order.choice(len(parts.train), BATCH, replace=False))
-        before = weights_of(network, variant)
-        _seed_masks(network, 1, number)
-        probed, dropouts, tape_gradients = probe(network, batch, variant)
-        slopes = slopes or tape_gradients
-        _seed_masks(network, 1, number)
-        update = update or _compile_update(network, fitting.optimiser, fitting.loss, parts.train)
-        total, penalty, forecast = update(batch.starts)
-        made.append(
-            Update(
-                batch,
-                dropouts,
-                probed,
-                forecast.numpy(),
-                float(total),
-                float(penalty),
-                before,
-                weights_of(network, variant),
-            )
-        )
-    return Run(variant, made, slopes)
+    name, kernel = request.param
+    variant = VARIANTS[name]
+    train = prepare(house(), readings=variant.readings, window=variant.window).windows.train
+    plan, series, knobs = plan_of(variant, train, kernel), Resident.of(train.series), knobs_of(variant)
+    epoch = compile_epoch(plan)
+    draws = np.random.default_rng(0)
+    batches = [train.take(draws.choice(len(train), BATCH, replace=False)) for _ in range(UPDATES)]
+    starts = np.stack([batch.starts for batch in batches]).astype(np.int32)
+    seed = np.array([70, 11], np.int32)
+
+    def update(number: int, state: State, knobs: Knobs) -> Pass:
+        """Batch `number` alone, with the masks that it has as the epoch's update of that number."""
+        work = Work(np.roll(starts, -number, axis=0), np.int32(BATCH), seed + np.array([0, number], np.int32))
+        return epoch(series, state, knobs, work)
+
+    initial = State.start(plan, initial_weights(variant.model, plan.shape, seed=5))
+    state, made = initial, []
+    for number, batch in enumerate(batches):
+        done = update(number, state, knobs)
+        total, penalty = done.losses.numpy()[0]
+        before, after = (reference_weights(variant, each.weights) for each in (state, done.state))
+        dropouts = dropouts_of(variant, plan, seed + np.array([0, number], np.int32))
+        made.append(Update(batch, dropouts, done.forecasts.numpy()[0], total, penalty, before, after))
+        state = done.state
+    steep = knobs._replace(learning_rate=np.float32(HUGE), clip_norm=np.float32(0))
+    far = reference_weights(variant, update(0, initial, steep).state.weights)
+    near = reference_weights(variant, initial.weights)
+    lane = tf.function(_run_lane(plan), jit_compile=kernel == "fast")
+    work = Work(tf.constant(starts), tf.constant(BATCH), tf.constant(seed))
+    slopes = lane(
+        series, tuple(map(tf.constant, initial.weights)), knobs, work, tf.constant(0), tf.constant(0)
+    ).gradients
+    return Run(
+        variant,
+        made,
+        first_gradients={name: (near[name] - far[name]) / HUGE for name in near},
+        lane_gradients=reference_weights(variant, slopes),
+        at_once=epoch(series, initial, knobs, Work(starts, np.int32(starts.size), seed)),
+        stepwise=tuple(np.asarray(weight) for weight in state.weights),
+    )
 
 
-def probe(network: keras.Model, batch: Windows, variant: Variant) -> tuple[np.ndarray, dict[str, Dropout], Weights]:
-    """Forecast, dropout masks and gradients of one training-mode call."""
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
-    inside = {layer.name: (layer.input, layer.output) for layer in layers}
-    inputs, truth = arrays_of(batch)
-    with tf.GradientTape() as tape:
-        forecast, seen = keras.Model(network.inputs, [network.output, inside])([inputs], training=True)
-        error = tf.reduce_mean((forecast - truth) ** 2)
-        total = error + sum(network.losses)
-    slopes = tape.gradient(total, network.trainable_variables)
+def plan_of(variant: Variant, windows: Windows, kernel: Literal["fast", "keras"]) -> Plan:
+    return Plan(
+        model=structure(variant.model),
+        shape=Shape.of(windows),
+        target_offset=variant.window.lookback - 1 + variant.window.steps_ahead,
+        loss="mse",
+        optimiser="sgd",
+        batch_size=BATCH,
+        dropout=any(keep_prob < 1 for keep_prob in configured_keep_probs(variant.model).values()),
+        kernel=kernel,
+        lanes=1,
+    )
+
+
+def knobs_of(variant: Variant) -> Knobs:
+    descent = variant.descent
+    return Knobs(
+        learning_rate=np.float32(descent.rate),
+        decay_steps=np.int64(descent.decay_steps),
+        decay_rate=np.float32(descent.decay_rate),
+        clip_norm=np.float32(descent.clip_norm),
+        regularisation_scale=np.float32(variant.model.regularisation_scale),
+        keep_probs=np.array(list(configured_keep_probs(variant.model).values()), np.float32),
+    )
+
+
+def configured_keep_probs(model: GRUConfig) -> dict[str, float]:
+    """By the reference's names, in the order of the places at which the project draws masks."""
+    probs = {}
+    for i, layer in enumerate(model.layers):
+        probs[f"input_{i}"] = layer.input_keep_prob
+        probs[f"output_{i}"] = layer.output_keep_prob
+    return probs | {"readout": model.readout_keep_prob}
+
+
+def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray) -> dict[str, Dropout]:
+    """The masks of one update whose seed is `seed`, at the places that drop anything."""
+    units = [layer.units for layer in variant.model.layers]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for i, (below, own) in enumerate(zip((plan.shape.inputs, *units), units, strict=False)):
+        shapes[f"input_{i}"] = (BATCH, plan.shape.lookback, below)
+        shapes[f"output_{i}"] = (BATCH, plan.shape.lookback, own)
+    shapes["readout"] = (BATCH, sum(units) if variant.model.readout == "states" else units[-1])
     dropouts = {}
-    for layer in layers:
-        entered, left = (tensor.numpy() for tensor in seen[layer.name])
-        kept = (left != 0) | (entered == 0)  # a zero, dropped by the layer before, is zero whether it is kept or not
-        name = reference_name(layer.name)
-        dropouts[name] = Dropout(kept, configured_keep_prob(variant.model, name))
-    by_path = dict(zip((v.path for v in network.trainable_variables), slopes, strict=True))
-    return forecast.numpy(), dropouts, from_keras(layered(network, lambda v: by_path[v.path].numpy()), cells(variant))
+    for place, (name, keep_prob) in enumerate(configured_keep_probs(variant.model).items()):
+        if keep_prob < 1:
+            kept = (
+                drawn(shapes[name], plan.kernel == "fast")(
+                    tf.constant(keep_prob), tf.constant(seed), tf.constant(place)
+                )
+                > 0
+            )
+            dropouts[name] = Dropout(kept.numpy(), keep_prob)
+    return dropouts
 
 
-def reference_name(layer: str) -> str:
-    """`output_dropout_1` of the project is `output_0` of the reference."""
-    side, _, number = layer.replace("_dropout", "").partition("_")
-    return f"{side}_{int(number) - 1}" if number else side
+@cache
+def drawn(shape: tuple[int, ...], compiled: bool) -> Callable[..., tf.Tensor]:
+    """The project's `mask` for `shape`; what a compiled program draws is drawn only by one."""
+    draw = partial(mask, shape, compiled=compiled)
+    return tf.function(draw, jit_compile=True) if compiled else draw
 
 
-def configured_keep_prob(model: GRUConfig, name: str) -> float:
-    side, _, number = name.partition("_")
-    return getattr(model.layers[int(number)], f"{side}_keep_prob") if number else model.readout_keep_prob
-
-
-def layered(network: keras.Model, value) -> dict[str, list[np.ndarray]]:
-    """`value` of each variable, by layer."""
-    return {layer.name: [value(v) for v in layer.trainable_variables] for layer in network.layers if layer.weights}
-
-
-def weights_of(network: keras.Model, variant: Variant) -> Weights:
-    return from_keras(layered(network, lambda v: v.numpy()), cells(variant))
-
-
-def cells(variant: Variant) -> int:
-    return len(variant.model.layers)
+def reference_weights(variant: Variant, weights: tuple[np.ndarray, ...]) -> Weights:
+    """The project's flat order, each GRU's kernel, recurrent kernel and bias, then the dense layers, by TF1's names."""
+    arrays, count = [np.asarray(weight) for weight in weights], len(variant.model.layers)
+    layers = {f"gru_{i + 1}": arrays[3 * i : 3 * i + 3] for i in range(count)}
+    if variant.model.tanh_layer:
+        layers["tanh"] = arrays[-4:-2]
+    return from_keras({**layers, "output": arrays[-2:]}, count)
 
 
 def arrays_of(batch: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +243,7 @@ def reference_arrays(batch: Windows) -> tuple[np.ndarray, np.ndarray]:
 
 def graph_of(variant: Variant, dropouts: dict[str, Dropout]) -> Graph:
     model = variant.model
-    return Graph(cells(variant), model.readout, model.regularisation_scale, dropouts)
+    return Graph(len(model.layers), model.readout, model.regularisation_scale, dropouts)
 
 
 def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
@@ -289,7 +334,6 @@ def test_forecast_and_losses_are_the_references(run):
         inputs, truth = reference_arrays(update.windows)
         graph = graph_of(run.variant, update.dropouts)
         expected = forward(update.before, graph, inputs).prediction
-        assert_same(update.probed.reshape(len(inputs), -1), expected)
         assert_same(update.forecast.reshape(len(inputs), -1), expected)
         loss = losses(update.before, graph, inputs, truth)
         assert Losses(update.total - update.penalty, update.penalty) == pytest.approx(loss, rel=TOLERANCE)
@@ -305,14 +349,41 @@ def test_gradients_of_all_weights_are_the_references(run):
         assert_same(run.first_gradients[name], slope)
 
 
+def test_gradients_of_a_lane_are_the_references_without_penalty(run):
+    first = run.updates[0]
+    graph = replace(graph_of(run.variant, first.dropouts), regularisation_scale=0.0)
+    expected = gradients(first.before, graph, *reference_arrays(first.windows))
+    for name, slope in expected.items():
+        assert_same(run.lane_gradients[name], slope)
+
+
+def test_the_updates_of_one_call_are_those_of_ten(run):
+    for whole, step in zip(run.at_once.state.weights, run.stepwise, strict=True):
+        assert whole.numpy().tobytes() == step.tobytes()
+    assert int(run.at_once.state.step) == UPDATES
+    for number, update in enumerate(run.updates):
+        assert run.at_once.forecasts[number].numpy().tobytes() == update.forecast.tobytes()
+        assert run.at_once.losses[number].numpy().tolist() == [update.total, update.penalty]
+
+
+def test_the_network_that_is_saved_forecasts_what_the_reference_does(run):
+    """Stock layers, with the weights that the program came to."""
+    variant, windows = run.variant, run.updates[0].windows
+    inputs, _ = reference_arrays(windows)
+    network = build(variant.model, Shape.of(windows), [run.stepwise])
+    forecast = network.predict_on_batch([inputs.astype(np.float32)])
+    expected = forward(reference_weights(variant, run.stepwise), graph_of(variant, {}), inputs).prediction
+    assert_same(forecast.reshape(len(inputs), -1), expected)
+
+
 def test_ten_updates_lead_to_the_references_weights(run):
-    fit = run.variant.fit
+    descent = run.variant.descent
     weights = run.updates[0].before
     for number, update in enumerate(run.updates):
         graph = graph_of(run.variant, update.dropouts)
         slopes = gradients(weights, graph, *reference_arrays(update.windows))
-        rate = decayed(fit.initial_learning_rate, fit.decay_rate, fit.decay_steps, number)
-        weights = descend(weights, slopes, rate, fit.clip_norm)
+        rate = decayed(descent.rate, descent.decay_rate, descent.decay_steps, number)
+        weights = descend(weights, slopes, rate, descent.clip_norm)
     for name, expected in weights.items():
         assert_same(run.updates[-1].after[name], expected)
         assert np.abs(expected - run.updates[0].before[name]).max() > 1e-3, f"{name} hardly moved"
@@ -338,7 +409,7 @@ def test_each_variant_drops_where_its_script_does(run, request):
         "04_03_rnn_l2": set(),
         "all options at once": {"input_0", "output_0", "input_1", "output_1", "readout"},
     }
-    assert run.updates[0].dropouts.keys() == expected[request.node.callspec.params["run"]]
+    assert run.updates[0].dropouts.keys() == expected[request.node.callspec.params["run"][0]]
 
 
 def test_dropout_of_the_last_output_cannot_reach_a_readout_of_states():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from io import StringIO
 
 import pytest
@@ -49,3 +50,51 @@ def test_the_line_is_live_on_a_terminal_and_absent_elsewhere(monkeypatch: pytest
     assert ("3/3" in text) == terminal
     assert ("1/2" in text) == terminal  # the refit has as many epochs as the best one's number
     assert terminal or text == ""
+    assert " of " not in text
+
+
+def test_each_network_of_several_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their epochs come in any order, and the refit of one as soon as it has chosen."""
+    text = screen_after(
+        monkeypatch,
+        [
+            at(1, 1, val_loss=0.5),
+            at(2, 1, val_loss=0.4),
+            at(2, 2, val_loss=0.6),
+            at(1, 2, val_loss=0.4),
+            at(2, 3, val_loss=0.5),
+            dataclasses.replace(REFIT, member=2),
+            at(1, 3, val_loss=0.3),
+            at(1, 4, val_loss=0.6),
+            dataclasses.replace(REFIT, member=1),
+        ],
+    )
+    assert text == {
+        "training 1 of 2": "4/4",
+        "training 2 of 2": "3/3",
+        "refitting 2 of 2": "1/1",
+        "refitting 1 of 2": "1/3",
+    }
+
+
+def test_a_refit_that_goes_on_after_a_kill_is_shown_though_its_choice_was_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = screen_after(monkeypatch, [dataclasses.replace(REFIT, member=2, number=3)])
+    assert text["refitting 2 of 2"] == "3/10"
+
+
+def at(member: int, number: int, *, val_loss: float) -> Epoch:
+    return dataclasses.replace(EPOCH, member=member, number=number, val_loss=val_loss)
+
+
+def screen_after(monkeypatch: pytest.MonkeyPatch, epochs: list[Epoch]) -> dict[str, str]:
+    """What stands on each line in the end: its name and how many epochs of how many."""
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr(progress, "Console", lambda **options: console)
+    with progress.live_epochs(10, 2) as show:
+        for epoch in epochs:
+            show(epoch)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.getvalue())
+    return dict(re.findall(r"(\w+ \d of \d) .*?(\d+/\d+)", plain))  # of all that was painted over it, the last

@@ -7,17 +7,19 @@ import copy
 import json
 import re
 import struct
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from model.diagnosis import Diagnosis
 from model.fit import Epoch
 from model.metrics import METRICS, skill
-from tasks import figures
+from tasks import figures, pictures
 from tasks import report as module
 from tasks.evaluate import Evaluation, Score
 from tasks.report import BANNER, Report, Subject, report
@@ -30,6 +32,18 @@ SELECT = (
     Epoch("select", 3, 30, 0.005, 0.7, 0.7, 0.0, 80.0, 1.0, val_loss=0.7, val_mse=0.7, val_rmse=70.0),
 )
 REFIT = (Epoch("refit", 1, 12, 0.01, 0.9, 0.9, 0.0, 88.0, 1.0), Epoch("refit", 2, 24, 0.01, 0.8, 0.8, 0.0, 84.0, 1.0))
+THIRD = replace(SELECT[2], val_loss=0.9, val_rmse=79.0, train_rmse=76.0)
+ENSEMBLE = (
+    *SELECT,
+    *REFIT,
+    *(
+        replace(epoch, member=2, number=number, train_rmse=epoch.train_rmse + 4)
+        for number, epoch in enumerate((SELECT[1], SELECT[0], THIRD), start=1)
+    ),
+    replace(THIRD, number=4, member=2, train_rmse=70.0, learning_rate=0.0025),
+    replace(REFIT[0], member=2, train_rmse=82.0),
+)
+"""The second network trains one epoch longer and chooses its first."""
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -132,6 +146,11 @@ def light_pages():
 @pytest.fixture(scope="module")
 def page(light_pages) -> Page:
     return Page(make(history=SELECT + REFIT).html)
+
+
+@pytest.fixture(scope="module")
+def several(light_pages) -> Page:
+    return Page(make(history=ENSEMBLE).html)
 
 
 def test_sections_are_there_in_order(page):
@@ -361,6 +380,32 @@ def test_learning_curves_mark_the_lowest_validation_loss(page):
     assert list(numbers(trace(figure, "learning rate")["y"])) == [0.01, 0.01, 0.005]
 
 
+def test_curves_of_several_networks_bear_their_numbers(several):
+    figure = several.figures["Choosing the epoch"]
+    curves = {f"{curve} {member}" for curve in ("training", "validation", "chosen") for member in (1, 2)}
+    assert {trace["name"] for trace in figure["data"]} == {*curves, "learning rate"}
+    stars = {name: trace(figure, name) for name in ("chosen 1", "chosen 2")}
+    assert {name: (list(numbers(star["x"])), list(numbers(star["y"]))) for name, star in stars.items()} == {
+        "chosen 1": ([2], [71.0]),
+        "chosen 2": ([1], [71.0]),
+    }
+    assert list(numbers(trace(figure, "training 1")["y"])) == [90.0, 85.0, 80.0]
+    assert list(numbers(trace(figure, "training 2")["y"])) == [89.0, 94.0, 80.0, 70.0]
+    assert list(numbers(trace(figure, "validation 2")["y"])) == [71.0, 80.0, 79.0, 79.0]
+    assert sorted(line["x0"] for line in figure["layout"]["shapes"]) == [1, 2]
+    assert list(numbers(trace(figure, "learning rate")["y"])) == [0.01, 0.01, 0.005, 0.0025]
+    refit = {trace["name"] for trace in several.figures["Refit on training + validation"]["data"]}
+    assert refit == {"training 1", "training 2", "learning rate"}
+
+
+def test_words_name_the_chosen_epoch_of_each_network(several, page):
+    assert "Training RMSE of 2 networks, on average from 89.5 to 75.0 Wh, measured with dropout on." in several.words
+    assert "Lowest validation loss, which was chosen: epoch 2, 1." in several.words
+    assert "Training RMSE of 2 networks, on average from 85.0 to 83.0 Wh" in several.words  # the refit
+    assert "Training RMSE from 90.0 to 80.0 Wh" in page.words
+    assert "Lowest validation loss, which was chosen: epoch 2." in page.words
+
+
 def test_refit_stands_apart_and_is_explained(page):
     names = {trace["name"] for trace in page.figures["Refit on training + validation"]["data"]}
     assert names == {"training", "learning rate"}
@@ -376,12 +421,33 @@ def test_charts_are_named_for_those_who_do_not_see_them(page):
     assert all(len(given["aria-label"] or "") > 40 for given in plots)
 
 
-@pytest.mark.parametrize("history", [SELECT, SELECT[:1], SELECT + REFIT])
+@pytest.mark.parametrize("history", [SELECT, SELECT[:1], SELECT + REFIT, ENSEMBLE])
 def test_pictures_are_png_of_1600_by_600(history):
     made = make(history=history)
     for png in (made.forecast_png, made.learning_png):
         assert png.startswith(b"\x89PNG\r\n\x1a\n")
         assert struct.unpack(">II", png[16:24]) == (1600, 600)
+
+
+@pytest.mark.parametrize(
+    ("history", "curves", "chosen", "label"),
+    [
+        (SELECT, {"training": 1, "validation": 1}, [2], "chosen: epoch 2"),
+        (ENSEMBLE, {"training": 2, "validation": 2}, [1, 2], "chosen epochs"),
+    ],
+)
+def test_a_picture_has_the_curves_of_each_network_and_each_name_once(history, curves, chosen, label):
+    axis = Figure().add_subplot()
+    pictures._draw_learning(axis, [epoch for epoch in history if epoch.phase == "select"])
+    lines = {name: [line for line in axis.lines if line.get_label().strip("_") == name] for name in (*curves, label)}
+    assert {name: len(lines[name]) for name in curves} == curves
+    assert sorted(line.get_xdata()[0] for line in lines[label]) == chosen
+    assert [list(line.get_ydata()) for line in lines["training"]] == [
+        [epoch.train_rmse for epoch in history if (epoch.phase, epoch.member) == ("select", member)]
+        for member in range(1, len(chosen) + 1)
+    ]
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == ["training", "validation", label, "learning rate (right)"]
 
 
 @pytest.mark.parametrize("target", ["$E_$ \\frac", "消費\u0007", "Küche\n2"])

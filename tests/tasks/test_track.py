@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from model.errors import InputError
+from model.fit import Epoch
 from tasks import track
 
 
@@ -49,6 +51,30 @@ def test_what_mlflow_would_refuse_is_made_to_fit() -> None:
     assert {len(value) for value in data.params.values()} == {6000}
     assert len(data.metrics) == 1200
     assert data.metrics["test_rmse/Licht _Wh_ 7"] == 7
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
+    """The first network keeps the names that a run of one network has."""
+    first = Epoch("select", 1, 10, 0.5, 1.0, 2.0, 3.0, 4.0, 9.0, val_loss=5.0, val_mse=6.0, val_rmse=7.0)
+    refit = replace(first, phase="refit", val_loss=None, val_mse=None, val_rmse=None)
+    with track.tracked_run("curves", params={}, tags={}) as run:
+        for epoch in (first, refit):
+            run.log_epoch(epoch)
+            run.log_epoch(replace(epoch, member=2, number=2, train_rmse=40.0, learning_rate=0.25))
+        run.log_scores({"train_rmse": 3.5}, step=3)
+    names = ["train_loss", "train_mse", "train_penalty", "train_rmse", "learning_rate"]
+    names += [f"refit_{name}" for name in names] + ["val_loss", "val_mse", "val_rmse"]
+    client = MlflowClient()
+    metrics = client.get_run(run.run_id).data.metrics
+    assert set(metrics) == {f"{name}{suffix}" for name in names for suffix in ("", "/member_2")}
+    assert (metrics["refit_train_rmse"], metrics["refit_train_rmse/member_2"]) == (4.0, 40.0)
+    assert (metrics["val_rmse"], metrics["val_rmse/member_2"]) == (7.0, 7.0)
+    curves = {name: client.get_metric_history(run.run_id, name) for name in ("train_rmse", "train_rmse/member_2")}
+    assert {name: [(point.step, point.value) for point in curve] for name, curve in curves.items()} == {
+        "train_rmse": [(1, 4.0), (3, 3.5)],  # closed by the score of all networks together
+        "train_rmse/member_2": [(2, 40.0)],
+    }
 
 
 @pytest.mark.usefixtures("workspace")

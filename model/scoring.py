@@ -1,0 +1,98 @@
+"""Forecasts of all windows of a series, each row's projection onto the gates computed once.
+
+N: windows. B: windows in a block. T: lookback. F: input columns. L: output length. K: targets. C: calendar columns.
+
+Windows that begin at successive rows share all but one of them. A block of such windows is forecast by one compiled
+program that projects its `B + T - 1` rows once and then steps through time, all windows of the block side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from model.compiled import compiled_once, kept
+from model.gru import GRUConfig, Shape, connect, parts_on, recurrent_layers, structure
+from model.kernel import CORES, Kernel, choose_kernel
+from model.recurrent import slide
+from model.windows import Rows, Windows
+
+Tensor = Any  # tensorflow has no types
+
+_BLOCK = 1024  # windows; bounds the memory of a forecast, not its result
+
+
+def forecast_scaled(
+    config: GRUConfig,
+    members: Sequence[tuple[Tensor, ...]],
+    windows: Windows,
+    kernel: Literal["auto", "keras", "fast"] = "auto",
+) -> npt.NDArray[np.float32]:
+    """`[N, L, K]` forecasts of all windows, scaled, dropout off: the mean over `members`. Its memory is bounded."""
+    shape = Shape.of(windows)
+    starts, places = np.unique(windows.starts, return_inverse=True)
+    size = 1 if len(starts) == 1 else _BLOCK
+    forecast = compile_forecast(structure(config), shape, size, choose_kernel(kernel))
+    blocks = list(_blocks(starts, size))
+    result = np.empty((len(starts), shape.output_length, shape.targets), np.float32)
+
+    def fill(block: slice) -> None:
+        sources = _sources(windows, int(starts[block.start]), size)
+        total = sum(forecast(weights, *sources).numpy() for weights in members)  # [B, L, K]
+        result[block] = total[starts[block] - starts[block.start]] / len(members)
+
+    if len(blocks) == 1:
+        fill(blocks[0])
+    else:
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(fill, blocks))
+    return result[places]
+
+
+def _blocks(starts: Rows, size: int) -> Iterator[slice]:
+    """Cuts sorted `starts` so that those of one slice lie within `size` rows."""
+    first = 0
+    while first < len(starts):
+        last = int(np.searchsorted(starts, starts[first] + size))
+        yield slice(first, last)
+        first = last
+
+
+def _sources(windows: Windows, first: int, size: int) -> tuple[Tensor, Tensor]:
+    """The rows that `size` windows from row `first` on read, `[B + T - 1, F]`, and their calendars `[B, L, C]`."""
+    series, config = windows.series, windows.config
+    rows = first + np.arange(size + config.lookback - 1)
+    dates = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
+    last = len(series.times) - 1  # rows behind the series only fill the block
+    return tf.constant(series.inputs[np.minimum(rows, last)]), tf.constant(series.calendar[np.minimum(dates, last)])
+
+
+Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
+
+
+@kept(programs=32)
+def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
+    """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
+    layers = recurrent_layers(kernel, model, shape)
+    history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
+
+    def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor) -> Tensor:
+        parts = parts_on(weights, layers)
+        if kernel == "keras":
+            return connect(model, shape, parts, tf.gather(rows, history), calendar)
+
+        def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
+            if name != next(iter(layers)):
+                return parts.gru(name, sequence)
+            return slide(rows, weights[:3], steps=shape.lookback, reset_after=model.reset_after)
+
+        newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
+        return connect(model, shape, replace(parts, gru=gru), newest, calendar)
+
+    return compiled_once(tf.function(forecast, jit_compile=kernel == "fast", autograph=False))
