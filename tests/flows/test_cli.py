@@ -65,6 +65,10 @@ print([name for name in {HEAVY!r} if name in sys.modules])
         (["train", "--set", "fit.epoch=3"], "error: fit.epoch: there is no such option: did you mean 'epochs'?"),
         (["train", "--preset", "seed-l3"], "error: there is no preset 'seed-l3': did you mean 'seed-l2'?"),
         (["train", "--seed", "-1"], "error: fit.seed: Input should be greater than or equal to 0, received -1"),
+        (
+            ["train", "--set", "fit.kernel=turbo"],
+            "error: fit.kernel: Input should be 'auto', 'keras' or 'fast', received 'turbo'\n",
+        ),
         (["train", "--data", "nosuch.csv"], "error: 'nosuch.csv' cannot be read: No such file or directory"),
         (["train", "--data", "ucii"], "received 'ucii': did you mean 'uci'?"),
         (["train", "--config", "nosuch.toml"], "error: the configuration 'nosuch.toml' cannot be read"),
@@ -142,7 +146,10 @@ def test_a_training_against_an_mlflow_server(
 
 
 def test_ctrl_c_closes_the_run_and_names_the_way_on(tmp_path: Path) -> None:
-    """The signal goes to the whole group, as a terminal sends it: to Prefect's temporary server, too."""
+    """The signal goes to the whole group, as a terminal sends it: to Prefect's temporary server, too.
+
+    Several networks are in training: each of their threads has to end.
+    """
     from mlflow import MlflowClient
 
     settings = ["--data", "simulated", "--set", "fit.epochs=500", "--set", "fit.patience=500"]
@@ -152,12 +159,12 @@ def test_ctrl_c_closes_the_run_and_names_the_way_on(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         for _ in range(400):
-            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/select.npz")):
+            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz")):
                 break
             time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    run_id = checkpoints[0].parents[2].name
+    run_id = checkpoints[0].parents[3].name
     assert process.returncode == 130
     assert f"`wattcast train --resume {run_id}` goes on from the last epoch" in said
     assert "Traceback" not in said

@@ -12,7 +12,16 @@ from model.errors import InputError
 
 
 def test_the_presets_are_the_seeds_three_and_ours() -> None:
-    assert preset_names() == ["recommended", "seed-dropout", "seed-l2", "seed-rnn-dropout"]
+    assert preset_names() == ["recommended", "recommended-mae", "seed-dropout", "seed-l2", "seed-rnn-dropout"]
+
+
+def test_the_recommended_ones_are_twins_of_four_networks() -> None:
+    squared, absolute = (read_experiment(preset=name).flat() for name in ("recommended", "recommended-mae"))
+    differ = {name: (squared[name], absolute[name]) for name in squared if squared[name] != absolute[name]}
+    assert differ["fit.loss"] == ("mse", "mae")
+    assert set(differ) == {"preset", "scale.targets", "fit.loss", "fit.decay_steps", "fit.epochs", "fit.patience"}
+    assert squared["fit.members"] == 4
+    assert squared["fit.kernel"] == "auto"
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -31,6 +40,7 @@ def test_the_seed_presets_are_of_the_seeds_form(name: str) -> None:
     assert experiment.model.gate_bias == 1
     assert experiment.model.readout == "states"
     assert (experiment.fit.loss, experiment.fit.optimiser, experiment.fit.refit) == ("mse", "sgd", False)
+    assert experiment.fit.members == 1
     assert experiment.fit.decay_rate < 1
     assert (experiment.model.readout_keep_prob < 1) == (name == "seed-dropout")
     assert any(layer.output_keep_prob < 1 for layer in experiment.model.layers) == (name == "seed-rnn-dropout")
@@ -87,6 +97,9 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
         ("fit.zzz=3", "fit.zzz: there is no such option. Allowed: loss, optimiser, initial_learning_rate"),
         ("fit.epochs=0", "fit.epochs: Input should be greater than or equal to 1, received 0"),
         ("fit.loss=rmse", "fit.loss: Input should be 'mse', 'mae' or 'huber', received 'rmse'"),
+        ("fit.kernel=turbo", "fit.kernel: Input should be 'auto', 'keras' or 'fast', received 'turbo'"),
+        ("fit.members=0", "fit.members: Input should be greater than or equal to 1, received 0"),
+        ("fit.members=65", "fit.members: Input should be less than or equal to 64, received 65"),
         ("model.layers.7.units=3", "'7' is no place in a list of 1: count from 0 to 0"),
         ("model.regularisation_scale=0.1", "set tanh_layer = true or regularisation_scale = 0"),
         ("split.train=0.9", "split: train + validation must leave rows for the test part, received 0.9 + 0.2"),

@@ -1,0 +1,256 @@
+"""Several networks in one run from end to end: what is logged of each, what is served, and a kill in the middle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from statistics import mean
+from urllib.parse import urlparse
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from flows.experiment import Experiment, read_experiment
+from flows.train import Trained, train
+from model import program
+from model.fit import Epoch
+from model.split import Split
+from model.windows import Windows
+from tasks.scale import scale
+from tasks.simulate import simulate
+from tasks.split import split
+from tasks.validate import validate
+from tasks.window import window
+
+pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def settings(small: tuple[str, ...]) -> tuple[str, ...]:
+    """Two networks; the high learning rate makes them choose different epochs."""
+    return (*small, "fit.members=2", f"fit.epochs={EPOCHS}", "fit.initial_learning_rate=0.1", "fit.refit=true")
+
+
+@pytest.fixture(scope="module")
+def experiment(settings: tuple[str, ...]) -> Experiment:
+    return read_experiment(settings=settings)
+
+
+@pytest.fixture(scope="module")
+def trained(experiment: Experiment, workspace: Path, prefect_server: None) -> Trained:
+    return train(experiment)
+
+
+@pytest.fixture(scope="module")
+def run(trained: Trained) -> Run:
+    return MlflowClient().get_run(trained.run_id)
+
+
+@pytest.fixture(scope="module")
+def artifacts(run: Run) -> Path:
+    return Path(urlparse(run.info.artifact_uri).path)
+
+
+@pytest.fixture(scope="module")
+def test_windows(experiment: Experiment) -> Windows:
+    """The windows of the test part, cut once more from the raw readings."""
+    frame = validate(simulate(), experiment.readings, window_rows=experiment.window.rows)
+    rows = split(frame, experiment.split)
+    scaler = scale(frame, rows, experiment.readings, experiment.scale)
+    windows: Split[Windows] = window(frame, rows, experiment.readings, scaler, experiment.window)
+    return windows.test
+
+
+def curve(run: Run, name: str) -> dict[int, float]:
+    return {point.step: point.value for point in MlflowClient().get_metric_history(run.info.run_id, name)}
+
+
+def chosen_epochs(run: Run) -> list[int]:
+    """By the validation losses that were logged."""
+    curves = [curve(run, name) for name in ("val_loss", "val_loss/member_2")]
+    return [min(losses, key=losses.__getitem__) for losses in curves]
+
+
+def newest_run() -> Run:
+    (experiment,) = MlflowClient().search_experiments(filter_string="name = 'appliances-energy'")
+    return MlflowClient().search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])[0]
+
+
+def test_each_network_has_curves_and_the_scores_are_of_both_together(run: Run, trained: Trained) -> None:
+    epochs = list(range(1, EPOCHS + 1))
+    first, second = (curve(run, f"val_rmse{suffix}") for suffix in ("", "/member_2"))
+    assert list(first) == [*epochs, EPOCHS + 1]
+    assert list(second) == epochs
+    assert all(first[number] != second[number] for number in epochs)
+    assert first[EPOCHS + 1] == trained.evaluation.metrics()["val_rmse"]
+    refits = [curve(run, f"refit_train_mse{suffix}") for suffix in ("", "/member_2")]
+    assert [len(refit) for refit in refits] == chosen_epochs(run)
+    assert {name: run.data.metrics[name] for name in trained.evaluation.metrics()} == trained.evaluation.metrics()
+    assert not [name for name in run.data.metrics if name.startswith("test_") and "member" in name]
+
+
+def test_the_best_epoch_is_the_mean_of_those_chosen(run: Run) -> None:
+    assert len(set(chosen_epochs(run))) == 2  # else the mean would say nothing
+    assert run.data.metrics["best_epoch"] == mean(chosen_epochs(run))
+    assert run.data.params["fit.members"] == "2"
+
+
+def test_tensorboard_has_folders_for_each_network(artifacts: Path, run: Run) -> None:
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+    from tensorboard.util import tensor_util
+
+    events = EventMultiplexer().AddRunsFromDirectory(str(artifacts / "tensorboard"))
+    events.Reload()
+    folders = {f"{part}{suffix}" for part in ("train", "validation", "refit") for suffix in ("", "-2")}
+    assert set(events.Runs()) == folders
+
+    def values(folder: str, name: str) -> list[float]:
+        return [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(folder, name)]
+
+    for suffix, metric in (("", "val_rmse"), ("-2", "val_rmse/member_2")):
+        logged = [curve(run, metric)[number] for number in range(1, EPOCHS + 1)]
+        assert values(f"validation{suffix}", "RMSE_Wh") == pytest.approx(logged, rel=1e-6)
+        assert len(values(f"train{suffix}", "MSE")) == EPOCHS
+    assert [len(values(f"refit{suffix}", "MSE")) for suffix in ("", "-2")] == chosen_epochs(run)
+
+
+def test_the_report_tells_of_both_networks(artifacts: Path, run: Run) -> None:
+    page = " ".join((artifacts / "report.html").read_text(encoding="utf-8").split())
+    first, second = chosen_epochs(run)
+    assert f"Lowest validation loss, which was chosen: epoch {first}, {second}." in page
+    assert "Training RMSE of 2 networks, on average" in page
+    assert '"validation 2"' in page
+
+
+def test_the_logged_model_forecasts_what_was_scored(trained: Trained, artifacts: Path) -> None:
+    served = mlflow.pyfunc.load_model(trained.model_uri)
+    made = served.predict(simulate(), params={"every": True})
+    scored = pd.read_parquet(artifacts / "forecasts.parquet").query("part == 'test'")
+    merged = scored.merge(made, left_on="time", right_on="date")
+    assert len(merged) == len(scored) == 3947
+    np.testing.assert_allclose(merged["Appliances"], merged["gru"], rtol=1e-5)
+
+
+def test_keras_alone_loads_the_network_and_forecasts_the_same(
+    artifacts: Path, trained: Trained, test_windows: Windows, tmp_path: Path
+) -> None:
+    """In a Python that cannot import `model`: the file holds stock layers only, or this would fail."""
+    windows = test_windows.take(slice(300))
+    series = windows.series
+    np.savez(
+        tmp_path / "given.npz",
+        readings=series.inputs[windows.input_rows],  # [N, T, F]
+        calendar=series.calendar[windows.target_rows],  # [N, L, C]
+    )
+    program = f"""
+import importlib.util, json, sys
+sys.path.append({sysconfig.get_paths()["purelib"]!r})
+if any(importlib.util.find_spec(name) for name in ("model", "tasks", "flows")):
+    raise SystemExit("this repository is on the path")
+import keras, numpy
+network = keras.saving.load_model({str(artifacts / "network.keras")!r})
+given = numpy.load("given.npz")
+forecast = network.predict([given[source.name] for source in network.inputs], verbose=0)
+numpy.save("forecast.npy", forecast)
+print(json.dumps(sorted({{type(layer).__module__ for layer in network._flatten_layers()}})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    modules = json.loads(done.stdout.splitlines()[-1])
+    assert "keras.src.layers.rnn.gru" in modules
+    assert all(name.startswith("keras.src.") for name in modules)
+    scaler = json.loads((artifacts / "scaler.json").read_text())
+    wh = np.load(tmp_path / "forecast.npy")[:, 0, 0] * scaler["scale"][0] + scaler["offset"][0]
+    scored = trained.evaluation.forecasts.query("part == 'test'").set_index("time")["gru"]
+    times = series.times[windows.target_rows[:, 0]]
+    np.testing.assert_allclose(wh, scored.loc[times].to_numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("phase", "member", "number"), [("select", 2, 3), ("refit", 1, 1), ("refit", 2, 1)])
+def test_a_killed_run_goes_on_to_the_same_scores(  # noqa: PLR0917
+    experiment: Experiment, trained: Trained, monkeypatch: pytest.MonkeyPatch, phase: str, member: int, number: int
+) -> None:
+    class Killed(BaseException):
+        """As abrupt as a signal: no `except Exception` sees it."""
+
+    def die(run: object, epoch: Epoch) -> None:
+        if (epoch.phase, epoch.member, epoch.number) == (phase, member, number):
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.track.Run.log_epoch", die)
+        with pytest.raises(Killed):
+            train(experiment)
+    killed = newest_run()
+    assert killed.info.status == "KILLED"
+    resumed = train(resume=killed.info.run_id)
+    assert resumed.run_id == killed.info.run_id
+    assert resumed.evaluation.metrics() == trained.evaluation.metrics()
+    pd.testing.assert_frame_equal(resumed.evaluation.forecasts, trained.evaluation.forecasts)
+
+
+def test_a_command_that_was_shot_goes_on_to_the_same_scores(
+    settings: tuple[str, ...], trained: Trained, workspace: Path
+) -> None:
+    """SIGKILL in the second network's third epoch, its servers first, and `--resume` in a process of its own."""
+    program = f"""
+import os, signal, sys
+import psutil
+from flows import cli
+from tasks import track
+log_epoch = track.Run.log_epoch
+def die(run, epoch):
+    if (epoch.phase, epoch.member, epoch.number) == ("select", 2, 3):
+        for server in psutil.Process().children(recursive=True):
+            server.kill()
+        os.kill(os.getpid(), signal.SIGKILL)
+    log_epoch(run, epoch)
+track.Run.log_epoch = die
+sys.argv = ["wattcast", "train", *{[part for setting in settings for part in ("--set", setting)]!r}]
+cli.main()
+"""
+    shot = subprocess.run([sys.executable, "-c", program], cwd=workspace, capture_output=True, text=True, check=False)
+    assert shot.returncode == -9, shot.stderr
+    killed = newest_run()
+    assert killed.info.status == "RUNNING"  # nobody could close it
+    assert "val_rmse/member_2" in killed.data.metrics
+    assert "test_rmse" not in killed.data.metrics
+    command = [str(Path(sys.executable).with_name("wattcast")), "train", "--resume", killed.info.run_id, "--json"]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"] == trained.evaluation.metrics()
+    after = MlflowClient().get_run(killed.info.run_id)
+    assert after.info.status == "FINISHED"
+    assert after.data.metrics["best_epoch"] == mean(chosen_epochs(after))
+    assert list(curve(after, "val_rmse/member_2")) == list(range(1, EPOCHS + 1))
+
+
+def test_stock_layers_train_where_they_are_asked_for(
+    settings: tuple[str, ...], trained: Trained, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They give nearly the same curves: the first epoch's are not yet drawn apart by rounding."""
+    kernels = []
+    compile_epoch = program.compile_epoch
+
+    def watch(plan: program.Plan) -> object:
+        kernels.append(plan.kernel)
+        return compile_epoch(plan)
+
+    monkeypatch.setattr(program, "compile_epoch", watch)
+    stock = train(read_experiment(settings=[*settings, 'fit.kernel="keras"']))
+    assert set(kernels) == {"keras"}
+    again = MlflowClient().get_run(stock.run_id)
+    assert again.data.params["fit.kernel"] == "keras"
+    for name in ("val_rmse", "val_rmse/member_2", "train_rmse", "train_rmse/member_2"):
+        assert curve(again, name)[1] == pytest.approx(curve(run, name)[1], rel=1e-3), name
+    assert stock.evaluation.metrics()["test_rmse"] == pytest.approx(run.data.metrics["test_rmse"], rel=0.02)
