@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help train test lint format lock clean
+.PHONY: help train test lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -21,6 +21,9 @@ lint: $(READY)  ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench: $(READY)  ## Measure speed and memory beside stock Keras and PyTorch; one part of it: make bench ARGS="--section single"
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
