@@ -486,7 +486,7 @@ def test_a_killed_ensemble_goes_on_to_the_same_weights_bit_for_bit(prepared, ens
 
     with pytest.raises(KilledError):
         members(prepared, cores=cores, checkpoints=tmp_path, on_epoch=on_epoch)
-    assert (tmp_path / "member-1" / "select.npz").exists()
+    assert any(tmp_path.glob("member-[12]/select.npz"))  # one of them made room for the third
     seen: list[Epoch] = []
     resumed = members(prepared, cores=cores, checkpoints=tmp_path, on_epoch=seen.append)
     assert [bits(member) for member in resumed] == [bits(member) for member in ensemble.members]
