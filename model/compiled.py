@@ -35,7 +35,7 @@ def compiled_once(function: Any) -> Callable[..., Any]:
     compiled: dict[Any, Any] = {}
 
     def call(*arguments: Any) -> Any:
-        sizes = tuple((array.shape, array.dtype) for array in tf.nest.flatten(arguments))
+        sizes = tuple((tuple(array.shape), tf.as_dtype(array.dtype)) for array in tf.nest.flatten(arguments))
         if sizes not in compiled:
             with _COMPILING:
                 if sizes not in compiled:

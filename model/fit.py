@@ -121,11 +121,12 @@ def train_network(
     windows: Split[Windows],
     scaler: Scaler,
     *,
+    cores: int = CORES,
     checkpoints: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Fitted:
     """`train_members`, put into plain Keras networks."""
-    members = train_members(model, config, windows, scaler, checkpoints=checkpoints, on_epoch=on_epoch)
+    members = train_members(model, config, windows, scaler, cores=cores, checkpoints=checkpoints, on_epoch=on_epoch)
     shape = Shape.of(windows.train)
     network = build(model, shape, [member.weights for member in members])
     selected = build(model, shape, [member.selected for member in members]) if config.refit else network
@@ -176,16 +177,15 @@ def train_members(
         refitting = _Fitting(course, number, seed, windows.train + windows.validation, None, epochs=best)
         return Member(refitting.run(folder, tell), selected, (*choosing.history, *refitting.history), best)
 
-    seeds = enumerate(member_seeds(config), start=1)
-    if config.members == 1 or cores == 1:
-        return tuple(train(number, seed) for number, seed in seeds)
-    with ThreadPoolExecutor(cores) as pool:
-        futures = [pool.submit(train, number, seed) for number, seed in seeds]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:  # one that has failed stops the others
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+    pool = ThreadPoolExecutor(cores)
+    futures = [pool.submit(train, number, seed) for number, seed in enumerate(member_seeds(config), start=1)]
+    ended = False
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+        ended = True
+    finally:  # one that has failed stops the others; Ctrl-C does not wait for the epochs that are being computed
+        stopped.set()
+        pool.shutdown(wait=ended, cancel_futures=True)
     faults = [future.exception() for future in futures if not future.cancelled()]
     for fault in faults:
         if fault and not isinstance(fault, CancelledError):
@@ -209,6 +209,7 @@ class _Course:
     series: Resident
     knobs: Knobs
     room: int  # updates of the longest epoch
+    cores: int  # for one member
 
     @classmethod
     def of(cls, model: GRUConfig, config: FitConfig, windows: Split[Windows], scaler: Scaler, cores: int) -> _Course:
@@ -241,7 +242,8 @@ class _Course:
         )
         most = len(windows.train) + (len(windows.validation) if config.refit else 0)
         series = Resident.of(windows.train.series)
-        return cls(model, config, scaler, plan, series, knobs, room=-(-most // config.batch_size))
+        room = -(-most // config.batch_size)
+        return cls(model, config, scaler, plan, series, knobs, room, cores if config.members == 1 else 1)
 
 
 class _Fitting:
@@ -347,9 +349,12 @@ class _Fitting:
         from model.program import mean_loss
         from model.scoring import forecast_scaled
 
-        forecast = forecast_scaled(self.course.model, [self.weights], self.validation, self.course.plan.kernel)
+        course = self.course
+        forecast = forecast_scaled(
+            course.model, [self.weights], self.validation, course.plan.kernel, cores=course.cores
+        )
         scaled = self.validation.series.targets[self.validation.target_rows]  # [N, L, K]
-        loss = mean_loss(self.course.config.loss, forecast - scaled)
+        loss = mean_loss(course.config.loss, forecast - scaled)
         return {
             "val_loss": self._require_finite(loss, int(self.state.step)),
             "val_mse": mse(scaled, forecast),

@@ -85,10 +85,16 @@ class Forecaster:
 
     @classmethod
     def load(cls, folder: Path) -> Forecaster:
-        """What `save` wrote."""
+        """What `save` wrote.
+
+        Raises:
+            InputError: an earlier version wrote it, which did not keep all that is needed.
+        """
         import keras
 
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        if missing := {"readings", "window", "scaler", "model"} - set(record):
+            raise InputError(f"the model in {folder} lacks {', '.join(sorted(missing))}: train it anew")
         return cls(
             readings=ReadingsConfig.model_validate(record["readings"]),
             window=WindowConfig.model_validate(record["window"]),

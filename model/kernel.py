@@ -10,7 +10,8 @@ from typing import Literal
 log = logging.getLogger(__name__)
 
 Kernel = Literal["keras", "fast"]
-CORES = os.cpu_count() or 1
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Those that this process may use."""
 
 
 def choose_kernel(asked: Literal["auto", "keras", "fast"]) -> Kernel:

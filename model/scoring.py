@@ -33,6 +33,8 @@ def forecast_scaled(
     members: Sequence[tuple[Tensor, ...]],
     windows: Windows,
     kernel: Literal["auto", "keras", "fast"] = "auto",
+    *,
+    cores: int = CORES,
 ) -> npt.NDArray[np.float32]:
     """`[N, L, K]` forecasts of all windows, scaled, dropout off: the mean over `members`. Its memory is bounded."""
     shape = Shape.of(windows)
@@ -47,10 +49,11 @@ def forecast_scaled(
         total = sum(forecast(weights, *sources).numpy() for weights in members)  # [B, L, K]
         result[block] = total[starts[block] - starts[block.start]] / len(members)
 
-    if len(blocks) == 1:
-        fill(blocks[0])
+    if cores == 1 or len(blocks) == 1:
+        for block in blocks:
+            fill(block)
     else:
-        with ThreadPoolExecutor(CORES) as pool:
+        with ThreadPoolExecutor(cores) as pool:
             list(pool.map(fill, blocks))
     return result[places]
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from threading import Lock, current_thread
+from queue import Queue
+from signal import SIGINT, default_int_handler, pthread_kill, signal
+from threading import Event, Lock, current_thread, main_thread
 from time import sleep
 
 import keras
@@ -469,6 +471,24 @@ def test_a_member_that_fails_stops_the_others_and_its_own_error_comes_out(prepar
     before = len(told)
     sleep(0.1)
     assert len(told) == before  # no thread is left behind
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_ctrl_c_does_not_wait_for_an_epoch_to_end(prepared, count):
+    left, seen = Event(), Queue()
+
+    def on_epoch(epoch: Epoch) -> None:
+        pthread_kill(main_thread().ident, SIGINT)
+        seen.put(left.wait(5))
+
+    before = signal(SIGINT, default_int_handler)  # a worker of the tests ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            members(prepared, FOUR.model_copy(update={"members": count}), cores=2, on_epoch=on_epoch)
+    finally:
+        signal(SIGINT, before)
+        left.set()
+    assert seen.get(timeout=5), "the interrupt came only when the epoch had ended"
 
 
 def test_an_ensemble_that_diverges_says_so(prepared):

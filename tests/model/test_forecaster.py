@@ -224,6 +224,16 @@ def test_served_through_mlflows_loader(simple, tmp_path):
     pd.testing.assert_frame_equal(every, forecaster.forecast(RAW, every=True), check_exact=True)
 
 
+def test_a_model_of_an_earlier_version_is_named_as_such(simple, tmp_path):
+    forecaster, _ = simple
+    forecaster.save(tmp_path)
+    file = tmp_path / "forecaster.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({name: part for name, part in record.items() if name != "model"}), encoding="utf-8")
+    with pytest.raises(InputError, match="lacks model: train it anew"):
+        Forecaster.load(tmp_path)
+
+
 def test_the_record_is_plain_json(simple, tmp_path):
     forecaster, _ = simple
     forecaster.save(tmp_path)

@@ -181,7 +181,8 @@ def test_forecasts_do_not_depend_on_the_size_of_the_blocks(monkeypatch, block):
     weights = random_weights(config, windows, seed=1)
     whole = forecast_scaled(config, [weights], windows)
     monkeypatch.setattr(scoring, "_BLOCK", block)
-    assert_same(forecast_scaled(config, [weights], windows), whole)
+    for cores in (1, 3):
+        assert_same(forecast_scaled(config, [weights], windows, cores=cores), whole)
 
 
 def test_dropout_is_off_and_forecasts_repeat_bit_for_bit():
