@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -17,6 +17,7 @@ from model.readings import ReadingsConfig, nearest
 from model.scaler import ScaleConfig
 from model.split import SplitConfig
 from model.windows import WindowConfig
+from tasks.space import Space
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "recommended"
@@ -37,6 +38,7 @@ class Experiment(Config):
     window: WindowConfig = Field(default=WindowConfig(), description="history and horizon of a forecast")
     model: GRUConfig = Field(description="the network")
     fit: FitConfig = Field(default=FitConfig(), description="training")
+    sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
 
     @model_validator(mode="before")
     @classmethod
@@ -55,8 +57,19 @@ class Experiment(Config):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     def flat(self, *, unset: bool = False) -> dict[str, Any]:
-        """Every option by its dotted name, such as `model.layers.0.units`; with `unset` those that are None, too."""
-        return dict(_flatten(self.model_dump(mode="json", exclude_none=not unset)))
+        """Options of a training by dotted names, as `model.layers.0.units`; with `unset` those that are None, too."""
+        return dict(_flatten(self.model_dump(mode="json", exclude={"sweep"}, exclude_none=not unset)))
+
+    def changed(self, values: Mapping[str, Any]) -> Experiment:
+        """The same experiment with other `values` for the options of these dotted names.
+
+        Raises:
+            InputError: an option or value that cannot be used, all of them in one message.
+        """
+        nested: Any = self.model_dump(mode="json")
+        for name, value in values.items():
+            nested = _replace(nested, name.split(_SEPARATOR), value)
+        return _validated(nested)
 
 
 def preset_names() -> list[str]:
@@ -79,7 +92,12 @@ def read_preset(name: str) -> dict[str, Any]:
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is given, and for all the rest the preset that it names."""
     name = given.get("preset", DEFAULT_PRESET)
-    return merge({"preset": name, **read_preset(name)}, given)
+    preset = {"preset": name, **read_preset(name)}
+    merged = merge(preset, given)
+    searched = [table for table in (preset.get("sweep", {}), given.get("sweep", {})) if isinstance(table, Mapping)]
+    if len(searched) == 2:  # a range is replaced whole
+        merged["sweep"] = {name: values for table in searched for name, values in _ranges(table)}
+    return merged
 
 
 def read_experiment(
@@ -107,12 +125,7 @@ def read_experiment(
     for option, value in (options or {}).items():
         if value is not None:
             nested = _replace(nested, option.split(_SEPARATOR), value)
-    try:
-        return Experiment.model_validate(nested)
-    except ValidationError as error:
-        faults = error.errors()
-        inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
-        raise InputError("\n".join(_explain(fault) for fault in inner)) from None
+    return _validated(nested)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,14 +143,54 @@ def describe(name: str) -> str:
     return str(_model_at(location).model_fields[last].description)
 
 
+def option_type(name: str) -> Any:
+    """The type of the option with this dotted name; None where there is no such option."""
+    *location, last = name.split(_SEPARATOR)
+    field = _model_at(location).model_fields.get(last)
+    return field.annotation if field else None
+
+
+def _validated(nested: Any) -> Experiment:
+    try:
+        return Experiment.model_validate(nested)
+    except ValidationError as error:
+        faults = error.errors()
+        inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
+        raise InputError("\n".join(_explain(fault) for fault in inner)) from None
+
+
+def _ranges(node: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
+    """The ranges of a sweep by dotted names, however they are nested: TOML reads `fit.decay_rate` as table in table."""
+    for key, value in node.items():
+        inner = f"{name}{_SEPARATOR}{key}" if name else key
+        if isinstance(value, Mapping) and (_is_table(inner) or _holds_tables(value)):
+            yield from _ranges(value, inner)
+        else:
+            yield inner, value
+
+
+def _holds_tables(node: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Mapping) for value in node.values())
+
+
+def _is_table(name: str) -> bool:
+    place_in_a_list = name.rpartition(_SEPARATOR)[2].isdigit()
+    return place_in_a_list or _table(option_type(name)) is not None
+
+
 def _model_at(location: Iterable[str | int]) -> type[BaseModel]:
-    """The configuration at `location` in an experiment; places in lists are passed over."""
+    """The configuration at `location` in an experiment; places in lists and names in mappings are passed over."""
     model: type[BaseModel] = Experiment
     for part in location:
-        if not str(part).isdigit():
-            annotation = model.model_fields[str(part)].annotation
-            model = cast("type[BaseModel]", next(iter(get_args(annotation)), annotation))
+        if str(part) in model.model_fields:
+            model = _table(model.model_fields[str(part)].annotation) or model
     return model
+
+
+def _table(kind: Any) -> type[BaseModel] | None:
+    """The configuration that an option of this type is or holds, if any."""
+    held = (kind, *get_args(kind))
+    return next((inner for inner in held if isinstance(inner, type) and issubclass(inner, BaseModel)), None)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -11,10 +11,10 @@ from model.scaler import Scaler
 from model.split import Split
 from model.windows import Windows
 from tasks.download import download_task
-from tasks.scale import scale_task
+from tasks.scale import scale, scale_task
 from tasks.split import split_task
 from tasks.validate import validate_task
-from tasks.window import window_task
+from tasks.window import window, window_task
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,17 @@ def prepare(experiment: Experiment) -> Prepared:
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
     return Prepared(raw.source, raw.origin, raw.sha256, frame, rows, scaler, windows)
+
+
+def rescaled(prepared: Prepared, experiment: Experiment, frame: pd.DataFrame | None = None) -> Prepared:
+    """The same rows scaled and windowed as `experiment` says; with `frame`, other readings in their place."""
+    frame = prepared.frame if frame is None else frame
+    scaler = scale(frame, prepared.rows, experiment.readings, experiment.scale)
+    windows = window(frame, prepared.rows, experiment.readings, scaler, experiment.window)
+    return replace(prepared, frame=frame, scaler=scaler, windows=windows)
+
+
+def prepared_for(experiment: Experiment, other: Experiment, prepared: Prepared) -> Prepared:
+    """`prepared`, which was made for the `other` experiment on the same readings and rows, made fit for this one."""
+    same = (experiment.scale, experiment.window) == (other.scale, other.window)
+    return prepared if same else rescaled(prepared, experiment)

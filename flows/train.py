@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.experiment import Experiment
-from flows.prepare import Prepared, prepare
+from flows.prepare import Prepared, prepare, rescaled
 from model.errors import InputError
 from model.fit import Fitted
 from model.forecaster import NETWORK_FILE, Forecaster
@@ -24,13 +24,12 @@ from model.split import Split
 from model.windows import Windows
 from tasks.evaluate import Evaluation, evaluate_task
 from tasks.leakage import LeakageError, prove_no_leakage_task
+from tasks.page import BANNER, Subject
 from tasks.progress import live_epochs
-from tasks.report import BANNER, Subject, report_task
-from tasks.scale import scale
+from tasks.report import report_task
 from tasks.tensorboard import event_writer, write_graph
 from tasks.track import CONFIG_FILE, Run, tracked_run, unfinished_run
 from tasks.train import train_task
-from tasks.window import window
 
 if TYPE_CHECKING:
     import keras
@@ -104,8 +103,8 @@ def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
 
 def _prove(experiment: Experiment, prepared: Prepared, run: Run) -> None:
     def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-        scaler = scale(frame, prepared.rows, experiment.readings, experiment.scale)
-        return scaler, window(frame, prepared.rows, experiment.readings, scaler, experiment.window)
+        again = rescaled(prepared, experiment, frame)
+        return again.scaler, again.windows
 
     proofs = prove_no_leakage_task(
         prepared.frame, prepared.rows, prepared.scaler, prepared.windows, prepare=prepare_again

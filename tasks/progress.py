@@ -1,30 +1,29 @@
-"""One live line on the terminal for each network that trains; nothing where there is no terminal."""
+"""Live lines on the terminal for what takes its time; nothing where there is no terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from model.fit import Epoch
 
+if TYPE_CHECKING:
+    from tasks.study import SharedStudy
+
 _PHASES = {"select": "training", "refit": "refitting"}
+_REFRESH_S = 1.0
 
 
 @contextmanager
 def live_epochs(epochs: int, members: int = 1) -> Iterator[Callable[[Epoch], None]]:
     """A listener that shows epoch, loss, validation RMSE, learning rate and the time that `epochs` more would take."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+    with _progress() as progress:
         yield _Lines(progress, epochs, members).show
 
 
@@ -64,3 +63,43 @@ def describe(epoch: Epoch) -> str:
     """One epoch in words: `loss 0.3921  validation 63.9 Wh  rate 0.002`."""
     validation = "" if epoch.val_rmse is None else f"  validation {epoch.val_rmse:.1f} Wh"
     return f"loss {epoch.train_loss:.4f}{validation}  rate {epoch.learning_rate:.3g}"
+
+
+@contextmanager
+def live_study(study: SharedStudy) -> Iterator[None]:
+    """One line: how many trials are done and running, by whomever, the best so far and the time left."""
+    with _progress() as progress:
+        line = progress.add_task("trials", total=study.plan.total, state="")
+        stopped = Event()
+
+        def watch() -> None:
+            while not stopped.wait(_REFRESH_S):
+                progress.update(line, completed=study.counts().done, state=study.describe())
+
+        watcher = Thread(target=watch, daemon=True)
+        if not progress.disable:
+            watcher.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+
+
+@contextmanager
+def live_steps(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """One line for `total` steps; what it yields is called after each."""
+    with _progress() as progress:
+        line = progress.add_task(name, total=total, state="")
+        yield lambda: progress.advance(line)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, disable=not console.is_terminal)

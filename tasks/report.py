@@ -1,44 +1,28 @@
 """The page that a training leaves behind: scores and forecasts as figures, in one HTML file and two PNGs.
 
-Nothing is saved here. The page carries plotly.js within it and loads nothing; its template escapes every value.
+Nothing is saved here.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from itertools import count
-from typing import Any
 
-import jinja2
-from plotly.offline import get_plotlyjs
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from model.fit import Epoch
 from model.metrics import skill
 from tasks.evaluate import GRU, Evaluation, Score
-from tasks.figures import LABELS, PHASES, Panel, forecast_panels, learning_panel, number
+from tasks.figures import LABELS, PHASES, forecast_panels, learning_panel, number
+from tasks.page import BANNER, Subject, render
 from tasks.pictures import forecast_png, learning_png
 
-BANNER = "TRAINED ON SIMULATED READINGS, NOT ON A REAL HOUSE"
 MOST_ROWS = 20_000
 """Forecasts that the page draws, all targets together; its statistics use every row."""
 
 _PARTS = {"test": "Test", "validation": "Validation", "train": "Training"}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Which training the page is about. `facts` become a table: run id, data, split, seed and so on."""
-
-    title: str
-    facts: dict[str, str]
-    simulated: bool
 
 
 @dataclass(frozen=True)
@@ -57,14 +41,16 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
     rows = {target: test[test["target"] == target] for target in targets}
     phases = {phase: [epoch for epoch in history if epoch.phase == phase] for phase in PHASES}
     phases = {phase: epochs for phase, epochs in phases.items() if epochs}
-    html = _page(
-        sections={target: forecast_panels(rows[target], MOST_ROWS // len(targets)) for target in targets},
-        learning=[learning_panel(PHASES[phase], epochs) for phase, epochs in phases.items()],
-        subject=subject,
-        banner=BANNER if subject.simulated else "",
+    tests = {f"Test part: {target}": forecast_panels(rows[target], MOST_ROWS // len(targets)) for target in targets}
+    curves = [learning_panel(PHASES[phase], epochs) for phase, epochs in phases.items()]
+    html = render(
+        "report.html",
+        subject,
+        {**tests, "Learning curves": curves},
         diagnosis=evaluation.diagnosis,
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
+        metrics=[title for title, _ in _METRICS.values()],
         tables={target: _score_table(evaluation.scores, target) for target in targets},
         refitted="refit" in phases,
         config_toml=config_toml,
@@ -145,23 +131,3 @@ def _best(scores: list[Score]) -> dict[str, float | None]:
         values = [value for score in scores if math.isfinite(value := getattr(score, name))]
         best[name] = (max if name in {"r2", "skill"} else min)(values, default=None)
     return best
-
-
-def _page(*, sections: dict[str, list[Panel]], learning: list[Panel], **values: Any) -> str:
-    numbers = count(1)
-    named = [{f"figure-{next(numbers)}": panel for panel in panels} for panels in (*sections.values(), learning)]
-    figures = {name: json.loads(panel.figure.to_json()) for panels in named for name, panel in panels.items()}
-    return _template().render(
-        sections=dict(zip(sections, named, strict=False)),
-        learning=named[-1],
-        metrics=[title for title, _ in _METRICS.values()],
-        figures=json.dumps(figures).replace("<", "\\u003c"),  # no value can end the script element
-        plotly=get_plotlyjs(),
-        **values,
-    )
-
-
-@cache
-def _template() -> jinja2.Template:
-    source = resources.files("tasks").joinpath("report.html").read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)

@@ -12,7 +12,7 @@ import logging
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -34,6 +34,7 @@ from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_GIT_COMMIT,
+    MLFLOW_PARENT_RUN_ID,
     MLFLOW_SOURCE_NAME,
     MLFLOW_SOURCE_TYPE,
     MLFLOW_USER,
@@ -44,6 +45,7 @@ from model.errors import InputError
 from model.fit import DivergedError, Epoch
 from model.forecaster import Forecaster
 from model.readings import MADE_AT, ReadingsConfig
+from tasks.owner import LostTrialError, Owner
 
 log = logging.getLogger(__name__)
 
@@ -56,27 +58,18 @@ CONFIG_FILE = "config.toml"
 """The artifact that reproduces a run."""
 _TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI expects language models
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
-_MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM = 1000, 100, 6000
+_OWNER = "owner"
+_MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM, _LONGEST_TAG = 1000, 100, 6000, 5000
+_MOST_CHILDREN = 1000  # that are open at once
 _SERVING_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pydantic")
 
 
 @dataclass(frozen=True)
-class Run:
-    """An open MLflow run. Files in `folder` become its artifacts: at once where the store is local, else at the end."""
+class Log:
+    """Parameters, metrics and tags of an open MLflow run."""
 
     client: MlflowClient
     run_id: str
-    folder: Path
-    local: bool
-
-    def address(self, name: str) -> str:
-        """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
-        return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
-
-    def write(self, name: str, content: str | bytes) -> None:
-        """`content` as the artifact `name`."""
-        data = content.encode() if isinstance(content, str) else content
-        (self.folder / name).write_bytes(data)
 
     def log_epoch(self, epoch: Epoch) -> None:
         """The metrics of one epoch in one batch; those of a refit have the prefix `refit_`.
@@ -86,10 +79,9 @@ class Run:
         prefix = "" if epoch.phase == "select" else "refit_"
         suffix = "" if epoch.member == 1 else f"/member_{epoch.member}"
         values = asdict(epoch)
-        names = ("train_loss", "train_mse", "train_penalty", "train_rmse", "val_loss", "val_mse", "val_rmse")
-        metrics = {
-            f"{prefix}{name}{suffix}": values[name] for name in (*names, "learning_rate") if values[name] is not None
-        }
+        losses = ("train_loss", "train_mse", "train_penalty", "train_rmse", "val_loss", "val_mse", "val_rmse")
+        names = (*losses, "learning_rate", "seconds")
+        metrics = {f"{prefix}{name}{suffix}": values[name] for name in names if values[name] is not None}
         self.log_metrics(metrics, step=epoch.number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
@@ -114,6 +106,44 @@ class Run:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """All `tags` in one batch."""
         self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+@dataclass(frozen=True)
+class Parent:
+    """Where a run is that has others below it: whoever has this can add one."""
+
+    store: str
+    experiment_id: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Run(Log):
+    """An open MLflow run. Files in `folder` become its artifacts: at once where the store is local, else at the end."""
+
+    folder: Path
+    local: bool
+
+    def address(self, name: str) -> str:
+        """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
+        return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
+
+    @property
+    def parent(self) -> Parent:
+        """For runs below this one."""
+        experiment_id = self.client.get_run(self.run_id).info.experiment_id
+        return Parent(self.client.tracking_uri, experiment_id, self.run_id)
+
+    def end(self, status: str, failure: str = "") -> None:
+        """Close a run that `shared_run` has opened."""
+        if failure:
+            self.client.set_tag(self.run_id, FAILURE, failure[:_LONGEST_TAG])
+        self.client.set_terminated(self.run_id, status)
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """`content` as the artifact `name`."""
+        data = content.encode() if isinstance(content, str) else content
+        (self.folder / name).write_bytes(data)
 
     def log_dataset(self, frame: pd.DataFrame, *, source: str, origin: str, digest: str) -> None:
         """The clean frame as the run's dataset input: kind of source, origin, digest, columns and size."""
@@ -166,29 +196,92 @@ def tracked_run(
         InputError: the tracking store cannot be used, or another process is at work on `resume`.
     """
     client = _client()
-    run_id = resume or client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags}).info.run_id
-    with _alone(run_id):
-        status = "KILLED"
+    run_id = resume or _new_run(client, name, tags)
+    with _alone(run_id), _ending(client, run_id):
+        if resume:
+            client.update_run(run_id, status="RUNNING")
         try:
-            if resume:
-                client.update_run(run_id, status="RUNNING")
             with _artifact_folder(client, run_id) as run:
                 run.log_params(params)
                 yield run
-            status = "FINISHED"
-        except Exception as error:
-            status = "FAILED"
-            client.set_tag(run_id, FAILURE, f"{type(error).__name__}: {error}"[:5000])
-            raise
-        finally:
-            if status == "KILLED":
-                log.warning("interrupted: `wattcast train --resume %s` goes on from the last epoch", run_id)
-            if status == "FAILED":
-                log.warning("the run %s has failed and keeps what it wrote", run_id)
-            if status == "FINISHED" and resume:
+            if resume:
                 with suppress(MlflowException):  # it had ended without one
                     client.delete_tag(run_id, FAILURE)
-            client.set_terminated(run_id, status)
+        except Exception:
+            log.warning("the run %s has failed and keeps what it wrote", run_id)
+            raise
+        except BaseException:
+            log.warning("interrupted: `wattcast train --resume %s` goes on from the last epoch", run_id)
+            raise
+
+
+@contextmanager
+def shared_run(name: str, *, params: Mapping[str, Any], tags: Mapping[str, str], resume: str | None) -> Iterator[Run]:
+    """An open run that several processes may have open at once: a new one, or `resume` where the store still has it.
+
+    Who leaves it does not end it: see `Run.end`.
+
+    Raises:
+        InputError: the tracking store cannot be used.
+    """
+    client = _client()
+    known = resume if resume and _has_run(client, resume) else None
+    run_id = known or _new_run(client, name, tags)
+    with _artifact_folder(client, run_id) as run:
+        if known:
+            client.update_run(run_id, status="RUNNING")
+            with suppress(MlflowException):  # it had ended without one
+                client.delete_tag(run_id, FAILURE)
+        else:
+            run.log_params(params)
+        yield run
+
+
+@contextmanager
+def child_run(
+    parent: Parent, name: str, *, worker: str, params: Mapping[str, Any], tags: Mapping[str, str]
+) -> Iterator[Log]:
+    """An open run below `parent`, without files; it ends as `tracked_run` does. `worker` is who works on it."""
+    client = _client(parent.store)
+    owner = json.dumps(asdict(Owner.me(worker)))
+    below = {MLFLOW_PARENT_RUN_ID: parent.run_id, _OWNER: owner, **tags}
+    run_id = client.create_run(parent.experiment_id, run_name=name, tags=below).info.run_id
+    with _ending(client, run_id):
+        child = Log(client, run_id)
+        child.log_params(params)
+        yield child
+
+
+def end_children(parent: Parent, owners: Collection[Owner] = (), *, worker: str = "") -> None:
+    """End the open runs below `parent` whose process has died, those of `owners` and those of `worker`, as KILLED."""
+    client = _client(parent.store)
+    below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.run_id}' and attributes.status = 'RUNNING'"
+    for run in client.search_runs([parent.experiment_id], below, max_results=_MOST_CHILDREN):
+        owner = Owner(**json.loads(run.data.tags[_OWNER]))
+        if owner.is_dead or owner in owners or owner.works_for(worker):
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+@contextmanager
+def tracking_faults() -> Iterator[None]:
+    """Whatever is wrong with the tracking store becomes one message.
+
+    Raises:
+        InputError: it cannot be reached, read or written.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the tracking store {mlflow.get_tracking_uri()} cannot be used: {first}; mend that and run the same "
+            f"command again"
+        ) from error
+
+
+def is_local_store() -> bool:
+    """Whether runs are tracked in files of this machine, which no other one reaches."""
+    return urlparse(mlflow.get_tracking_uri()).scheme in {"", "file", "sqlite"}
 
 
 def unfinished_run(run_id: str) -> tuple[str, str]:
@@ -227,6 +320,35 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))
 
 
+def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> str:
+    run = client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags})
+    return str(run.info.run_id)
+
+
+def _has_run(client: MlflowClient, run_id: str) -> bool:
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
+
+
+@contextmanager
+def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """The run ends FINISHED, FAILED with the tag `failure`, or KILLED."""
+    status = "KILLED"
+    try:
+        yield
+        status = "FINISHED"
+    except LostTrialError:
+        raise
+    except Exception as error:
+        status = "FAILED"
+        client.set_tag(run_id, FAILURE, f"{type(error).__name__}: {error}"[:_LONGEST_TAG])
+        raise
+    finally:
+        client.set_terminated(run_id, status)
+
+
 def _origin() -> dict[str, str]:
     """Who runs which code, in MLflow's own tags and as `git.commit`."""
     commit = _git_commit()
@@ -255,9 +377,9 @@ def _git_commit() -> str:
         return "unknown"
 
 
-def _client() -> MlflowClient:
+def _client(store: str | None = None) -> MlflowClient:
     """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
-    uri = mlflow.get_tracking_uri()
+    uri = store or mlflow.get_tracking_uri()
     file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
     if file and (odd := [sign for sign in "#?%" if sign in str(Path.cwd())]):
         raise InputError(f"MLflow would put files elsewhere, as the working folder's name has {odd}: {Path.cwd()}")

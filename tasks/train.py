@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from model.fit import Epoch, FitConfig, Fitted, train_network
 from model.gru import GRUConfig
+from model.kernel import CORES
 from model.scaler import Scaler
 from model.split import Split
 from model.windows import Windows
@@ -21,6 +22,7 @@ def train(
     windows: Split[Windows],
     scaler: Scaler,
     *,
+    cores: int = CORES,
     checkpoints: Path | None = None,
     listeners: tuple[Callable[[Epoch], None], ...] = (),
 ) -> Fitted:
@@ -30,7 +32,7 @@ def train(
         for listener in listeners:
             listener(epoch)
 
-    return train_network(model, config, windows, scaler, checkpoints=checkpoints, on_epoch=on_epoch)
+    return train_network(model, config, windows, scaler, cores=cores, checkpoints=checkpoints, on_epoch=on_epoch)
 
 
 train_task = task(name="train", cache_policy=NO_CACHE)(train)

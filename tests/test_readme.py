@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from flows import cli
+from flows import cli, startup
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,13 +40,17 @@ def file_shown(name: str) -> str:
 
 
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
+SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
 
 
 def test_every_command_of_the_readme_is_checked_by_one_of_these_tests() -> None:
     programs = {shlex.split(part)[0] for block in blocks("console") for part in re.findall(r"^\$ (.*)$", block, re.M)}
-    assert programs == {"make", "wattcast", "mlflow", "tensorboard"}
+    cluster = {"initdb", "postgres", "prefect", "export", "dask"}  # flows/test_sweep_cluster.py starts them
+    tools = {"pip", "optuna-dashboard"}  # not of this project
+    assert programs == {"make", "wattcast", "mlflow", "tensorboard"} | cluster | tools
     assert TRAININGS
+    assert SWEEPS
     assert FAILING
 
 
@@ -70,7 +74,7 @@ def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     half_hourly = house.iloc[::3].rename(columns={"date": "time", "Appliances": "load_wh", "T_out": "outdoor_c"})
     half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
-    for name in ("mine.toml", "office.toml"):
+    for name in ("mine.toml", "office.toml", "space.toml"):
         Path(name).write_text(file_shown(name), encoding="utf-8")
     return tmp_path
 
@@ -80,7 +84,7 @@ def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With fewer epochs, and on the simulated house unless the command names a file; else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
-    monkeypatch.setattr(cli, "_set_up_libraries", lambda: None)
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
     arguments = shlex.split(command)[1:]
     if "RUN_ID" in arguments:
         pytest.skip("an unfinished run is needed: test_train.py resumes one")
@@ -88,6 +92,19 @@ def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch:
         arguments += ["--data", "simulated"]
     done = CliRunner().invoke(cli.app, [*arguments, "--set", "fit.epochs=1", "--set", "fit.batch_size=512"])
     assert done.exception is None, done.output
+
+
+@pytest.mark.usefixtures("prefect_server", "workspace")
+@pytest.mark.parametrize("command", [command for command in SWEEPS if "dask" not in command])
+def test_sweeps_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer and shorter trials on the simulated house; else to the letter."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
+    less = ["--data", "simulated", "--trials", "2", "--seeds", "2"]
+    settings = ["--set", "fit.epochs=1", "--set", "fit.batch_size=512", "--set", "fit.members=1"]
+    done = CliRunner().invoke(cli.app, [*shlex.split(command)[1:], *less, *settings])
+    assert done.exception is None, done.output
+    assert "2 trials of" in done.output
 
 
 @pytest.mark.usefixtures("prefect_server", "workspace")
@@ -115,7 +132,7 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
 def test_the_pages_of_the_readme_answer(
     program: str, path: str, word: str, workspace: Path, served: Callable[..., AbstractContextManager[str]]
 ) -> None:
-    ((command, _),) = commands(program)
+    command, _ = commands(program)[0]
     (workspace / "mlruns").mkdir(exist_ok=True)
     with (
         served(shlex.split(command), folder=workspace, path=path) as address,

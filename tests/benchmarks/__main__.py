@@ -18,6 +18,7 @@ from tests.benchmarks.growth import growth_table
 from tests.benchmarks.members import members_table
 from tests.benchmarks.scoring import scoring_table, single_table
 from tests.benchmarks.settings import FULL, QUICK, Size
+from tests.benchmarks.sweeps import sweep_table
 from tests.benchmarks.table import Table
 from tests.benchmarks.trials import memory_table, second_trial_table
 
@@ -30,6 +31,7 @@ class Section(StrEnum):
     MEMBERS = "members"
     SCORING = "scoring"
     SINGLE = "single"
+    SWEEP = "sweep"
     MEMORY = "memory"
     GROWTH = "growth"
 
@@ -40,6 +42,7 @@ TABLES: dict[Section, Callable[[Size], Table]] = {
     Section.MEMBERS: members_table,
     Section.SCORING: scoring_table,
     Section.SINGLE: single_table,
+    Section.SWEEP: sweep_table,
     Section.MEMORY: memory_table,
     Section.GROWTH: growth_table,
 }

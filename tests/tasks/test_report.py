@@ -20,9 +20,11 @@ from model.diagnosis import Diagnosis
 from model.fit import Epoch
 from model.metrics import METRICS, skill
 from tasks import figures, pictures
+from tasks import page as page_module
 from tasks import report as module
 from tasks.evaluate import Evaluation, Score
-from tasks.report import BANNER, Report, Subject, report
+from tasks.page import BANNER, Subject
+from tasks.report import Report, report
 
 MODELS = ("gru", "mean", "persistence", "daily_naive", "ridge")
 SUBJECT = Subject("recommended", {"run": "abc123", "rows": "19,735"}, simulated=False)
@@ -139,7 +141,7 @@ def make(subject: Subject = SUBJECT, of: Evaluation | None = None, history=SELEC
 def light_pages():
     """Five megabytes of JavaScript less to read, but for the test that asks for them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "get_plotlyjs", lambda: "/* plotly.js */")
+        patch.setattr(page_module, "get_plotlyjs", lambda: "/* plotly.js */")
         yield
 
 
@@ -194,7 +196,7 @@ def test_number_has_three_or_four_digits(value, words):
 
 
 def test_nothing_is_loaded(monkeypatch):
-    monkeypatch.setattr(module, "get_plotlyjs", get_plotlyjs)
+    monkeypatch.setattr(page_module, "get_plotlyjs", get_plotlyjs)
     html = make(history=SELECT + REFIT).html
     page = Page(html)
     for tag, attributes in page.elements:

@@ -63,7 +63,7 @@ def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
             run.log_epoch(epoch)
             run.log_epoch(replace(epoch, member=2, number=2, train_rmse=40.0, learning_rate=0.25))
         run.log_scores({"train_rmse": 3.5}, step=3)
-    names = ["train_loss", "train_mse", "train_penalty", "train_rmse", "learning_rate"]
+    names = ["train_loss", "train_mse", "train_penalty", "train_rmse", "learning_rate", "seconds"]
     names += [f"refit_{name}" for name in names] + ["val_loss", "val_mse", "val_rmse"]
     client = MlflowClient()
     metrics = client.get_run(run.run_id).data.metrics

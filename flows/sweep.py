@@ -1,0 +1,298 @@
+"""Tuning: many trials judged on validation, then a verdict on the test part that says whether it was worth it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock
+from optuna.trial import TrialState
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import TypeAdapter
+
+from flows.attempt import Trials
+from flows.contest import hold_contest
+from flows.crew import Crew
+from flows.experiment import Experiment
+from flows.prepare import Prepared, prepare
+from flows.space import check_space, untuned
+from model.errors import InputError
+from model.kernel import CORES
+from tasks.page import Subject
+from tasks.progress import live_steps, live_study
+from tasks.search import search_task
+from tasks.space import JOURNAL, Pruner, Runner
+from tasks.storage import public, storage_faults
+from tasks.study import REASON, TICKET, Counts, SharedStudy, StudyPlan, open_study
+from tasks.sweep_report import sweep_report, trials_csv
+from tasks.track import CONFIG_FILE, Run, end_children, is_local_store, shared_run, tracking_faults
+from tasks.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+BEST_FILE = "best.toml"
+"""The artifact with the best configuration, which `wattcast train --config` takes."""
+_RUN, _VERDICT = "run", "verdict"  # what a study remembers
+_VERDICTS = TypeAdapter(Verdict)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep leaves behind. RMSE in Wh on validation; `best_trial` 0 is the untuned configuration."""
+
+    study: str
+    run_id: str
+    data_source: str
+    counts: Counts
+    best_trial: int
+    best_rmse: float
+    best_values: dict[str, Any]
+    untuned_rmse: float | None  # None where that trial has failed
+    verdict: Verdict
+    report: str
+    best_config: str
+
+
+@flow(name="sweep", flow_run_name="sweep-{experiment.title}")
+def sweep(
+    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
+    *,
+    trials: int = 40,
+    jobs: int = CORES,
+    timeout: float | None = None,
+    study: str | None = None,
+    storage: str = JOURNAL,
+    pruner: Pruner = "median",
+    seeds: int = 5,
+    runner: Runner = "threads",
+    address: str | None = None,
+) -> Swept:
+    """Tune an experiment, and judge the best configuration and the untuned one with fresh seeds on the test part.
+
+    Args:
+        experiment: what is tuned; its table `sweep` says which options, and in which ranges.
+        trials: how many trials the study shall have in all, those of earlier calls included.
+        jobs: trials that run at once.
+        timeout: seconds after which no further trial begins.
+        study: name of the study, that of the experiment unless given; one that exists is gone on with.
+        storage: path of Optuna's journal, or any URL that Optuna takes.
+        pruner: who stops trials that do worse than others.
+        seeds: trainings of either configuration for the verdict.
+        runner: threads of this process, or the workers of a Dask cluster.
+        address: of the Dask scheduler, such as tcp://127.0.0.1:8786.
+
+    Raises:
+        InputError: something that was given cannot be used, or all trials failed.
+    """
+    check_space(experiment)
+    if trials < 1 or seeds < 2:
+        raise InputError(f"a sweep needs 1 trial and 2 seeds at least, received {trials} and {seeds}")
+    if "://" not in storage:
+        storage = str(Path(storage).resolve())
+    if runner == "dask":
+        _require_shared(storage)
+    crew, worker, cores = Crew(runner, address, jobs), uuid4().hex, max(1, CORES // jobs)
+    prepared = prepare(experiment)
+    plan = StudyPlan(
+        url=storage,
+        name=study or experiment.title,
+        definition=_definition(experiment, prepared),
+        first=untuned(experiment),
+        seed=experiment.fit.seed,
+        pruner=pruner,
+        epochs=_most_epochs(experiment),
+        total=trials,
+    )
+    deadline = math.inf if timeout is None else time.time() + timeout
+    with tracking_faults(), storage_faults(storage), _opened(experiment, prepared, plan, worker) as (shared, run):
+        leave = partial(_leave, shared, run, worker)
+        with live_study(shared):
+            call = {"attempt": Trials(experiment, prepared, cores), "plan": plan, "parent": run.parent}
+            names = [f"{worker}/{number}" for number in range(jobs)]
+            crew.run(search_task, [{**call, "worker": name, "deadline": deadline} for name in names], stop=leave)
+        best = shared.best()
+        if best is None:
+            raise InputError(_why_none(shared))
+        tuned = experiment.changed(best.params)
+        with _one_at_a_time(run.run_id):
+
+            def contest(done: Callable[[], None]) -> Verdict:
+                return hold_contest(
+                    crew,
+                    run.parent,
+                    experiment,
+                    tuned if best.user_attrs[TICKET] else None,
+                    prepared,
+                    seeds=[experiment.fit.seed + number for number in range(1, seeds + 1)],
+                    cores=cores,
+                    worker=worker,
+                    stop=leave,
+                    done=done,
+                )
+
+            end_children(run.parent)
+            verdict = _remembered(shared, best.user_attrs[TICKET], seeds, contest)
+            _write(run, shared, prepared, verdict, title=f"sweep of {experiment.title}", best=tuned.to_toml())
+    create_markdown_artifact(verdict.sentence, key="verdict", description=plan.name)
+    ended = shared.trials()
+    return Swept(
+        study=plan.name,
+        run_id=run.run_id,
+        data_source=prepared.source,
+        counts=shared.counts(),
+        best_trial=best.user_attrs[TICKET],
+        best_rmse=float(best.value or math.nan),
+        best_values=best.params,
+        untuned_rmse=ended[0].value if ended[0].state == TrialState.COMPLETE else None,
+        verdict=verdict,
+        report=run.address("report.html"),
+        best_config=run.address(BEST_FILE),
+    )
+
+
+def _require_shared(storage: str) -> None:
+    """The workers of a cluster are elsewhere: a file of this machine would be another one on each of theirs."""
+    if "://" not in storage or storage.startswith("sqlite"):
+        raise InputError(
+            f"the runner dask needs a storage that all workers reach, such as --storage postgresql://user@host/name, "
+            f"received {public(storage)}"
+        )
+    if is_local_store():
+        raise InputError(
+            "the runner dask needs a tracking server that all its workers reach: start `mlflow server` and name it in "
+            "MLFLOW_TRACKING_URI"
+        )
+
+
+def _most_epochs(experiment: Experiment) -> int:
+    searched = experiment.sweep.get("fit.epochs")
+    return max(experiment.fit.epochs, *(int(end) for end in searched.ends)) if searched else experiment.fit.epochs
+
+
+def _definition(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+    """All that makes trials comparable, by dotted names: settings, ranges, and the data itself, not its address."""
+    settings = {name: value for name, value in experiment.flat().items() if name != "data"}
+    ranges = {
+        f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
+    }
+    return {**settings, **ranges, "data.sha256": prepared.sha256}
+
+
+@contextmanager
+def _opened(
+    experiment: Experiment, prepared: Prepared, plan: StudyPlan, worker: str
+) -> Iterator[tuple[SharedStudy, Run]]:
+    """The study and its MLflow run, which those who work on it share; the last one to leave ends the run."""
+    tags = {
+        "preset": experiment.preset,
+        "study": plan.name,
+        "storage": public(plan.url),
+        "data.source": prepared.source,
+        "data.origin": prepared.origin,
+        "data.sha256": prepared.sha256,
+    }
+    params = {**experiment.flat(), **{f"sweep.{name}": str(values) for name, values in experiment.sweep.items()}}
+    with ExitStack() as stack:
+        with _one_at_a_time(f"{public(plan.url)} {plan.name}"):
+            shared = open_study(plan)
+            name, before = f"sweep-{plan.name}", shared.recall(_RUN)
+            run = stack.enter_context(shared_run(name, params=params, tags=tags, resume=before))
+            shared.remember(_RUN, run.run_id)
+            run.write(CONFIG_FILE, experiment.to_toml())
+        try:
+            yield shared, run
+        except BaseException as error:
+            _leave(shared, run, worker, error)
+            if not isinstance(error, Exception):
+                log.warning("interrupted: study %r keeps what has ended, and the same command goes on", plan.name)
+            raise
+        _leave(shared, run, worker)
+
+
+def _leave(shared: SharedStudy, run: Run, worker: str, error: BaseException | None = None) -> None:
+    """End the sweep's run, unless others are still at work on it; with an `error` give up what `worker` runs."""
+    status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
+    failure = f"{type(error).__name__}: {error}" if status == "FAILED" else ""
+    with suppress(InputError), tracking_faults(), storage_faults(shared.plan.url):  # what came first is told
+        if error:
+            shared.dismiss(worker)
+            end_children(run.parent, worker=worker)
+        if not shared.counts().running:
+            run.end(status, failure)
+
+
+@contextmanager
+def _one_at_a_time(what: str) -> Iterator[None]:
+    """Processes of this machine wait for each other here."""
+    name = sha256(what.encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"wattcast-{name}.lock"):
+        yield
+
+
+def _remembered(
+    shared: SharedStudy, best: int, seeds: int, contest: Callable[[Callable[[], None]], Verdict]
+) -> Verdict:
+    """The verdict on trial `best`; it is held once, as the test part is scored in it."""
+    judged = {"trial": best, "seeds": seeds}
+    before = shared.recall(_VERDICT)
+    if before and before["judged"] == judged:
+        return _VERDICTS.validate_python(before["verdict"])
+    with live_steps("verdict", 2 * seeds if best else seeds) as done:
+        verdict = contest(done)
+    shared.remember(_VERDICT, {"judged": judged, "verdict": _VERDICTS.dump_python(verdict, mode="json")})
+    return verdict
+
+
+def _why_none(shared: SharedStudy) -> str:
+    reasons = Counter(trial.user_attrs.get(REASON, "") for trial in shared.trials() if trial.state == TrialState.FAIL)
+    if not reasons:
+        return "no trial has ended: give the sweep more time with --timeout, or run the same command again to go on"
+    told = "\n".join(f"- {count} times: {reason}" for reason, count in reasons.most_common())
+    return f"all trials that have ended have failed:\n{told}\nmend that and begin another study with --study NAME"
+
+
+def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, *, title: str, best: str) -> None:
+    """The artifacts and the metrics of the sweep; `best` is the best configuration as TOML."""
+    counts, snapshot = shared.counts(), shared.snapshot()
+    facts = {
+        "study": shared.plan.name,
+        "storage": public(shared.plan.url),
+        "run": run.run_id,
+        "data": f"{prepared.source}, {prepared.origin}",
+        "SHA-256": prepared.sha256,
+        "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",
+        "pruner": shared.plan.pruner,
+        "seed of the trials": str(shared.plan.seed),
+        "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
+    }
+    subject = Subject(title, facts, simulated=prepared.source == "simulated")
+    run.write(BEST_FILE, best)
+    run.write("trials.csv", trials_csv(snapshot))
+    run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
+    run.write("report.html", sweep_report(subject, snapshot, verdict, best_toml=best))
+    run.log_metrics(_metrics(shared, verdict))
+    run.set_tags({"verdict": verdict.sentence})
+
+
+def _metrics(shared: SharedStudy, verdict: Verdict) -> dict[str, float]:
+    best = shared.best()
+    metrics = {
+        "trials": float(shared.counts().done),
+        "best_val_rmse": math.nan if best is None or best.value is None else best.value,
+        "untuned_test_rmse": verdict.untuned.mean_rmse,
+        "test_rmse_difference": verdict.difference,
+        **{f"baseline_{name}_rmse": rmse for name, (rmse, _) in verdict.baselines.items()},
+    }
+    return {**metrics, "tuned_test_rmse": verdict.tuned.mean_rmse} if verdict.tuned else metrics

@@ -1,0 +1,365 @@
+"""Tuning from end to end: real Prefect, MLflow and Optuna, tiny networks on the simulated house."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import optuna
+import pandas as pd
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from prefect import flow
+
+from flows.attempt import Trials
+from flows.experiment import Experiment, read_experiment
+from flows.prepare import Prepared, prepare, rescaled
+from flows.sweep import Swept, sweep
+from model.errors import InputError
+from tasks.study import REASON, RUN_ID, TICKET
+
+pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
+
+TRIALS = 6
+WATTCAST = str(Path(sys.executable).with_name("wattcast"))
+
+
+@pytest.fixture(scope="module")
+def experiment(small: tuple[str, ...]) -> Experiment:
+    return read_experiment(settings=[*small, "fit.refit=true"])
+
+
+@pytest.fixture(scope="module")
+def swept(experiment: Experiment, workspace: Path, prefect_server: None) -> Swept:
+    return sweep(experiment, trials=TRIALS, jobs=2, study="first", seeds=2, pruner="none")
+
+
+@pytest.fixture(scope="module")
+def prepared(experiment: Experiment, workspace: Path, prefect_server: None) -> Prepared:
+    return flow(prepare)(experiment)
+
+
+@pytest.fixture(scope="module")
+def parent(swept: Swept) -> Run:
+    return MlflowClient().get_run(swept.run_id)
+
+
+def children(run_id: str) -> list[Run]:
+    client = MlflowClient()
+    experiment_id = client.get_run(run_id).info.experiment_id
+    return client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=1000)
+
+
+def artifacts(run: Run) -> Path:
+    return Path(urlparse(run.info.artifact_uri).path)
+
+
+def trials(study: str, journal: str | Path = "optuna.journal") -> list[FrozenTrial]:
+    return optuna.load_study(study_name=study, storage=JournalStorage(JournalFileBackend(str(journal)))).trials
+
+
+def newest_sweep(study: str) -> Run:
+    client = MlflowClient()
+    (experiment,) = client.search_experiments(filter_string="name = 'appliances-energy'")
+    return client.search_runs([experiment.experiment_id], f"attributes.run_name = 'sweep-{study}'")[0]
+
+
+# What it leaves behind
+
+
+def test_the_first_trial_is_the_untuned_configuration(experiment: Experiment, swept: Swept) -> None:
+    first, *others = trials("first")
+    assert first.user_attrs[TICKET] == 0
+    assert first.params == {
+        "fit.initial_learning_rate": 0.012,
+        "fit.decay_steps": 260,
+        "fit.decay_rate": 0.66,
+        "model.layers.0.input_keep_prob": 1.0,
+        "model.readout_keep_prob": 0.93,
+    }
+    assert swept.untuned_rmse == first.value
+    assert all(trial.params != first.params for trial in others)
+
+
+def test_the_best_is_the_lowest_on_validation(swept: Swept) -> None:
+    ended = trials("first")
+    assert swept.counts.complete == swept.counts.done == len(ended) == TRIALS
+    assert swept.best_rmse == min(trial.value for trial in ended)
+    (best,) = [trial for trial in ended if trial.user_attrs[TICKET] == swept.best_trial]
+    assert (best.value, best.params) == (swept.best_rmse, swept.best_values)
+
+
+def test_every_trial_is_a_run_below_the_sweeps_complete_with_curves(swept: Swept, parent: Run) -> None:
+    assert (parent.info.status, parent.info.run_name) == ("FINISHED", "sweep-first")
+    assert parent.data.params["sweep.fit.decay_rate"]
+    client = MlflowClient()
+    for trial in trials("first"):
+        run = client.get_run(trial.user_attrs[RUN_ID])
+        assert run.data.tags["mlflow.parentRunId"] == swept.run_id
+        assert (run.info.status, run.data.tags["state"]) == ("FINISHED", "complete")
+        assert run.info.run_name == f"trial {trial.user_attrs[TICKET]}"
+        assert run.data.params["fit.decay_steps"] == str(trial.params["fit.decay_steps"])
+        curve = client.get_metric_history(run.info.run_id, "val_rmse")
+        assert {point.step: point.value for point in curve} == trial.intermediate_values
+        assert run.data.metrics["best_val_rmse"] == trial.value
+        assert not [name for name in run.data.metrics if "test" in name]
+
+
+def test_trials_never_read_the_test_part(experiment: Experiment, prepared: Prepared) -> None:
+    """Other readings there, and a trial comes to the same value, bit for bit."""
+    frame = prepared.frame.copy()
+    frame.iloc[prepared.rows.test.start :] *= 3
+    altered = rescaled(prepared, experiment, frame)
+    assert not np.array_equal(altered.windows.test.actual, prepared.windows.test.actual)
+    values = {"fit.initial_learning_rate": 0.01, "model.readout_keep_prob": 0.8}
+    one, other = (Trials(experiment, part, 1).judge(values, lambda epoch: None) for part in (prepared, altered))
+    assert one == other
+
+
+def test_fresh_seeds_of_both_configurations_are_scored_on_test(
+    experiment: Experiment, swept: Swept, parent: Run
+) -> None:
+    verdict = swept.verdict
+    assert verdict.seeds == (1, 2)  # the search had 0
+    arms = {"untuned": verdict.untuned} | ({"tuned": verdict.tuned} if verdict.tuned else {})
+    judged = [run for run in children(swept.run_id) if "verdict" in run.data.tags]
+    assert len(judged) == 2 * len(arms)
+    for name, arm in arms.items():
+        runs = {run.data.params["fit.seed"]: run for run in judged if run.data.tags["verdict"] == name}
+        assert tuple(runs[str(seed)].data.metrics["test_rmse"] for seed in verdict.seeds) == pytest.approx(arm.rmse)
+        assert all("refit_train_rmse" in run.data.metrics for run in runs.values())
+    assert parent.data.metrics["untuned_test_rmse"] == pytest.approx(verdict.untuned.mean_rmse)
+    assert parent.data.tags["verdict"] == verdict.sentence
+    assert {"ridge", "persistence"} <= set(verdict.baselines)
+
+
+def test_the_artifacts_are_there_and_the_best_preset_trains(swept: Swept, parent: Run) -> None:
+    folder = artifacts(parent)
+    assert {file.name for file in folder.iterdir()} == {
+        "best.toml",
+        "config.toml",
+        "report.html",
+        "trials.csv",
+        "verdict.json",
+    }
+    best = read_experiment(config=folder / "best.toml")
+    assert {name: best.flat()[name] for name in swept.best_values} == pytest.approx(swept.best_values)
+    table = pd.read_csv(folder / "trials.csv")
+    assert table["trial"].tolist() == list(range(TRIALS))
+    assert table["value"].min() == pytest.approx(swept.best_rmse)
+    assert json.loads((folder / "verdict.json").read_text())["seeds"] == [1, 2]
+    assert swept.verdict.sentence.split(":")[0] in (folder / "report.html").read_text()
+
+
+# Going on
+
+
+def test_the_same_command_adds_nothing_and_a_larger_total_goes_on(experiment: Experiment, swept: Swept) -> None:
+    before = {run.info.run_id for run in children(swept.run_id)}
+    again = sweep(experiment, trials=TRIALS, jobs=2, study="first", seeds=2, pruner="none")
+    assert again == swept
+    assert {run.info.run_id for run in children(swept.run_id)} == before
+    more = sweep(experiment, trials=TRIALS + 2, jobs=1, study="first", seeds=2, pruner="none")
+    assert (more.run_id, more.counts.complete) == (swept.run_id, TRIALS + 2)
+    assert len([run for run in children(swept.run_id) if "trial" in run.data.tags]) == TRIALS + 2
+
+
+def test_another_space_is_another_study(small: tuple[str, ...], swept: Swept) -> None:
+    other = read_experiment(
+        settings=[*small, "fit.refit=true", "sweep.fit.decay_rate={low=0.05, high=0.9}", "window.lookback=7"]
+    )
+    with pytest.raises(InputError) as refused:
+        sweep(other, trials=TRIALS, study="first", seeds=2)
+    message = str(refused.value)
+    assert "- window.lookback was 6, now it is 7" in message
+    assert "sweep.fit.decay_rate was {" in message
+    assert "--study first-2" in message
+    assert len(trials("first")) >= TRIALS
+
+
+def test_a_run_that_somebody_removed_is_made_anew(experiment: Experiment) -> None:
+    lost = sweep(experiment, trials=1, study="removed", seeds=2)
+    MlflowClient().delete_run(lost.run_id)
+    found = sweep(experiment, trials=1, study="removed", seeds=2)
+    assert found.run_id != lost.run_id
+    assert found.verdict == lost.verdict
+    assert MlflowClient().get_run(found.run_id).info.status == "FINISHED"
+
+
+# What goes wrong
+
+
+def test_a_trial_that_diverges_is_noted_and_the_others_go_on(small: tuple[str, ...]) -> None:
+    rates = "sweep.fit.initial_learning_rate={choices=[0.012, 1e30]}"
+    experiment = read_experiment(settings=[*small, "fit.clip_norm=0", rates])
+    swept = sweep(experiment, trials=8, jobs=2, study="diverging", seeds=2, pruner="none")
+    failed = [trial for trial in trials("diverging") if trial.state == TrialState.FAIL]
+    assert 0 < len(failed) == swept.counts.failed < 8
+    for trial in failed:
+        assert trial.params["fit.initial_learning_rate"] == 1e30
+        assert "training diverged: the loss is" in trial.user_attrs[REASON]
+        run = MlflowClient().get_run(trial.user_attrs[RUN_ID])
+        assert run.info.status == "FAILED"
+        assert "training diverged" in run.data.tags["failure"]
+    report = (artifacts(MlflowClient().get_run(swept.run_id)) / "report.html").read_text()
+    assert "training diverged: the loss is" in report
+
+
+def test_where_all_trials_fail_the_reasons_are_told(small: tuple[str, ...]) -> None:
+    hot = ["fit.clip_norm=0", "fit.initial_learning_rate=1e30", "sweep.fit.initial_learning_rate={choices=[1e30]}"]
+    with pytest.raises(InputError, match=r"all trials that have ended have failed:\n- [12] times: DivergedError: "):
+        sweep(read_experiment(settings=[*small, *hot]), trials=2, jobs=2, study="hot", seeds=2)
+    assert newest_sweep("hot").info.status == "FAILED"
+
+
+def test_no_time_is_told_as_that(experiment: Experiment) -> None:
+    with pytest.raises(InputError, match="no trial has ended: give the sweep more time with --timeout"):
+        sweep(experiment, trials=2, timeout=0.0, study="hurried", seeds=2)
+    assert sweep(experiment, trials=2, study="hurried", seeds=2).counts.complete == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 0}, "a sweep needs 1 trial and 2 seeds at least"),
+        ({"seeds": 1}, "a sweep needs 1 trial and 2 seeds at least"),
+        ({"jobs": 0}, "jobs must be at least 1, received 0"),
+        ({"address": "tcp://127.0.0.1:1"}, "add --runner dask"),
+        ({"runner": "dask", "storage": "postgresql://u:secret@h/d"}, "needs a tracking server"),
+        ({"runner": "dask", "address": "tcp://127.0.0.1:1"}, "needs a storage that all workers reach"),
+        ({"storage": "nowhere/optuna.journal"}, "No such file or directory"),
+        ({"storage": "postgresql://me:secret@127.0.0.1:9/x"}, "refused|No module"),
+        ({"storage": "notes.toml"}, "is no storage of studies: this file is something else"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_what_cannot_be_done_is_said(experiment: Experiment, options: dict[str, Any], message: str) -> None:
+    Path("notes.toml").write_text("a = 1\n")
+    with pytest.raises(InputError, match=message) as refused:
+        sweep(experiment, **{"trials": 2, "study": "refused", "seeds": 2, **options})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--jobs", "0"), "--jobs"),
+        (("--trials", "many"), "--trials"),
+        (("--set", "sweep.fit.decay_rat={low=0.1,high=0.9}"), "did you mean 'fit.decay_rate'"),
+        (("--set", "sweep.fitt.decay_rate={low=0.1,high=0.9}"), "sweep.fitt.decay_rate: there is no such option"),
+        (("--set", "sweep.fit.decay_rate={low=0.9,high=0.1}"), "low must be below high"),
+        (("--set", "sweep.fit.seed={low=0,high=9}"), "a seed is luck, not a setting"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_the_command_refuses_with_one_message(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [WATTCAST, "sweep", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+    assert not (tmp_path / "optuna.journal").exists()
+
+
+# Several processes, and death
+
+
+def wattcast_sweep(folder: Path, settings: list[str], *arguments: str) -> subprocess.Popen[str]:
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    command = [WATTCAST, "sweep", *chosen, "--study", "shared", "--seeds", "2", "--pruner", "none", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes)
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    for _ in range(1500):
+        assert process.poll() is None, process.communicate()[1]
+        if happened():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """With its servers, which a command that is shot leaves behind."""
+    for below in psutil.Process(process.pid).children(recursive=True):
+        below.kill()
+    process.kill()
+    process.communicate()
+
+
+def test_two_processes_share_a_study_and_one_may_be_shot(small: tuple[str, ...], tmp_path: Path) -> None:
+    settings = [*small, "fit.epochs=40", "fit.patience=40"]
+    journal, total = tmp_path / "optuna.journal", 5
+
+    def at_work() -> set[int]:
+        running = trials("shared", journal) if journal.exists() else []
+        return {
+            trial.user_attrs["owner"]["pid"]
+            for trial in running
+            if trial.state == TrialState.RUNNING and trial.intermediate_values
+        }
+
+    options = ("--trials", str(total), "--jobs", "1", "--json")
+    both = [wattcast_sweep(tmp_path, settings, *options) for _ in range(2)]  # which begin one study at once
+    wait_until(lambda: bool(at_work()), both[0])
+    survivor, victim = sorted(both, key=lambda process: process.pid in at_work())
+    kill(victim)
+    said, complaint = survivor.communicate(timeout=250)
+    assert survivor.returncode == 0, complaint
+    result = json.loads(said)
+    complete = [trial for trial in trials("shared", journal) if trial.state == TrialState.COMPLETE]
+    assert sorted(trial.user_attrs[TICKET] for trial in complete) == list(range(total))
+    assert result["counts"]["complete"] == total
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    parent = client.get_run(result["run_id"])
+    below = f"tags.`mlflow.parentRunId` = '{result['run_id']}'"
+    states = Counter(run.info.status for run in client.search_runs([parent.info.experiment_id], below))
+    assert parent.info.status == "FINISHED"
+    assert set(states) <= {"FINISHED", "KILLED"}
+    dead = [trial for trial in trials("shared", journal) if trial.state == TrialState.FAIL]
+    assert states["KILLED"] == len(dead) <= 1
+
+
+def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(small: tuple[str, ...], tmp_path: Path) -> None:
+    settings = [*small, "fit.epochs=40", "fit.patience=40"]
+    journal = tmp_path / "optuna.journal"
+    first = wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2")
+    wait_until(
+        lambda: journal.exists() and any(trial.intermediate_values for trial in trials("shared", journal)), first
+    )
+    os.killpg(first.pid, signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "study 'shared' keeps what has ended, and the same command goes on" in said
+    assert "Traceback" not in said
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'appliances-energy'")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} <= {"KILLED", "FINISHED"}
+    assert "KILLED" in {run.info.status for run in runs}
+    assert not [trial for trial in trials("shared", journal) if trial.state == TrialState.RUNNING]
+    swept = sweep(read_experiment(settings=settings), trials=5, study="shared", storage=str(journal), seeds=2)
+    assert swept.counts.complete + swept.counts.pruned == 5
+    assert {trial.state for trial in trials("shared", journal)} <= {
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    }
