@@ -18,9 +18,10 @@ from flows.prepare import Prepared, prepared_for
 from model.baseline import fit_baselines
 from model.forecaster import Forecaster
 from model.metrics import mae, rmse
+from tasks.bootstrap import Floats
 from tasks.track import Parent, child_run
 from tasks.train import train
-from tasks.verdict import Floats, Verdict, judge
+from tasks.verdict import Verdict, judge
 
 _MINUTES_A_DAY = 1440
 

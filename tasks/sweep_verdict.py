@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from tasks.bootstrap import Interval
 from tasks.figures import COLOURS, LABELS, Panel
 from tasks.sweep_figures import GREY, TUNED, UNTUNED, canvas
 from tasks.sweep_trials import Table, plain, wh
-from tasks.verdict import Arm, Interval, Verdict
+from tasks.verdict import Arm, Verdict
 
 _NEAR = 1.5
 """Baselines are drawn where they lie within so many times the range of all seeds."""

@@ -1,6 +1,6 @@
 """Whether tuning helped: fresh seeds of the tuned and of the untuned configuration, scored on the test part.
 
-K: seeds. N: windows of the test part. L: output length. R: resamples.
+K: seeds. N: windows of the test part. L: output length.
 """
 
 from __future__ import annotations
@@ -9,16 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from model.metrics import mae, rmse
-
-Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
-
-RESAMPLES = 10_000
-LEVEL = 0.95
-_MOST_GATHERED = 1_000_000  # sums of blocks that are held at once
+from tasks.bootstrap import Floats, Interval, difference_interval
 
 
 @dataclass(frozen=True)
@@ -103,10 +96,8 @@ def judge(
 ) -> Verdict:
     """Compare forecasts `[K, N, L]` of `actual` `[N, L]` from the same seeds, all in Wh; `block` windows make a day.
 
-    The intervals are percentile bootstraps of the mean paired difference of RMSE. One resamples seeds alone: would
-    other seeds say the same? The other resamples seeds and, by a circular block bootstrap (Politis and Romano 1992),
-    whole days of the test part: would other days? Both are widened by sqrt(K / (K - 1)), as the percentile interval of
-    few values is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+    The intervals are bootstraps of the mean paired difference of RMSE (see `difference_interval`). One resamples seeds
+    alone: would other seeds say the same? The other resamples seeds and whole days of the test part: would other days?
     """
     scores = {name: (rmse(actual, forecast), mae(actual, forecast)) for name, forecast in baselines.items()}
     if tuned is None:
@@ -117,38 +108,6 @@ def judge(
         Arm.of(actual, untuned),
         Arm.of(actual, tuned),
         scores,
-        over_seeds=_interval(*errors, block=None),
-        over_seeds_and_days=_interval(*errors, block=min(block, len(actual))),
+        over_seeds=difference_interval(*errors, block=None),
+        over_seeds_and_days=difference_interval(*errors, block=min(block, len(actual))),
     )
-
-
-def _interval(untuned: Floats, tuned: Floats, *, block: int | None) -> Interval:
-    """Squared errors `[K, N]` -> interval of the mean paired difference of RMSE; `block` None resamples seeds alone."""
-    draws = np.random.default_rng(0)
-    seeds, windows = untuned.shape
-    places = draws.integers(seeds, size=(RESAMPLES, seeds))  # [R, K]
-    if block is None:
-        paired = np.sqrt(tuned.mean(axis=1)) - np.sqrt(untuned.mean(axis=1))  # [K]
-        means = paired[places].mean(axis=1)  # [R]
-    else:
-        blocks = -(-windows // block)
-        sums = [_block_sums(errors, block) for errors in (untuned, tuned)]  # [K, N] each
-        means = np.empty(RESAMPLES)
-        step = max(1, _MOST_GATHERED // (seeds * blocks))
-        for first in range(0, RESAMPLES, step):
-            part = slice(first, first + step)
-            starts = draws.integers(windows, size=(len(means[part]), blocks))  # shared by all seeds
-            of_untuned, of_tuned = (np.sqrt(each[:, starts].mean(axis=-1).T / block) for each in sums)  # [step, K]
-            means[part] = np.take_along_axis(of_tuned - of_untuned, places[part], axis=1).mean(axis=1)
-    centre = float((np.sqrt(tuned.mean(axis=1)) - np.sqrt(untuned.mean(axis=1))).mean())
-    widening = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return centre + widening * (float(low) - centre), centre + widening * (float(high) - centre)
-
-
-def _block_sums(errors: Floats, block: int) -> Floats:
-    """`[K, N]` -> the sum of the `block` errors from each window on, going round at the end."""
-    round_trip = np.concatenate([errors, errors[:, : block - 1]], axis=1) if block > 1 else errors
-    sums = np.cumsum(np.pad(round_trip, ((0, 0), (1, 0))), axis=1)
-    result: Floats = sums[:, block:] - sums[:, :-block]
-    return result

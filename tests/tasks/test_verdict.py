@@ -54,8 +54,8 @@ def test_the_interval_over_days_is_that_of_a_bootstrap_written_out(
     windows: int, block: int, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One resample after the other: seeds, then first windows of days, which all seeds share and which go round."""
-    monkeypatch.setattr("tasks.verdict.RESAMPLES", resamples := 500)
-    monkeypatch.setattr("tasks.verdict._MOST_GATHERED", held)
+    monkeypatch.setattr("tasks.bootstrap.RESAMPLES", resamples := 500)
+    monkeypatch.setattr("tasks.bootstrap._MOST_GATHERED", held)
     seeds = 3
     untuned, tuned = np.random.default_rng(5).gamma(2, 30, (2, seeds, windows, 1))
     verdict = judge(np.zeros((windows, 1)), untuned, tuned, seeds=SEEDS[:seeds], baselines={}, block=block)
