@@ -8,9 +8,9 @@ import pandas as pd
 
 from flows.experiment import Experiment
 from model.scaler import Scaler
-from model.split import Split
+from model.split import Split, cut
 from model.windows import Windows
-from tasks.download import download_task
+from tasks.download import Raw, download_task
 from tasks.scale import scale, scale_task
 from tasks.split import split_task
 from tasks.validate import validate_task
@@ -36,8 +36,26 @@ def prepare(experiment: Experiment) -> Prepared:
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
+    return divide(experiment, *fetch(experiment))
+
+
+def fetch(experiment: Experiment) -> tuple[Raw, pd.DataFrame]:
+    """Download and validate: the readings as they came, and the clean frame.
+
+    Raises:
+        InputError: the data cannot be had or cannot be used.
+    """
     raw = download_task(experiment.data)
-    frame = validate_task(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+    return raw, validate_task(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+
+
+def divide(experiment: Experiment, raw: Raw, frame: pd.DataFrame) -> Prepared:
+    """Split, scale and window a clean frame that was made of `raw`.
+
+    Raises:
+        InputError: a part of the data would be empty or too short for a window.
+    """
+    frame = cut(frame, experiment.split)
     rows = split_task(frame, experiment.split)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)

@@ -30,6 +30,9 @@ class SplitConfig(Config):
     test_from: NaiveDatetime | None = Field(
         None, description="first time stamp of the test part, in place of fractions"
     )
+    until: NaiveDatetime | None = Field(
+        None, description="last time stamp that is used, as if the data ended there; all of it unless given"
+    )
 
     @model_validator(mode="after")
     def _parts_exist(self) -> SplitConfig:
@@ -43,6 +46,8 @@ class SplitConfig(Config):
             raise ValueError(
                 f"train + validation must leave rows for the test part, received {self.train} + {self.validation}"
             )
+        if self.until and self.test_from and self.until < self.test_from:
+            raise ValueError(f"until must not lie before test_from, received {self.until} and {self.test_from}")
         return self
 
 
@@ -61,6 +66,20 @@ class Split(Generic[A]):
     def items(self) -> tuple[tuple[str, A], ...]:
         """The parts with their names, in the order of time."""
         return (("train", self.train), ("validation", self.validation), ("test", self.test))
+
+
+def cut(frame: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
+    """The rows of a clean frame up to `config.until`, as a view; without it all of them.
+
+    Raises:
+        InputError: it lies outside the data.
+    """
+    if config.until is None:
+        return frame
+    first, last = frame.index[0], frame.index[-1]
+    if not first <= config.until <= last:
+        raise InputError(f"split.until must lie within the data, from {first} to {last}, received {config.until}")
+    return frame.loc[: config.until]
 
 
 def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
