@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help train test lint bench format lock clean
+.PHONY: help train up down test lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -12,6 +12,12 @@ help:  ## Show the targets
 
 train: $(READY)  ## Train the recommended forecaster; options: make train ARGS="--preset seed-l2 --seed 1"
 	$(BIN)/wattcast train $(ARGS)
+
+up: $(READY)  ## Serve Prefect's and MLflow's pages and run what is asked for there; ports: make up PREFECT_PORT=4201 MLFLOW_PORT=5001
+	@$(BIN)/python -m flows.up
+
+down: $(READY)  ## End what a make up that was killed has left running
+	@$(BIN)/python -m flows.up down
 
 test: $(READY)  ## Run the tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)

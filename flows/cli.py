@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from flows.experiment import Experiment, describe, preset_names, read_experiment
+from flows.arguments import AsJson, Config, Data, Preset, Seed, Settings
+from flows.experiment import describe, read_experiment
+from flows.operate import operate
 from flows.shown import show_swept, show_trained, swept_record, trained_record
 from flows.space import check_space
 from flows.startup import INTERRUPTED, begin, screen
@@ -28,22 +30,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(operate)
 
-Preset = Annotated[
-    str | None, typer.Option("--preset", help="Preset to start from: " + ", ".join(preset_names()) + ".")
-]
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with what differs from the preset.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="One option, such as model.readout_keep_prob=0.8. Repeatable."),
-]
-Data = Annotated[str | None, typer.Option("--data", help=str(Experiment.model_fields["data"].description))]
-Seed = Annotated[int | None, typer.Option("--seed", help="Short for --set fit.seed=N.")]
 Resume = Annotated[
     str | None, typer.Option("--resume", metavar="RUN_ID", help="Go on with a killed run from its last checkpoint.")
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
 ]
 
 
@@ -144,6 +134,8 @@ def options(preset: Preset = None, config: Config = None) -> None:
     table = Table(Column("option", no_wrap=True), Column("value", overflow="fold"), "meaning")
     for name, value in experiment.flat(unset=True).items():
         table.add_row(name, "" if value is None else escape(str(value)), describe(name))
+    for name, value in experiment.gate.model_dump(mode="json").items():
+        table.add_row(f"gate.{name}", escape(str(value)), describe(f"gate.{name}"))
     for name, values in experiment.sweep.items():
         table.add_row(f"sweep.{name}", escape(str(values)), "range that a sweep searches")
     Console().print(table)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.config import Config
 from model.errors import InputError
@@ -17,6 +17,7 @@ from model.readings import ReadingsConfig, nearest
 from model.scaler import ScaleConfig
 from model.split import SplitConfig
 from model.windows import WindowConfig
+from tasks.gate import GateConfig
 from tasks.space import Space
 
 PRESETS = Path(__file__).parent / "presets"
@@ -24,20 +25,29 @@ DEFAULT_PRESET = "recommended"
 _SEPARATOR = "."
 
 
+def _nothing_is_required(schema: dict[str, Any]) -> None:
+    """Prefect checks what is given before the preset has completed it."""
+    schema.pop("required", None)
+
+
 class Experiment(Config):
     """A preset, and what differs from it: each field that is not given is the preset's."""
+
+    model_config = ConfigDict(json_schema_extra=_nothing_is_required)
 
     preset: str = Field(DEFAULT_PRESET, description="name of the preset that gives all that is not set")
     data: str = Field(
         "auto",
         description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
     )
+    found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")
     readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
     split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
     scale: ScaleConfig = Field(default=ScaleConfig(), description="scaling of features and targets")
     window: WindowConfig = Field(default=WindowConfig(), description="history and horizon of a forecast")
     model: GRUConfig = Field(description="the network")
     fit: FitConfig = Field(default=FitConfig(), description="training")
+    gate: GateConfig = Field(default=GateConfig(), description="what a retrained model must do to become the champion")
     sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
 
     @model_validator(mode="before")
@@ -58,7 +68,7 @@ class Experiment(Config):
 
     def flat(self, *, unset: bool = False) -> dict[str, Any]:
         """Options of a training by dotted names, as `model.layers.0.units`; with `unset` those that are None, too."""
-        return dict(_flatten(self.model_dump(mode="json", exclude={"sweep"}, exclude_none=not unset)))
+        return dict(_flatten(self.model_dump(mode="json", exclude={"gate", "sweep"}, exclude_none=not unset)))
 
     def changed(self, values: Mapping[str, Any]) -> Experiment:
         """The same experiment with other `values` for the options of these dotted names.

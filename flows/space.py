@@ -14,6 +14,7 @@ _REFUSED = {
     "fit.kernel": "it changes the speed, not the forecast",
     "fit.refit": "trials are judged on validation and never refitted",
     "preset": "ranges are those of one preset: sweep each by itself",
+    "found_by": "it says where values come from",
     "data": "trials must be judged on the same readings",
     "readings.": "trials must be judged on the same readings",
     "split.": "trials must be judged on the same rows",

@@ -22,8 +22,8 @@ INTERRUPTED = 130
 _FAREWELL_S = 8  # for the run to be closed
 
 
-def begin(experiment: Experiment) -> None:
-    """Prepare for a flow on `experiment`.
+def begin(experiment: Experiment | None = None) -> None:
+    """Prepare for a flow, on `experiment` where it has one.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
@@ -32,7 +32,8 @@ def begin(experiment: Experiment) -> None:
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
-    _check_own_file(experiment)
+    if experiment:
+        _check_own_file(experiment)
 
 
 class ScreenHandler(logging.Handler):

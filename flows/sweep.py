@@ -26,6 +26,7 @@ from flows.attempt import Trials
 from flows.contest import hold_contest
 from flows.crew import Crew
 from flows.experiment import Experiment
+from flows.hooks import close_after_crash
 from flows.prepare import Prepared, prepare
 from flows.space import check_space, untuned
 from model.errors import InputError
@@ -65,7 +66,7 @@ class Swept:
     best_config: str
 
 
-@flow(name="sweep", flow_run_name="sweep-{experiment.title}")
+@flow(name="sweep", flow_run_name="sweep-{experiment.title}", on_crashed=[close_after_crash])
 def sweep(
     experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
     *,
@@ -144,7 +145,9 @@ def sweep(
 
             end_children(run.parent)
             verdict = _remembered(shared, best.user_attrs[TICKET], seeds, contest)
-            _write(run, shared, prepared, verdict, title=f"sweep of {experiment.title}", best=tuned.to_toml())
+            found_by = f"trial {best.user_attrs[TICKET]} of {plan.name}, run {run.run_id}"
+            toml = tuned.changed({"found_by": found_by}).to_toml()
+            _write(run, shared, prepared, verdict, title=f"sweep of {experiment.title}", best=toml)
     create_markdown_artifact(verdict.sentence, key="verdict", description=plan.name)
     ended = shared.trials()
     return Swept(
@@ -183,7 +186,7 @@ def _most_epochs(experiment: Experiment) -> int:
 
 def _definition(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     """All that makes trials comparable, by dotted names: settings, ranges, and the data itself, not its address."""
-    settings = {name: value for name, value in experiment.flat().items() if name != "data"}
+    settings = {name: value for name, value in experiment.flat().items() if name not in {"data", "found_by"}}
     ranges = {
         f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
     }

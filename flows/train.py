@@ -15,6 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.experiment import Experiment
+from flows.hooks import close_after_crash
 from flows.prepare import Prepared, prepare, rescaled
 from model.errors import InputError
 from model.fit import Fitted
@@ -50,7 +51,7 @@ class Trained:
     report: str
 
 
-@flow(name="train", flow_run_name="{experiment.title}")
+@flow(name="train", flow_run_name="{experiment.title}", on_crashed=[close_after_crash])
 def train(experiment: Experiment = Experiment.model_validate({}), resume: str | None = None) -> Trained:  # noqa: B008
     """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
 
@@ -68,22 +69,37 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
         raise InputError(f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.sha256}: start anew")
     if prepared.source == "simulated":
         log.warning("%s", BANNER)
-    tags = {
+    experiment = located(experiment, prepared)
+    tags = origin_tags(experiment, prepared)
+    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+        return train_in(run, experiment, prepared)
+
+
+def located(experiment: Experiment, prepared: Prepared) -> Experiment:
+    """The experiment with its data named so that its configuration gives the same data again, from anywhere."""
+    found = str(Path(prepared.origin).expanduser().resolve()) if prepared.source == "file" else prepared.source
+    return experiment.model_copy(update={"data": found})
+
+
+def origin_tags(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
+    """What a run says of its preset and data."""
+    return {
         "preset": experiment.preset,
         "data.source": prepared.source,
         "data.origin": prepared.origin,
         "data.sha256": prepared.sha256,
     }
-    found = str(Path(prepared.origin).expanduser().resolve()) if prepared.source == "file" else prepared.source
-    experiment = experiment.model_copy(update={"data": found})  # so that its configuration gives the same data again
-    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
-        run.write(CONFIG_FILE, experiment.to_toml())
-        run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin, digest=prepared.sha256)
-        fitted = _fit(experiment, prepared, run)
-        _prove(experiment, prepared, run)
-        evaluation = _evaluate(experiment, prepared, fitted)
-        model_uri = _log(run, experiment, prepared, fitted, evaluation)
-        return Trained(run.run_id, model_uri, prepared.source, evaluation, run.address("report.html"))
+
+
+def train_in(run: Run, experiment: Experiment, prepared: Prepared) -> Trained:
+    """Train within an open run: fit, prove that nothing leaked, score, and log it all."""
+    run.write(CONFIG_FILE, experiment.to_toml())
+    run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin, digest=prepared.sha256)
+    fitted = _fit(experiment, prepared, run)
+    _prove(experiment, prepared, run)
+    evaluation = _evaluate(experiment, prepared, fitted)
+    model_uri = _log(run, experiment, prepared, fitted, evaluation)
+    return Trained(run.run_id, model_uri, prepared.source, evaluation, run.address("report.html"))
 
 
 def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:

@@ -6,19 +6,21 @@ N: forecasts. L: output length. K: targets.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from model.errors import InputError
-from model.gru import GRUConfig, members_of
+from model.gru import GRUConfig, Shape, members_of
 from model.readings import MADE_AT, ReadingsConfig, check_readings
 from model.scaler import Floats, Scaler
-from model.windows import WindowConfig, Windows, make_series, make_windows
+from model.windows import Times, WindowConfig, Windows, make_series, make_windows
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +43,8 @@ class Forecaster:
         """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
         from model.scoring import forecast_scaled
 
-        scaled = forecast_scaled(self.model, self._members, windows)
+        one = len(windows) == 1
+        scaled = self._single(windows) if one else forecast_scaled(self.model, self._members, windows)
         return self.scaler.inverse(scaled, first=len(self.readings.targets))
 
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
@@ -57,19 +60,21 @@ class Forecaster:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
         """
         frame = check_readings(readings, self.readings)
-        self._require_history(pd.DatetimeIndex(frame.index))
+        self._require_history(frame.index.to_numpy())
         if not every:
             frame = frame.iloc[-self.window.lookback :]
-        cadence = self.readings.cadence
-        future = pd.date_range(frame.index[-1] + cadence, periods=self.window.rows - self.window.lookback, freq=cadence)
-        series = make_series(frame.reindex(frame.index.append(future)), self.readings, self.scaler)
-        windows = make_windows(series, range(len(series.times)), cadence, self.window)
+        series = make_series(frame, self.readings, self.scaler, to_come=self.window.rows - self.window.lookback)
+        windows = make_windows(series, range(len(series.times)), self.readings.cadence, self.window)
         values = self.predict(windows)  # [N, L, K]
-        made_at = np.repeat(series.times[windows.newest_row], self.window.output_length)
+        times = series.times.to_numpy()
+        made_at = np.repeat(times[windows.newest_row], self.window.output_length)
         columns = {name: values[:, :, k].ravel() for k, name in enumerate(self.readings.targets)}
-        return pd.DataFrame(
-            {MADE_AT: made_at, self.readings.timestamp: series.times[windows.target_rows.ravel()], **columns}
-        )
+        return pd.DataFrame({MADE_AT: made_at, self.readings.timestamp: times[windows.target_rows.ravel()], **columns})
+
+    def warm_up(self) -> None:
+        """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
+        times = pd.date_range("2016-01-11", periods=self.window.lookback, freq=self.readings.cadence)
+        self.forecast(pd.DataFrame(1.0, index=times, columns=list(self.readings.columns)))
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""
@@ -110,11 +115,20 @@ class Forecaster:
 
         return [tuple(map(tf.constant, weights)) for weights in members_of(self.network, self.model)]
 
-    def _require_history(self, times: pd.DatetimeIndex) -> None:
+    @cached_property
+    def _single(self) -> Callable[[Windows], npt.NDArray[np.float32]]:
+        from model.scoring import compile_single
+
+        inputs = self.network.inputs[0].shape[-1]
+        shape = Shape(self.window.lookback, inputs, len(self.readings.targets), self.window.output_length)
+        return compile_single(self.model, self._members, shape)
+
+    def _require_history(self, times: Times) -> None:
         breaks = np.flatnonzero(np.diff(times) != self.readings.cadence.to_timedelta64())
         unbroken = len(times) - (int(breaks[-1]) + 1 if len(breaks) else 0)
         if unbroken < self.window.lookback:
+            gap = f" after the gap before {pd.Timestamp(times[-unbroken])}" if len(breaks) else ""
             raise InputError(
-                f"a forecast needs the newest {self.window.lookback} readings without a gap, received {unbroken}"
-                f"{f' after the gap before {times[-unbroken]}' if len(breaks) else ''}; bring more readings"
+                f"a forecast needs the newest {self.window.lookback} readings without a gap, received {unbroken}{gap}; "
+                f"bring more readings"
             )

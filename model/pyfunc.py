@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
+from model.errors import InputError
 from model.forecaster import Forecaster
+
+
+class RefusedError(InputError, MlflowException):
+    """An InputError that MLflow's server answers with its message and HTTP 400, not with a traceback."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+        MlflowException.__init__(self, message, INVALID_PARAMETER_VALUE)
+
+    @property
+    def message(self) -> str:
+        """What is wrong. MLflow's server would put all of the readings before it, so it stays as it is."""
+        return self._message
+
+    @message.setter
+    def message(self, _message: str) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -19,9 +41,28 @@ class ServedForecaster:
     forecaster: Forecaster
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Raw readings in, forecasts in Wh out; `params={"every": True}` forecasts from each moment, not the newest."""
-        return self.forecaster.forecast(model_input, every=bool((params or {}).get("every", False)))
+        """Raw readings in, forecasts in Wh out; `params={"every": True}` forecasts from each moment, not the newest.
+
+        Raises:
+            RefusedError: the readings cannot be used; an InputError, and for MLflow one of its own.
+        """
+        try:
+            return self.forecaster.forecast(model_input, every=bool((params or {}).get("every", False)))
+        except InputError as error:
+            raise RefusedError(str(error)) from None
 
 
 def _load_pyfunc(path: str) -> ServedForecaster:
-    return ServedForecaster(Forecaster.load(Path(path)))
+    forecaster = Forecaster.load(Path(path))
+    forecaster.warm_up()  # half a second, which the first request to a server would wait for
+    if server := sys.modules.get("mlflow.pyfunc.scoring_server"):
+        server.parse_csv_input = _parse_csv_input  # type: ignore[attr-defined]
+    return ServedForecaster(forecaster)
+
+
+def _parse_csv_input(csv_input: StringIO, schema: object = None) -> pd.DataFrame:  # noqa: ARG001 - MLflow's names
+    """In MLflow's server, whose own one fails with columns of any type and answers what is no CSV with a traceback."""
+    try:
+        return pd.read_csv(csv_input)
+    except ValueError as error:
+        raise RefusedError(f"the body is no CSV with a line of column names: {error}") from None

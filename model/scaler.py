@@ -46,7 +46,8 @@ class Scaler:
         Raises:
             InputError: a reading whose logarithm is needed is below zero.
         """
-        values = frame.loc[:, list(self.columns)].to_numpy(np.float64, copy=True)
+        chosen = frame if tuple(frame.columns) == self.columns else frame.loc[:, list(self.columns)]
+        values = chosen.to_numpy(np.float64, copy=True)
         _take_logarithms(values, self.columns, self.log)
         values -= self.offset
         values /= self.scale

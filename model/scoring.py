@@ -76,12 +76,40 @@ def _sources(windows: Windows, first: int, size: int) -> tuple[Tensor, Tensor]:
     return tf.constant(series.inputs[np.minimum(rows, last)]), tf.constant(series.calendar[np.minimum(dates, last)])
 
 
+def compile_single(
+    config: GRUConfig, members: Sequence[tuple[Tensor, ...]], shape: Shape
+) -> Callable[[Windows], npt.NDArray[np.float32]]:
+    """`forecast_scaled` of a single window by the same `members` again and again, three times as quick.
+
+    Its program holds the weights and computes all members in one call: nearly all that a single window takes is the
+    handing over of some dozen tensors, once a member.
+    """
+    kernel = choose_kernel("auto")
+    forecast = _program(structure(config), shape, 1, kernel)
+
+    def every(rows: Tensor, calendar: Tensor) -> list[Tensor]:
+        return [forecast(weights, rows, calendar) for weights in members]
+
+    program = compiled_once(tf.function(every, jit_compile=kernel == "fast", autograph=False))
+
+    def single(windows: Windows) -> npt.NDArray[np.float32]:
+        forecasts = program(*_sources(windows, int(windows.starts[0]), 1))
+        mean: npt.NDArray[np.float32] = sum(forecast.numpy() for forecast in forecasts) / len(members)  # [1, L, K]
+        return mean
+
+    return single
+
+
 Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
 
 
 @kept(programs=32)
 def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
+    return compiled_once(_program(model, shape, windows, kernel))
+
+
+def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Any:
     layers = recurrent_layers(kernel, model, shape)
     history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
 
@@ -98,4 +126,4 @@ def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kerne
         newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
         return connect(model, shape, replace(parts, gru=gru), newest, calendar)
 
-    return compiled_once(tf.function(forecast, jit_compile=kernel == "fast", autograph=False))
+    return tf.function(forecast, jit_compile=kernel == "fast", autograph=False)

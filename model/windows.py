@@ -24,6 +24,7 @@ from model.scaler import Scaler
 
 Array = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+Times = npt.NDArray[np.datetime64]
 
 
 class WindowConfig(Config):
@@ -101,27 +102,44 @@ class Windows:
         return replace(self, starts=np.concatenate([self.starts, later.starts]))
 
 
-def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler) -> Series:
-    """A clean frame, scaled, with the calendar of its rows. `frame` is not changed."""
-    times = pd.DatetimeIndex(frame.index)
-    scaled = scaler.transform(frame)  # [S, targets + features]
+def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: int = 0) -> Series:
+    """A clean frame, scaled, with the calendar of its rows. `frame` is not changed.
+
+    The series ends with `to_come` rows behind those of the frame, of which only the time is known.
+    """
+    times = pd.DatetimeIndex(_later_too(frame.index.to_numpy(), to_come, readings.cadence))
+    scaled = _unknown_too(scaler.transform(frame), to_come)  # [S, targets + features]
+    known = np.stack([frame[name].to_numpy(np.float32) for name in readings.targets], axis=1)
     dates = calendar(times)
     return Series(
         times=times,
         inputs=np.concatenate([scaled, dates], axis=1) if readings.time == "calendar" else scaled,
         targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
-        readings=frame.loc[:, list(readings.targets)].to_numpy(np.float32),
+        readings=_unknown_too(known, to_come),
         calendar=dates,
     )
 
 
+def _later_too(times: Times, rows: int, cadence: pd.Timedelta) -> Times:
+    later = times[-1:] + np.arange(1, rows + 1) * cadence.to_timedelta64()
+    return np.concatenate([times, later]) if rows else times
+
+
+def _unknown_too(values: Array, rows: int) -> Array:
+    return np.pad(values, [(0, rows), (0, 0)], constant_values=np.nan) if rows else values
+
+
 def calendar(times: pd.DatetimeIndex) -> Array:
     """`[S, 5]`: sine and cosine of the time of day and of the week, and 1 at the weekend."""
-    minutes = times.hour.to_numpy() * 60.0 + times.minute.to_numpy()
-    day = 2 * np.pi * minutes / 1440
-    week = 2 * np.pi * (times.day_of_week.to_numpy() * 1440 + minutes) / 10080
-    weekend = (times.day_of_week >= 5).astype(np.float64)
+    minutes = times.to_numpy().astype("datetime64[m]").astype(np.int64)
+    since_monday = (minutes + _FIRST_DAY * 1440) % 10080
+    day = 2 * np.pi * (minutes % 1440) / 1440
+    week = 2 * np.pi * since_monday / 10080
+    weekend = since_monday >= 5 * 1440
     return np.stack([np.sin(day), np.cos(day), np.sin(week), np.cos(week), weekend], axis=1).astype(np.float32)
+
+
+_FIRST_DAY = 3  # days from a Monday to 1970-01-01, from which NumPy counts
 
 
 CALENDAR_COLUMNS = ("day_sin", "day_cos", "week_sin", "week_cos", "weekend")
@@ -136,7 +154,8 @@ def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: Win
     first = max(part.start - config.target_offset, 0)
     starts = np.arange(first, part.stop - config.rows + 1)
     last = starts + config.rows - 1
-    whole = np.asarray(series.times[last] - series.times[starts]) == (config.rows - 1) * cadence.to_timedelta64()
+    times = series.times.to_numpy()
+    whole = times[last] - times[starts] == (config.rows - 1) * cadence.to_timedelta64()
     if not whole.any():
         raise InputError(
             f"no window of {config.rows} rows (lookback {config.lookback}, {config.steps_ahead} steps ahead, output "

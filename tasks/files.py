@@ -82,15 +82,27 @@ def parse(content: bytes, origin: str) -> pd.DataFrame:
     return frame
 
 
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` as CSV or parquet, as the name says, whole or not at all.
+def check_writable(path: Path) -> None:
+    """Say early that `write_frame` will not write `path`.
 
     Raises:
-        InputError: another ending, or the file cannot be written.
+        InputError: another ending, or no folder for it.
     """
     if path.suffix not in {".csv", ".parquet"}:
         raise InputError(f"the file must end in .csv or .parquet, received {str(path)!r}")
-    if path.exists():
+    if not path.parent.is_dir():
+        raise InputError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}")
+
+
+def write_frame(frame: pd.DataFrame, path: Path, *, replace: bool = False) -> None:
+    """Write `frame` as CSV or parquet, as the name says, whole or not at all.
+
+    Raises:
+        InputError: another ending, a file that is there already and shall not be replaced, or one that cannot be
+            written.
+    """
+    check_writable(path)
+    if path.exists() and not replace:
         raise InputError(f"{str(path)!r} is there already: choose another name, or remove it first")
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:

@@ -29,6 +29,15 @@ class Subject:
     simulated: bool
 
 
+@dataclass(frozen=True)
+class Table:
+    """Texts in rows, the first of each row its heading; `marked` is the row that stands out."""
+
+    head: list[str]
+    rows: list[list[str]]
+    marked: int | None = None
+
+
 def render(
     template: str, subject: Subject, groups: Mapping[str, Sequence[Panel]], *, config_toml: str, **values: Any
 ) -> str:

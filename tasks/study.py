@@ -277,6 +277,19 @@ def open_study(plan: StudyPlan) -> SharedStudy:
         return shared
 
 
+def abandoned_trials(url: str) -> dict[str, int]:
+    """For each study how many running trials have lost their process; those without any are left out."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with storage_faults(url):
+        storage = open_storage(url)
+        running = {
+            study.study_name: storage.get_all_trials(study._study_id, states=[TrialState.RUNNING])
+            for study in storage.get_all_studies()
+        }
+    lost = {name: sum(_why_abandoned(trial, "") is not None for trial in trials) for name, trials in running.items()}
+    return {name: count for name, count in lost.items() if count}
+
+
 @dataclass(frozen=True)
 class _ByTicket:
     """A storage as samplers and pruners shall see it: the trials that count, with their tickets for numbers.

@@ -13,12 +13,12 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from tasks.figures import Panel
-from tasks.page import Subject, render
+from tasks.page import Subject, Table, render
 from tasks.study import REASON, RUN_ID
 from tasks.sweep_effects import contour_panels, importance_panel, importances, slice_panels
 from tasks.sweep_figures import curves_panel, history_panel
 from tasks.sweep_parallel import parallel_panel
-from tasks.sweep_trials import Results, Table, reached, show, ticket, wh
+from tasks.sweep_trials import Results, reached, show, ticket, wh
 from tasks.sweep_verdict import interval_words, score_table, verdict_panels
 from tasks.verdict import Verdict
 

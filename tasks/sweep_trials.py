@@ -21,15 +21,6 @@ STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialSta
 
 
 @dataclass(frozen=True)
-class Table:
-    """Texts in rows, the first of each row its heading; `marked` is the row that stands out."""
-
-    head: list[str]
-    rows: list[list[str]]
-    marked: int | None = None
-
-
-@dataclass(frozen=True)
 class Results:
     """All trials that have ended. Values are RMSE on validation, Wh."""
 

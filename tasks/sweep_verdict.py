@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from tasks.bootstrap import Interval
 from tasks.figures import COLOURS, LABELS, Panel
+from tasks.page import Table
 from tasks.sweep_figures import GREY, TUNED, UNTUNED, canvas
-from tasks.sweep_trials import Table, plain, wh
+from tasks.sweep_trials import plain, wh
 from tasks.verdict import Arm, Verdict
 
 _NEAR = 1.5

@@ -1,4 +1,4 @@
-"""What MLflow remembers of a run. The only module that imports mlflow.
+"""What MLflow remembers of a run.
 
 Everything goes through a client and an explicit run id: MLflow's idea of an active run, which is one a thread and can
 be set from outside by `MLFLOW_RUN_ID`, is never asked.
@@ -21,6 +21,7 @@ from time import time
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
+from uuid import uuid4
 
 import mlflow
 import pandas as pd
@@ -56,11 +57,14 @@ FORECASTER = "forecaster"
 """The name under which a run keeps its model."""
 CONFIG_FILE = "config.toml"
 """The artifact that reproduces a run."""
+JOB = "job"
+"""The tag of a run that is more than a training: the command that makes it."""
 _TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI expects language models
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
 _OWNER = "owner"
 _MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM, _LONGEST_TAG = 1000, 100, 6000, 5000
-_MOST_CHILDREN = 1000  # that are open at once
+_MOST_OPEN = 1000  # runs at once
+_RUNNING = "attributes.status = 'RUNNING'"
 _SERVING_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pydantic")
 
 
@@ -186,20 +190,28 @@ class Run(Log):
 
 @contextmanager
 def tracked_run(
-    name: str, *, params: Mapping[str, Any], tags: Mapping[str, str], resume: str | None = None
+    name: str,
+    *,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    resume: str | None = None,
+    way_on: str = "`wattcast train --resume {run_id}` goes on from the last epoch",
 ) -> Iterator[Run]:
     """An open run of the experiment `appliances-energy`: a new one, or `resume` taken up again.
+
+    `way_on` is what somebody is told who interrupts it.
 
     It ends FINISHED, FAILED with the tag `failure`, or KILLED.
 
     Raises:
         InputError: the tracking store cannot be used, or another process is at work on `resume`.
     """
-    client = _client()
+    client = store_client()
     run_id = resume or _new_run(client, name, tags)
     with _alone(run_id), _ending(client, run_id):
         if resume:
             client.update_run(run_id, status="RUNNING")
+            client.set_tag(run_id, _OWNER, _me())
         try:
             with _artifact_folder(client, run_id) as run:
                 run.log_params(params)
@@ -211,7 +223,7 @@ def tracked_run(
             log.warning("the run %s has failed and keeps what it wrote", run_id)
             raise
         except BaseException:
-            log.warning("interrupted: `wattcast train --resume %s` goes on from the last epoch", run_id)
+            log.warning("interrupted: %s", way_on.format(run_id=run_id))
             raise
 
 
@@ -224,12 +236,13 @@ def shared_run(name: str, *, params: Mapping[str, Any], tags: Mapping[str, str],
     Raises:
         InputError: the tracking store cannot be used.
     """
-    client = _client()
+    client = store_client()
     known = resume if resume and _has_run(client, resume) else None
     run_id = known or _new_run(client, name, tags)
     with _artifact_folder(client, run_id) as run:
         if known:
             client.update_run(run_id, status="RUNNING")
+            client.set_tag(run_id, f"{_OWNER}.{uuid4().hex}", _me())  # beside that of the one who began it
             with suppress(MlflowException):  # it had ended without one
                 client.delete_tag(run_id, FAILURE)
         else:
@@ -242,9 +255,8 @@ def child_run(
     parent: Parent, name: str, *, worker: str, params: Mapping[str, Any], tags: Mapping[str, str]
 ) -> Iterator[Log]:
     """An open run below `parent`, without files; it ends as `tracked_run` does. `worker` is who works on it."""
-    client = _client(parent.store)
-    owner = json.dumps(asdict(Owner.me(worker)))
-    below = {MLFLOW_PARENT_RUN_ID: parent.run_id, _OWNER: owner, **tags}
+    client = store_client(parent.store)
+    below = {MLFLOW_PARENT_RUN_ID: parent.run_id, _OWNER: _me(worker), **tags}
     run_id = client.create_run(parent.experiment_id, run_name=name, tags=below).info.run_id
     with _ending(client, run_id):
         child = Log(client, run_id)
@@ -254,12 +266,51 @@ def child_run(
 
 def end_children(parent: Parent, owners: Collection[Owner] = (), *, worker: str = "") -> None:
     """End the open runs below `parent` whose process has died, those of `owners` and those of `worker`, as KILLED."""
-    client = _client(parent.store)
-    below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.run_id}' and attributes.status = 'RUNNING'"
-    for run in client.search_runs([parent.experiment_id], below, max_results=_MOST_CHILDREN):
+    client = store_client(parent.store)
+    below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.run_id}' and {_RUNNING}"
+    for run in client.search_runs([parent.experiment_id], below, max_results=_MOST_OPEN):
         owner = Owner(**json.loads(run.data.tags[_OWNER]))
         if owner.is_dead or owner in owners or owner.works_for(worker):
             client.set_terminated(run.info.run_id, "KILLED")
+
+
+def abandoned_runs() -> list[str]:
+    """The ids of the open runs all of whose processes have died."""
+    client = store_client()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    open_runs = client.search_runs([experiment.experiment_id], _RUNNING, max_results=_MOST_OPEN)
+    return [run.info.run_id for run in open_runs if _is_abandoned(run.data.tags)]
+
+
+def close_abandoned() -> list[str]:
+    """End the runs of `abandoned_runs` as KILLED; their ids."""
+    abandoned = abandoned_runs()
+    for run_id in abandoned:
+        store_client().set_terminated(run_id, "KILLED")
+    return abandoned
+
+
+def _is_abandoned(tags: Mapping[str, str]) -> bool:
+    owners = [Owner(**json.loads(value)) for name, value in tags.items() if name.partition(".")[0] == _OWNER]
+    return bool(owners) and all(owner.is_dead for owner in owners)
+
+
+def resumable_run(tag: str, value: str) -> str | None:
+    """The newest run whose `tag` is `value` which ended early, but not by diverging, and which nobody works on."""
+    client = store_client()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return None
+    newest = ["attributes.start_time DESC"]
+    runs = client.search_runs([experiment.experiment_id], f"tags.`{tag}` = '{value}'", order_by=newest)
+    early = [run for run in runs if run.info.status in {"KILLED", "FAILED"} and not _has_diverged(run.data.tags)]
+    return early[0].info.run_id if early else None
+
+
+def _has_diverged(tags: Mapping[str, str]) -> bool:
+    return tags.get(FAILURE, "").startswith(DivergedError.__name__)
 
 
 @contextmanager
@@ -279,6 +330,11 @@ def tracking_faults() -> Iterator[None]:
         ) from error
 
 
+def tracking_uri() -> str:
+    """Where runs are tracked."""
+    return str(mlflow.get_tracking_uri())
+
+
 def is_local_store() -> bool:
     """Whether runs are tracked in files of this machine, which no other one reaches."""
     return urlparse(mlflow.get_tracking_uri()).scheme in {"", "file", "sqlite"}
@@ -291,20 +347,57 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         InputError: there is no such run, it has finished, or it ended before it wrote its configuration.
     """
     try:
-        run = _client().get_run(run_id)
+        run = store_client().get_run(run_id)
     except MlflowException:
         raise InputError(
             f"there is no run {run_id!r} in {mlflow.get_tracking_uri()}: `mlflow ui` shows the ids of all runs"
         ) from None
+    if job := run.data.tags.get(JOB):
+        raise InputError(f"run {run_id} is one of `wattcast {job}`, not a training: give that command again")
     if run.info.status == "FINISHED":
         raise InputError(f"run {run_id} has finished, there is nothing to resume: start a new one without --resume")
-    if run.data.tags.get(FAILURE, "").startswith(DivergedError.__name__):
+    if _has_diverged(run.data.tags):
         raise InputError(f"run {run_id} diverged and would do so again: start a new one with other settings")
     try:
         config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{CONFIG_FILE}")
     except (MlflowException, OSError):
         raise InputError(f"run {run_id} ended before it wrote {CONFIG_FILE}: start it anew") from None
     return config, run.data.tags["data.sha256"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the store knows of a run that has begun."""
+
+    run_id: str
+    name: str
+    status: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+def read_run(run_id: str) -> Record:
+    """A run of whichever state.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        run = store_client().get_run(run_id)
+    except MlflowException:
+        raise InputError(f"there is no run {run_id!r}: `mlflow ui` shows the ids of all runs") from None
+    data = run.data
+    return Record(run_id, run.info.run_name, run.info.status, dict(data.params), dict(data.tags), dict(data.metrics))
+
+
+def read_artifact(run_id: str, name: str) -> str | None:
+    """The text of a run's artifact; None where it has none of this name."""
+    try:
+        uri = store_client().get_run(run_id).info.artifact_uri
+        return str(mlflow.artifacts.load_text(f"{uri}/{name}"))
+    except (MlflowException, OSError):
+        return None
 
 
 def signature(readings: ReadingsConfig) -> ModelSignature:
@@ -320,8 +413,12 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))
 
 
+def _me(worker: str = "") -> str:
+    return json.dumps(asdict(Owner.me(worker)))
+
+
 def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> str:
-    run = client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), **tags})
+    run = client.create_run(_experiment_id(client), run_name=name, tags={**_origin(), _OWNER: _me(), **tags})
     return str(run.info.run_id)
 
 
@@ -377,7 +474,7 @@ def _git_commit() -> str:
         return "unknown"
 
 
-def _client(store: str | None = None) -> MlflowClient:
+def store_client(store: str | None = None) -> MlflowClient:
     """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
     uri = store or mlflow.get_tracking_uri()
     file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None

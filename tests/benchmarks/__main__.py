@@ -17,6 +17,7 @@ from tests.benchmarks.contest import contest_table
 from tests.benchmarks.growth import growth_table
 from tests.benchmarks.members import members_table
 from tests.benchmarks.scoring import scoring_table, single_table
+from tests.benchmarks.serving import serving_table
 from tests.benchmarks.settings import FULL, QUICK, Size
 from tests.benchmarks.sweeps import sweep_table
 from tests.benchmarks.table import Table
@@ -31,6 +32,7 @@ class Section(StrEnum):
     MEMBERS = "members"
     SCORING = "scoring"
     SINGLE = "single"
+    SERVING = "serving"
     SWEEP = "sweep"
     MEMORY = "memory"
     GROWTH = "growth"
@@ -42,6 +44,7 @@ TABLES: dict[Section, Callable[[Size], Table]] = {
     Section.MEMBERS: members_table,
     Section.SCORING: scoring_table,
     Section.SINGLE: single_table,
+    Section.SERVING: serving_table,
     Section.SWEEP: sweep_table,
     Section.MEMORY: memory_table,
     Section.GROWTH: growth_table,

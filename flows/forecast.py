@@ -1,0 +1,72 @@
+"""Forecasts by a registered model: the newest readings in, a file of forecasts out that learns how good it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from model.errors import InputError
+from tasks.download import download_task
+from tasks.forecasts import Forecasts, add_forecasts_task
+from tasks.names import CHAMPION, MODEL
+from tasks.track import tracking_faults
+from tasks.versions import Served, Version, Versions
+
+OUTPUT = "forecasts.csv"
+
+
+@flow(name="forecast", flow_run_name="forecast-{name}")
+def forecast(
+    input: str = "auto",
+    output: str = OUTPUT,
+    model: str = CHAMPION,
+    name: str = MODEL,
+    every: bool = False,
+) -> Forecasts:
+    """Forecast from the newest readings, and add to a file of forecasts, whose past ones are scored.
+
+    Args:
+        input: readings: uci, simulated, or the path of a file; auto takes the UCI data, or simulated where they cannot
+            be reached.
+        output: file of forecasts, .csv or .parquet; what lies there already is kept.
+        model: alias or number of the version that forecasts.
+        name: the registered model.
+        every: forecast from each moment that has enough history, for a look back, instead of the newest one only.
+
+    Raises:
+        InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
+    """
+    with tracking_faults():
+        versions = Versions.open(name)
+        version = versions.find(model)
+        served = load(versions, version)
+    frame = download_task(input).frame
+    made = served.predict(frame, params={"every": every})
+    added: Forecasts = add_forecasts_task(Path(output), made, _actuals(frame, made), version=str(version.number))
+    create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
+    return added
+
+
+def load(versions: Versions, version: Version) -> Served:
+    """A version as it is served.
+
+    Raises:
+        InputError: it cannot be loaded, for whatever reason.
+    """
+    try:
+        return versions.load(version)
+    except Exception as error:
+        raise InputError(
+            f"version {version.number} of {versions.model} cannot be loaded ({error}): choose another one, see "
+            "`wattcast models`; `wattcast rollback` makes the previous champion the champion again"
+        ) from error
+
+
+def _actuals(frame: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
+    """The targets of the readings by time; the model has found nothing wrong with them."""
+    timestamp = str(made.columns[1])
+    times = frame[timestamp] if timestamp in frame else frame.index
+    return frame[list(made.columns[2:])].set_axis(pd.DatetimeIndex(pd.to_datetime(times)))

@@ -1,0 +1,160 @@
+"""Replay: the data set once more as if time passed, with a retraining at each cut. Was retraining worth it?
+
+N: forecasts. L: output length.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import NaiveDatetime
+
+from flows.experiment import Experiment
+from flows.hooks import close_after_crash
+from flows.prepare import Prepared, divide, fetch
+from flows.retrain import dated
+from flows.train import located, origin_tags
+from model.fit import Fitted
+from model.forecaster import Forecaster
+from model.scaler import Scaler
+from model.split import cut
+from model.windows import Windows, make_series, make_windows
+from tasks.bootstrap import Floats
+from tasks.download import Raw
+from tasks.page import BANNER, Subject
+from tasks.progress import live_steps
+from tasks.replay import DAY, Challenger, Replay, duration, first_cut, plan_cuts, walk
+from tasks.replay_report import replay_csv, replay_png, replay_report
+from tasks.replay_worth import Worth, weigh
+from tasks.track import CONFIG_FILE, JOB, Run, close_abandoned, tracked_run, tracking_faults
+from tasks.train import train_task
+
+log = logging.getLogger(__name__)
+
+_LONGEST_TAG = 2000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a replay leaves behind."""
+
+    run_id: str
+    data_source: str
+    worth: Worth
+    report: str
+
+
+@flow(name="replay", flow_run_name="replay-{experiment.title}", on_crashed=[close_after_crash])
+def replay(
+    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
+    every: str = "7d",
+    start: NaiveDatetime | None = None,
+) -> Replayed:
+    """Go through the readings as if time passed, retrain and gate at each cut, and say which cadence is worth its cost.
+
+    Each challenger is trained as `retrain` trains it; models stay in memory, and the registry is neither read nor
+    written.
+
+    Args:
+        experiment: how each challenger is trained, and its table `gate`; the dates of its split are set here.
+        every: time from one cut to the next, such as 7d or 36h, at least a day.
+        start: the first cut; the moment at which 60 % of the readings have passed unless given.
+
+    Raises:
+        InputError: something that was given cannot be used.
+    """
+    with tracking_faults():
+        close_abandoned()
+        raw, frame = fetch(experiment)
+        frame = cut(frame, experiment.split)
+        first = first_cut(pd.DatetimeIndex(frame.index), pd.Timestamp(start) if start else None)
+        prepared = divide(dated(experiment, frame, first), raw, frame)  # before a run begins: it may be too early
+        scored = _windows_from(first, frame, prepared.scaler, experiment)
+        cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
+        if prepared.source == "simulated":
+            log.warning("%s", BANNER)
+        experiment = located(experiment, prepared)
+        params = {**experiment.flat(), **_params(experiment, first, every)}
+        tags = {**origin_tags(experiment, prepared), JOB: "replay"}
+        way_on = "a replay begins anew each time"
+        with tracked_run(f"replay-{experiment.title}", params=params, tags=tags, way_on=way_on) as run:
+            run.write(CONFIG_FILE, experiment.to_toml())
+            run.log_dataset(frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
+            with live_steps("retraining", len(cuts)) as done:
+                challenge = _trainer(experiment, raw, frame)
+                history = walk(cuts, challenge, scored, experiment.gate, block=_forecasts_a_day(experiment), done=done)
+            worth = weigh(history, duration(every) or DAY)
+            _log(run, experiment, prepared, history, worth, every=every)
+        return Replayed(run.run_id, raw.source, worth, run.address("replay.html"))
+
+
+def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, scaler: Scaler, experiment: Experiment) -> Windows:
+    """All windows whose forecast is made at the first cut or later."""
+    row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
+    series = make_series(frame, experiment.readings, scaler)
+    return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
+
+
+def _forecasts_a_day(experiment: Experiment) -> int:
+    return max(1, DAY // experiment.readings.cadence)
+
+
+def _params(experiment: Experiment, first: pd.Timestamp, every: str) -> dict[str, object]:
+    gate = {f"gate.{name}": value for name, value in experiment.gate.model_dump().items()}
+    return {**gate, "replay.every": every, "replay.start": first}
+
+
+def _trainer(experiment: Experiment, raw: Raw, frame: pd.DataFrame) -> Callable[[pd.Timestamp], Challenger]:
+    """Trains a challenger as `retrain` does as of a cut; what it knows of `frame` ends there."""
+
+    def challenge(at: pd.Timestamp) -> Challenger:
+        as_of = dated(experiment, frame, at)
+        prepared = divide(as_of, raw, frame)
+        windows = prepared.windows
+        began = perf_counter()
+        fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)
+        seconds = perf_counter() - began
+        forecaster = Forecaster(as_of.readings, as_of.window, prepared.scaler, as_of.model, fitted.network)
+        known = windows.train + windows.validation if as_of.fit.refit else windows.train
+        return Challenger(known, windows.test, _forecasting(forecaster, frame), seconds)
+
+    return challenge
+
+
+def _forecasting(forecaster: Forecaster, frame: pd.DataFrame) -> Callable[[Windows], Floats]:
+    """Forecasts windows over `frame`, or over its beginning, which were made with any scaler."""
+
+    def forecast(windows: Windows) -> Floats:
+        series = make_series(frame, forecaster.readings, forecaster.scaler)
+        made: Floats = forecaster.predict(replace(windows, series=series))[..., 0]  # [N, L]
+        return made
+
+    return forecast
+
+
+def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, worth: Worth, *, every: str) -> None:
+    """Scores, their course from cut to cut, table, picture and page."""
+    run.log_metrics(worth.metrics())
+    for number, scores in enumerate(worth.metrics_by_cut(), start=1):
+        run.log_metrics(scores, step=number)
+    facts = {
+        "run": run.run_id,
+        "data": f"{prepared.source}, {prepared.origin}",
+        "SHA-256": prepared.sha256,
+        "cuts": f"{len(worth.cuts)}, every {every} from {worth.cuts[0].at}",
+        "forecasts": f"{len(history.made_at):,}, made until {history.made_at[-1]}",
+        "kept from each training": f"the newest {experiment.gate.holdout_days:g} days, for the gate",
+        "networks": f"{experiment.fit.members}, seed {experiment.fit.seed}",
+    }
+    subject = Subject(f"replay of {experiment.title}", facts, prepared.source == "simulated")
+    run.write("replay.csv", replay_csv(worth))
+    run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
+    run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
+    create_markdown_artifact(worth.sentence, key="replay", description=run.run_id)
+    run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

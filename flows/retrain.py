@@ -1,0 +1,251 @@
+"""Retraining: a challenger on the newest readings, and a gate that lets it become the champion or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import NaiveDatetime
+
+from flows.experiment import Experiment
+from flows.hooks import close_after_crash
+from flows.judgement import Case, judge
+from flows.prepare import Prepared, divide, fetch
+from flows.train import located, origin_tags, train_in
+from model.errors import InputError
+from model.readings import NOISE_COLUMNS
+from tasks.download import Raw
+from tasks.drift import Drift, drift_task
+from tasks.gate import Judgement
+from tasks.interface import Interface
+from tasks.names import CHALLENGER, CHAMPION, MODEL
+from tasks.page import BANNER, Subject
+from tasks.registry import LostRaceError, ledger, promote, refuse, settle
+from tasks.retrain_report import drift_csv, retrain_report
+from tasks.track import JOB, Run, close_abandoned, resumable_run, tracked_run, tracking_faults
+from tasks.versions import (
+    DATA_FROM,
+    DATA_TO,
+    DECISION,
+    DRIFT,
+    HOLDOUT_FROM,
+    HOLDOUT_TO,
+    INTERFACE,
+    TRAINING,
+    WHY,
+    Version,
+    Versions,
+)
+
+log = logging.getLogger(__name__)
+
+WhenBusy = Literal["wait", "cancel"]
+_KEY, _REPORT, _PAGE = "retrain.key", "retrain.report", "retrain.html"
+_MOST_RACES, _LONGEST_WHY = 5, 2000
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retraining leaves behind. `champion` is the version that is in use now."""
+
+    model: str
+    version: int
+    promoted: bool
+    why: str
+    champion: int | None
+    drift: str
+    run_id: str
+    report: str
+    data_source: str
+    repeated: bool  # an earlier retraining on the same readings has decided this already
+
+
+@flow(name="retrain", flow_run_name="retrain-{name}", on_crashed=[close_after_crash])
+def retrain(
+    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
+    as_of: NaiveDatetime | None = None,
+    name: str = MODEL,
+    when_busy: WhenBusy = "wait",
+) -> Retrained:
+    """Train a challenger on readings up to a date, and make it the champion if it passes the gate.
+
+    The newest `gate.holdout_days` are kept from training and judge champion and challenger. The same call goes on with
+    a retraining that has died, from its last checkpoint, and repeats none that has ended.
+
+    Args:
+        experiment: how the challenger is trained, and its table `gate`; the dates of its split are set here.
+        as_of: time stamp of the newest reading that is used, the newest of all unless given.
+        name: the registered model.
+        when_busy: what to do while the same model is being retrained elsewhere: wait for it, or leave it at that.
+
+    Raises:
+        InputError: something that was given cannot be used, or the model is busy.
+    """
+    versions = Versions.open(name)
+    with tracking_faults(), versions.alone(TRAINING, wait_s=math.inf if when_busy == "wait" else 0):
+        close_abandoned()
+        settle(versions)
+        raw, frame = fetch(experiment)
+        prepared = divide(experiment := dated(experiment, frame, as_of), raw, frame)
+        experiment = located(experiment, prepared)
+        if prepared.source == "simulated":
+            log.warning("%s", BANNER)
+        key = _key(experiment, prepared, name)
+        if decided := next((version for version in versions.all() if _is_decided(version, key)), None):
+            return _retrained(versions, decided, prepared, repeated=True)
+        tags = {**origin_tags(experiment, prepared), JOB: "retrain", "model": name, _KEY: key}
+        title = f"retrain-{prepared.frame.index[-1]:%Y-%m-%d-%H%M}"
+        resume = resumable_run(_KEY, key)
+        way_on = "the same command goes on from the last epoch"
+        with tracked_run(title, params=experiment.flat(), tags=tags, resume=resume, way_on=way_on) as run:
+            drift = _drift(versions.aliased(CHAMPION), experiment, prepared, raw)
+            run.write("drift.csv", drift_csv(drift))
+            challenger = versions.of_run(run.run_id) or _challenger(versions, run, experiment, prepared)
+            case = Case(versions, challenger, experiment, prepared, raw.frame)
+            judgement, champion = _decide(case)
+            _log(run, case, judgement, drift, champion)
+        return _retrained(versions, versions.find(str(challenger.number)), prepared, repeated=False)
+
+
+def dated(experiment: Experiment, frame: pd.DataFrame, as_of: NaiveDatetime | None) -> Experiment:
+    """The experiment with the held-out span as its test part, and the fractions of its split before that."""
+    gate, split, times = experiment.gate, experiment.split, pd.DatetimeIndex(frame.index)
+    until = pd.Timestamp(as_of) if as_of else times[-1]
+    if not times[0] <= until <= times[-1]:
+        raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
+    test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
+    before = times[times < test_from]
+    choosing = int(len(before) * split.train / (split.train + split.validation))
+    if not choosing:
+        raise InputError(
+            f"of the readings from {times[0]} to {until} the newest {gate.holdout_days:g} days are held out, which "
+            "leaves none to train on: choose a later date or fewer gate.holdout_days"
+        )
+    dates = {"validation_from": before[choosing], "test_from": test_from, "until": until}
+    return experiment.changed({f"split.{option}": str(date) for option, date in dates.items()})
+
+
+def _key(experiment: Experiment, prepared: Prepared, name: str) -> str:
+    """What two retrainings have in common that would make the same challenger."""
+    return hashlib.sha256("\n".join([name, prepared.sha256, experiment.to_toml()]).encode()).hexdigest()
+
+
+def _is_decided(version: Version, key: str) -> bool:
+    return version.tags.get(_KEY) == key and DECISION in version.tags
+
+
+def _challenger(versions: Versions, run: Run, experiment: Experiment, prepared: Prepared) -> Version:
+    """Train, register and name it."""
+    trained = train_in(run, experiment, prepared)
+    times, rows = prepared.frame.index, prepared.rows
+    newest = rows.test.start if experiment.fit.refit else rows.validation.start
+    score = trained.evaluation.score("gru", "test")
+    tags = {
+        **origin_tags(experiment, prepared),
+        _KEY: _key(experiment, prepared, versions.model),
+        DATA_FROM: str(times[0]),
+        DATA_TO: str(times[newest - 1]),
+        HOLDOUT_FROM: str(times[rows.test.start]),
+        HOLDOUT_TO: str(times[-1]),
+        "holdout.rmse": f"{score.rmse:.3f}",
+        "holdout.mae": f"{score.mae:.3f}",
+        INTERFACE: Interface.of(experiment.readings, experiment.window).model_dump_json(),
+    }
+    challenger = versions.register(trained.model_uri, run.run_id, tags)
+    versions.name_alias(CHALLENGER, challenger.number)
+    return challenger
+
+
+def _decide(case: Case) -> tuple[Judgement, Version | None]:
+    """Judge against the champion and do what was decided; anew where the champion has changed meanwhile."""
+    versions, challenger = case.versions, case.challenger
+    for entry in ledger(versions):
+        if entry.version == challenger.number:  # decided by a process that died right after
+            champion = versions.find(str(entry.old)) if entry.old else None
+            return judge(case, champion), champion
+    for _ in range(_MOST_RACES):
+        champion = versions.aliased(CHAMPION)
+        judgement = judge(case, champion)
+        decision = judgement.decision
+        try:
+            if decision.promoted:
+                promote(versions, challenger, expected=champion, why=decision.reason, figures=decision.numbers())
+            else:
+                refuse(versions, challenger, why=decision.reason, figures=decision.numbers())
+        except LostRaceError as error:
+            log.warning("%s: judging against that one", error)
+        else:
+            return judgement, champion
+    raise InputError(f"the champion of {versions.model} has changed {_MOST_RACES} times meanwhile: retrain again")
+
+
+def _drift(champion: Version | None, experiment: Experiment, prepared: Prepared, raw: Raw) -> Drift:
+    """The held-out span against what the champion was trained on; the challenger's own training without one."""
+    times, test = pd.DatetimeIndex(prepared.frame.index), prepared.rows.test
+    reference = range(test.start)
+    if champion and {DATA_FROM, DATA_TO} <= set(champion.tags):
+        first, last = (pd.Timestamp(champion.tags[tag]) for tag in (DATA_FROM, DATA_TO))
+        known = range(int(times.searchsorted(first)), min(test.start, int(times.searchsorted(last, side="right"))))
+        reference = known if len(known) >= len(test) else reference
+    drift: Drift = drift_task(
+        _watched(experiment, prepared, raw),
+        reference,
+        test,
+        read=experiment.readings.columns,
+        target=experiment.readings.targets[0],
+    )
+    return drift
+
+
+def _watched(experiment: Experiment, prepared: Prepared, raw: Raw) -> pd.DataFrame:
+    """What the model reads, and every other number in the file: a sensor that fails may be wanted tomorrow."""
+    numbers = raw.frame.iloc[: len(prepared.frame)].select_dtypes("number").set_axis(prepared.frame.index)
+    others = [name for name in numbers.columns if name not in {*prepared.frame.columns, *NOISE_COLUMNS}]
+    return pd.concat([prepared.frame[list(experiment.readings.columns)], numbers[others].astype("float64")], axis=1)
+
+
+def _log(run: Run, case: Case, judgement: Judgement, drift: Drift, champion: Version | None) -> None:
+    """Figures, checks and report to the run; the outcome to the run and to the version, which is thereby decided."""
+    decision, prepared, times = judgement.decision, case.prepared, case.prepared.frame.index
+    run.log_metrics({name: value for name, value in decision.numbers().items() if math.isfinite(value)})
+    checks = [asdict(check) for check in decision.checks]
+    run.write("gate.json", json.dumps(checks, indent=2) + "\n")
+    facts = {
+        "run": run.run_id,
+        "challenger": f"version {case.challenger.number}",
+        "champion before": f"version {champion.number}" if champion else "none",
+        "data": f"{prepared.source}, {prepared.origin}",
+        "SHA-256": prepared.sha256,
+        "trained from": str(times[0]),
+        "held out from": str(times[prepared.rows.test.start]),
+        "held out to": str(times[-1]),
+    }
+    subject = Subject(f"retraining of {case.versions.model}", facts, prepared.source == "simulated")
+    run.write(_PAGE, retrain_report(subject, judgement, drift, case.experiment.to_toml()))
+    create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
+    outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
+    run.set_tags(outcome)
+    case.versions.tag(case.challenger, {**outcome, DRIFT: drift.sentence, _REPORT: run.address(_PAGE)})
+
+
+def _retrained(versions: Versions, version: Version, prepared: Prepared, *, repeated: bool) -> Retrained:
+    champion = versions.aliased(CHAMPION)
+    return Retrained(
+        model=versions.model,
+        version=version.number,
+        promoted=version.tags[DECISION] == "promoted",
+        why=version.tags[WHY],
+        champion=champion.number if champion else None,
+        drift=version.tags.get(DRIFT, ""),
+        run_id=version.run_id,
+        report=version.tags.get(_REPORT, ""),
+        data_source=prepared.source,
+        repeated=repeated,
+    )
