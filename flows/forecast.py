@@ -13,7 +13,7 @@ from tasks.download import download_task
 from tasks.forecasts import Forecasts, add_forecasts_task
 from tasks.names import CHAMPION, MODEL
 from tasks.track import tracking_faults
-from tasks.versions import Served, Version, Versions
+from tasks.versions import DATA_TO, Served, Version, Versions
 
 OUTPUT = "forecasts.csv"
 
@@ -45,7 +45,10 @@ def forecast(
         served = load(versions, version)
     frame = download_task(input).frame
     made = served.predict(frame, params={"every": every})
-    added: Forecasts = add_forecasts_task(Path(output), made, _actuals(frame, made), version=str(version.number))
+    trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
+    added: Forecasts = add_forecasts_task(
+        Path(output), made, _actuals(frame, made), version=str(version.number), trained_to=trained_to
+    )
     create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
     return added
 
@@ -68,5 +71,5 @@ def load(versions: Versions, version: Version) -> Served:
 def _actuals(frame: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
     """The targets of the readings by time; the model has found nothing wrong with them."""
     timestamp = str(made.columns[1])
-    times = frame[timestamp] if timestamp in frame else frame.index
+    times = frame.get(timestamp, frame.index)
     return frame[list(made.columns[2:])].set_axis(pd.DatetimeIndex(pd.to_datetime(times)))

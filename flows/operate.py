@@ -194,7 +194,7 @@ def doctor(
     name: Name = MODEL,
     fix: Annotated[bool, typer.Option("--fix", help="Close what dead processes have left open.")] = False,
 ) -> None:
-    """Check versions, stores, leftovers, the champion and the schedule, and say how to mend each; exit code 1 if ill."""
+    """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 if ill."""
     begin()
     with tensorflow_in_background(screen):
         from flows.doctor import examine

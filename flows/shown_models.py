@@ -56,7 +56,9 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     console.print(table)
     if forecasts.scores:
         head = ("version", "target", "forecasts", "RMSE Wh", "MAE Wh", "persistence RMSE", "skill")
-        past = Table(*head, title="Past forecasts whose actuals are known", title_justify="left")
+        past = Table(
+            *head, title="Past forecasts of times after its training, whose actuals are known", title_justify="left"
+        )
         for score in forecasts.scores:
             numbers = (f"{score.rmse:.1f}", f"{score.mae:.1f}", f"{score.persistence_rmse:.1f}", _digits(score.skill))
             past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)

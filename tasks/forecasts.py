@@ -6,9 +6,10 @@ and, in columns with these endings, what persistence said at that moment and wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -46,11 +47,18 @@ class Forecasts:
     scores: tuple[PastScore, ...]
 
 
-def add_forecasts(path: Path, made: pd.DataFrame, readings: pd.DataFrame, *, version: str) -> Forecasts:
+def add_forecasts(
+    path: Path,
+    made: pd.DataFrame,
+    readings: pd.DataFrame,
+    *,
+    version: str,
+    trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({}),
+) -> Forecasts:
     """Add the forecasts `made` by `version` to the file `path`, and the actuals out of `readings` to all in it.
 
     A forecast that the same version made of the same moment before is replaced. The file is written whole or not at
-    all, by one process at a time. `readings` is a clean frame.
+    all, by one process at a time. `readings` has the time stamps as its index; `trained_to` is what `score_past` takes.
 
     Raises:
         InputError: the file is there and holds no forecasts of this kind, or cannot be written.
@@ -69,18 +77,24 @@ def add_forecasts(path: Path, made: pd.DataFrame, readings: pd.DataFrame, *, ver
         values = [f"{target}{suffix}" for target in targets for suffix in ("", PERSISTENCE, ACTUAL)]
         frame = frame[[MADE_AT, timestamp, *values, VERSION]]
         write_frame(frame, path, replace=True)
-    return Forecasts(frame, made, score_past(frame, targets))
+    return Forecasts(frame, made, score_past(frame, targets, trained_to))
 
 
 add_forecasts_task = task(name="add_forecasts", cache_policy=NO_CACHE)(add_forecasts)
 
 
-def score_past(frame: pd.DataFrame, targets: Sequence[str]) -> tuple[PastScore, ...]:
-    """The scores of each version on the rows whose actuals are known, beside persistence on the same rows."""
-    scores = []
+def score_past(
+    frame: pd.DataFrame, targets: Sequence[str], trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({})
+) -> tuple[PastScore, ...]:
+    """The scores of each version on the rows whose actuals are known, beside persistence on the same rows.
+
+    Of a version in `trained_to`, only what it forecast for times after that one counts: the rest it was trained on.
+    """
+    scores, timestamp = [], frame.columns[1]
     for version, rows in frame.groupby(VERSION, sort=True):
+        new = rows[rows[timestamp] > trained_to[str(version)]] if str(version) in trained_to else rows
         for target in targets:
-            known = rows[[target, target + ACTUAL, target + PERSISTENCE]].dropna().to_numpy(np.float64)
+            known = new[[target, target + ACTUAL, target + PERSISTENCE]].dropna().to_numpy(np.float64)
             if len(known):
                 forecast, actual, persistence = known.T
                 error, reference = rmse(actual, forecast), rmse(actual, persistence)

@@ -150,8 +150,7 @@ class Versions:
         """The readings that were logged with the version as an example of its input."""
         with tempfile.TemporaryDirectory() as temporary:
             folder = self.download(version, Path(temporary))
-            example: pd.DataFrame = Model.load(folder).load_input_example(str(folder))
-        return example
+            return pd.DataFrame(Model.load(folder).load_input_example(str(folder)))
 
     def download(self, version: Version, folder: Path) -> Path:
         """The version's files below `folder`."""
