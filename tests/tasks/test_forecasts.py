@@ -14,7 +14,7 @@ import pytest
 
 from model.errors import InputError
 from tasks.files import parse, read_file
-from tasks.forecasts import Forecasts, PastScore, add_forecasts, score_past
+from tasks.forecasts import PastScore, add_forecasts, score_past
 
 MEASURED = (50.0, 60.0, 80.0, 40.0, 70.0, 30.0)
 """Wh in the ten minutes from noon on, and so on."""
@@ -90,7 +90,7 @@ def test_the_same_forecast_twice_is_one(path: Path) -> None:
     before = path.read_bytes()
     again = add_forecasts(path, forecast(0, 55, 61), readings(1), version="3")
     assert rows(again.frame) == rows(first.frame)
-    assert again.made == 2
+    assert len(again.made) == 2
     assert path.read_bytes() == before
 
 
@@ -172,8 +172,14 @@ def test_nothing_given_is_changed(path: Path) -> None:
     pd.testing.assert_frame_equal(known, copies[1])
 
 
-def test_without_a_known_actual_there_is_no_score() -> None:
-    assert score_past(Forecasts(forecast(0), 0, ()).frame.assign(version=[]), ["Appliances"]) == ()
+def test_what_a_version_was_trained_on_does_not_count_for_it(path: Path) -> None:
+    """All forecasts of version 2 lie within what it was trained on; of version 1 the one of 12:20 does not."""
+    add_forecasts(path, forecast(0, 55, 76), readings(1), version="1")
+    trained_to = {"1": clock(10), "2": clock(20), "3": clock(0)}
+    added = add_forecasts(path, forecast(0, 60, 80), readings(3), version="2", trained_to=trained_to)
+    assert added.scores == (PastScore("1", "Appliances", 1, 4.0, 4.0, 30.0, pytest.approx(1 - 4 / 30)),)
+    assert len(added.frame) == 4
+    assert [score.forecasts for score in score_past(added.frame, ["Appliances"])] == [2, 2]
 
 
 # files that are in the way
@@ -254,7 +260,11 @@ def test_two_processes_at_once_lose_nothing(path: Path) -> None:
     for process in processes:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-    outputs = [process.communicate("go\n") for process in processes]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     frame = stored(path)
     assert len(frame) == 60

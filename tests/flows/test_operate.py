@@ -1,0 +1,146 @@
+"""The whole story on the real data: a Prefect server, an MLflow server, a worker, and what a team does with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+QUICK = {"window": {"lookback": 12}, "model": {"layers": [{"units": 24}]}}
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder with the project's prefect.yaml, in an environment with both servers."""
+
+    folder: Path
+    environment: dict[str, str]
+    tracking: str
+
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / program), *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=600
+        )
+
+    def wattcast(self, *arguments: str) -> str:
+        done = self.run("wattcast", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def deployed(self, name: str, **parameters: object) -> None:
+        """Run a deployment and wait for its end."""
+        given = [part for key, value in parameters.items() for part in ("--param", f"{key}={json.dumps(value)}")]
+        done = self.run("prefect", "deployment", "run", name, *given, "--watch")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def models(self) -> dict[str, list[dict[str, object]]]:
+        return json.loads(self.wattcast("models", "--json"))
+
+
+@pytest.fixture
+def site(
+    real_file: Path, tmp_path: Path, served: Callable[..., AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    shutil.copy(ROOT / "prefect.yaml", folder)
+    with (
+        served(["prefect", "server", "start"], folder=folder, path="/api/health") as prefect,
+        served(["mlflow", "server", "--workers", "1"], folder=folder, path="/health") as tracking,
+    ):
+        environment = {**os.environ, "PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": tracking}
+        environment |= {"WATTCAST_DATA": str(real_file), "COLUMNS": "200"}
+        site = Site(folder, environment, tracking)
+        assert site.run("prefect", "work-pool", "create", "wattcast", "--type", "process").returncode == 0
+        deployed = site.run("prefect", "--no-prompt", "deploy", "--all")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        command = [str(BIN / "prefect"), "worker", "start", "--pool", "wattcast"]
+        log = (tmp_path / "worker.log").open("wb")
+        with log, subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log) as worker:
+            try:
+                yield site
+            finally:
+                worker.terminate()
+                worker.wait(60)
+
+
+def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(site: Site, real_file: Path) -> None:
+    def retrain(as_of: str, epochs: int) -> None:
+        fit = {"epochs": epochs, "members": 1}
+        site.deployed("retrain/weekly", experiment={"data": "uci", "fit": fit, **QUICK}, as_of=as_of)
+
+    retrain("2016-03-20", 1)
+    retrain("2016-04-17", 6)
+    retrain("2016-04-20", 1)
+    ledger = site.models()["ledger"]
+    assert [(entry["action"], entry["version"], entry["new"]) for entry in ledger] == [
+        ("promoted", 1, 1),
+        ("promoted", 2, 2),
+        ("refused", 3, 2),
+    ]
+    assert ledger[1]["figures"]["gate_champion_high"] < 0
+
+    site.wattcast("rollback", "--why", "to show it")
+    assert site.models()["ledger"][-1]["new"] == 1
+    site.wattcast("rollback")
+    assert site.models()["ledger"][-1]["new"] == 2
+
+    output = site.folder / "forecasts.csv"
+    site.deployed("forecast/newest", input="uci", output=str(output), every=True)
+    forecasts = pd.read_csv(output, parse_dates=["made_at", "date"])
+    assert set(forecasts["version"]) == {2}
+    assert forecasts["date"].iloc[-1] == pd.Timestamp("2016-05-27 18:10")
+
+    readings = pd.read_csv(real_file, skipinitialspace=True).tail(12)[["date", "Appliances"]]
+    (answer,) = _served_forecast(site, readings)
+    assert answer["Appliances"] == pytest.approx(forecasts["Appliances"].iloc[-1], abs=1e-3)
+
+    client = MlflowClient(site.tracking)
+    (known,) = client.search_experiments(filter_string="name = 'appliances-energy'")
+    assert {run.info.status for run in client.search_runs([known.experiment_id])} == {"FINISHED"}
+    doctor = site.run("wattcast", "doctor")
+    assert "schedule: weekly is active, a worker is online" in doctor.stdout
+    assert doctor.returncode == 0, doctor.stdout
+
+
+def _served_forecast(site: Site, readings: pd.DataFrame) -> list[dict[str, object]]:
+    """What `wattcast serve` answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(BIN / "wattcast"), "serve", "--port", str(port)]
+    body = json.dumps({"dataframe_split": readings.to_dict(orient="split", index=False)}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+    with subprocess.Popen(command, cwd=site.folder, env=site.environment, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(240):
+                assert server.poll() is None, "the server has ended"
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        return json.load(answer)["predictions"]
+                except OSError:
+                    time.sleep(0.5)
+        finally:
+            server.terminate()
+            server.wait(60)
+    raise AssertionError("no answer")

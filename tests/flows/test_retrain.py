@@ -1,0 +1,289 @@
+"""Retraining from end to end: real Prefect, real MLflow, tiny networks, and processes that are shot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlparse
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL
+
+from flows.doctor import examine
+from flows.experiment import Experiment, read_experiment
+from flows.explain import explain
+from flows.forecast import forecast
+from flows.retrain import Retrained, retrain
+from flows.rollback import roll_back_to
+from model.errors import InputError
+from tasks.interface import Interface
+from tasks.lock import BusyError
+from tasks.names import CHALLENGER, CHAMPION, PREVIOUS
+from tasks.registry import ledger
+from tasks.versions import INTERFACE, TRAINING, Versions
+
+pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
+
+FIRST, SECOND = "2016-01-28", "2016-02-01"
+SETTINGS = (
+    "model.layers=[{units=4}]",
+    "window.lookback=6",
+    "fit.batch_size=512",
+    "fit.members=1",
+    "fit.epochs=25",
+    "fit.initial_learning_rate=0.02",
+    "gate.holdout_days=4",
+)
+
+
+@pytest.fixture(scope="module")
+def file(house: pd.DataFrame, workspace: Path) -> Path:
+    path = workspace / "house.csv"
+    house.to_csv(path, index=False)
+    return path
+
+
+def experiment(file: Path, *more: str) -> Experiment:
+    return read_experiment(settings=[*SETTINGS, f"data={file}", *more])
+
+
+@pytest.fixture(scope="module")
+def first(file: Path) -> Retrained:
+    return retrain(experiment(file), as_of=FIRST)
+
+
+@pytest.fixture(scope="module")
+def second(file: Path, first: Retrained) -> Retrained:
+    """Barely trained, so that it is no better than the first."""
+    return retrain(experiment(file, "fit.epochs=1"), as_of=SECOND)
+
+
+def artifacts(run_id: str) -> Path:
+    return Path(urlparse(MlflowClient().get_run(run_id).info.artifact_uri).path)
+
+
+def test_a_first_model_needs_the_baselines_only(first: Retrained) -> None:
+    assert (first.version, first.promoted, first.champion, first.repeated) == (1, True, 1, False)
+    assert first.why == "there is no champion yet: the baselines decide"
+    checks = json.loads((artifacts(first.run_id) / "gate.json").read_text())
+    assert [(check["name"], check["passed"]) for check in checks] == [
+        ("data", True),
+        ("baselines", True),
+        ("elsewhere", True),
+        ("champion", True),
+    ]
+    assert checks[1]["numbers"]["challenger"] < checks[1]["numbers"]["persistence"]
+    assert "Promoted" in (artifacts(first.run_id) / "retrain.html").read_text(encoding="utf-8")
+    drift = pd.read_csv(artifacts(first.run_id) / "drift.csv")
+    assert {"Appliances", "RH_6"} <= set(drift["column"])
+    assert not {"rv1", "rv2"} & set(drift["column"])
+
+
+def test_the_held_out_days_are_kept_from_training(first: Retrained) -> None:
+    tags = Versions.open().find("1").tags
+    assert tags["data.to"] == "2016-01-24 00:00:00"
+    assert (tags["holdout.from"], tags["holdout.to"]) == ("2016-01-24 00:10:00", "2016-01-28 00:00:00")
+    assert MlflowClient().get_run(first.run_id).info.status == "FINISHED"
+
+
+def test_a_worse_challenger_is_refused_by_figures_of_now(first: Retrained, second: Retrained) -> None:
+    assert (second.version, second.promoted, second.champion) == (2, False, 1)
+    metrics = MlflowClient().get_run(second.run_id).data.metrics
+    assert metrics["gate_champion_difference"] > 0
+    versions = Versions.open()
+    assert versions.find("2").aliases == (CHALLENGER,)
+    assert versions.find("1").aliases == (CHAMPION,)
+    assert [(entry.action, entry.version, entry.new) for entry in ledger(versions)] == [
+        ("promoted", 1, 1),
+        ("refused", 2, 1),
+    ]
+    assert json.loads((artifacts(second.run_id) / "ledger.json").read_text())[-1]["action"] == "refused"
+
+
+def test_the_champion_is_scored_on_the_same_windows_as_it_serves(second: Retrained, file: Path) -> None:
+    served = mlflow.pyfunc.load_model(f"models:/{second.model}@{CHAMPION}")
+    readings = pd.read_csv(file, parse_dates=["date"])
+    made = served.predict(readings, params={"every": True}).merge(readings[["date", "Appliances"]], on="date")
+    held_out = made[(made["date"] > "2016-01-28 00:00:00") & (made["date"] <= "2016-02-01")]
+    rmse = ((held_out["Appliances_x"] - held_out["Appliances_y"]) ** 2).mean() ** 0.5
+    assert len(held_out) == 4 * 144
+    assert MlflowClient().get_run(second.run_id).data.metrics["gate_champion_champion"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_the_same_retraining_is_not_done_twice(file: Path, second: Retrained) -> None:
+    again = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND)
+    assert again.repeated
+    assert (again.version, again.promoted, again.run_id) == (second.version, False, second.run_id)
+    assert len(Versions.open().all()) == 2
+
+
+def test_a_model_that_is_being_retrained_is_left_alone_or_waited_for(file: Path, second: Retrained) -> None:
+    with Versions.open().alone(TRAINING, wait_s=0), pytest.raises(BusyError, match="is locked by process"):
+        retrain(experiment(file), as_of=FIRST, when_busy="cancel")
+    assert len(Versions.open().all()) == 2
+
+
+def test_another_signature_is_a_named_case(file: Path, second: Retrained) -> None:
+    refused = retrain(experiment(file, "readings.features=['lights']", "fit.epochs=1"), as_of=SECOND)
+    assert not refused.promoted
+    assert (
+        "the champion has another signature (inputs ('Appliances', 'lights') instead of ('Appliances',))" in refused.why
+    )
+    assert "gate.allow_new_signature=true lets it pass" in refused.why
+
+
+def test_a_champion_that_cannot_be_loaded_is_a_named_case(file: Path, first: Retrained) -> None:
+    versions = Versions.open("broken")
+    empty = file.parent / "nothing"
+    empty.mkdir()
+    interface = Interface.of(experiment(file).readings, experiment(file).window).model_dump_json()
+    versions.client.create_registered_model("broken")
+    versions.client.create_model_version("broken", str(empty), tags={INTERFACE: interface})
+    versions.name_alias(CHAMPION, 1)
+    retrained = retrain(experiment(file), as_of=FIRST, name="broken")
+    assert (retrained.promoted, retrained.champion) == (True, 2)
+    assert "the champion, version 1, cannot be loaded" in retrained.why
+    assert "the baselines decide" in retrained.why
+
+
+def test_a_simulated_house_trains_no_champion() -> None:
+    given = [*SETTINGS, "data=simulated", "fit.epochs=1", "gate.holdout_days=14"]
+    retrained = retrain(read_experiment(settings=given), name="simulated")
+    assert (retrained.promoted, retrained.champion) == (False, None)
+    assert "trained on the simulated house" in retrained.why
+
+
+@pytest.mark.parametrize(
+    ("as_of", "message"),
+    [("2061-01-01", "as-of must lie within the readings"), ("2016-01-13", "leaves none to train on")],
+)
+def test_a_date_without_readings_is_refused(as_of: str, message: str, file: Path, first: Retrained) -> None:
+    before = len(Versions.open().all())
+    with pytest.raises(InputError, match=message):
+        retrain(experiment(file), as_of=as_of)
+    assert len(Versions.open().all()) == before
+
+
+def test_rollback_tests_its_target_and_a_second_one_undoes_it(second: Retrained) -> None:
+    versions = Versions.open()
+    with pytest.raises(InputError, match="has had no champion before"):
+        roll_back_to()
+    assert (roll_back_to(to="2").old, versions.aliased(CHAMPION).number) == (1, 2)
+    assert versions.aliased(PREVIOUS).number == 1
+    assert (roll_back_to().new, versions.aliased(CHAMPION).number) == (1, 1)
+    with pytest.raises(InputError, match="version 1 of appliances-energy-gru is the champion already"):
+        roll_back_to(to="1")
+    bad = Versions.open("broken")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        roll_back_to("broken", to="1")
+    assert bad.aliased(CHAMPION).number == 2
+
+
+def test_a_forecast_learns_how_good_it_was(file: Path, second: Retrained, tmp_path: Path) -> None:
+    readings = pd.read_csv(file, parse_dates=["date"])
+    early, output = tmp_path / "early.csv", tmp_path / "forecasts.parquet"
+    readings.iloc[:-1].to_csv(early, index=False)
+    made = forecast(str(early), str(output))
+    assert (len(made.frame), made.scores) == (1, ())
+    later = forecast(str(file), str(output))
+    (score,) = later.scores
+    assert (len(later.frame), score.forecasts, score.version) == (2, 1, "1")
+    assert score.rmse == pytest.approx(abs(made.frame["Appliances"].iloc[0] - readings["Appliances"].iloc[-1]))
+    with pytest.raises(InputError, match="has no version 'nobody'"):
+        forecast(str(file), str(output), model="nobody")
+
+
+def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: Retrained) -> None:
+    story = explain("1")
+    assert explain(first.run_id) == story
+    assert len(story["data"]["sha256"]) == 64
+    assert story["scaler"]["columns"] == "['Appliances']"
+    assert story["configuration"]["window.lookback"] == "6"
+    assert story["scores"]["test_rmse"]
+    assert story["decision"]["outcome"].startswith("promoted: ")
+    with pytest.raises(InputError, match="there is no run"):
+        explain("0" * 31 + "a")
+
+
+def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert [finding.name for finding in examine() if not finding.well] == []
+    run = MlflowClient().create_run(MlflowClient().get_run(second.run_id).info.experiment_id)
+    dead = {"host": os.uname().nodename, "pid": 2**22 - 1, "began": 1.0, "worker": ""}
+    MlflowClient().set_tag(run.info.run_id, "owner", json.dumps(dead))
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    ill = {finding.name: finding for finding in examine("broken-by-name") if not finding.well}
+    assert set(ill) == {"environment", "open runs"}
+    assert run.info.run_id in ill["open runs"].found
+    assert {finding.name for finding in examine(fix=True) if not finding.well} == {"environment"}
+    assert MlflowClient().get_run(run.info.run_id).info.status == "KILLED"
+
+
+SHOT = """
+import os, signal, sys
+from flows.experiment import read_experiment
+from flows.retrain import retrain
+
+def shoot(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+phase = sys.argv[1]
+if phase == "download":
+    import flows.prepare
+    flows.prepare.validate_task = shoot
+elif phase == "training":
+    from tasks.track import Log
+    logged = Log.log_epoch
+    Log.log_epoch = lambda run, epoch: shoot() if epoch.number == 4 else logged(run, epoch)
+elif phase == "registration":
+    from tasks.versions import Versions
+    Versions.name_alias = shoot
+elif phase == "swap":
+    from tasks.versions import Versions
+    named = Versions.name_alias
+    Versions.name_alias = lambda self, alias, number: shoot() if alias == "champion" else named(self, alias, number)
+settings = [f"data={sys.argv[2]}", *sys.argv[3:]]
+retrained = retrain(read_experiment(settings=settings), as_of="2016-01-28", name="shot")
+print(retrained.version, retrained.champion, retrained.repeated)
+"""
+
+
+def start(file: Path, phase: str) -> subprocess.Popen[str]:
+    """A retraining in a process of its own, which shoots itself in `phase`."""
+    command = [sys.executable, "-c", SHOT, phase, str(file), *SETTINGS]
+    environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=file.parent, env=environment, text=True, **pipes)
+
+
+def open_runs() -> list[str]:
+    (known,) = MlflowClient().search_experiments(filter_string="name = 'appliances-energy'")
+    return [
+        run.info.run_id for run in MlflowClient().search_runs([known.experiment_id], "attributes.status = 'RUNNING'")
+    ]
+
+
+def test_a_retraining_that_is_shot_in_any_phase_breaks_nothing_and_is_gone_on_with(file: Path) -> None:
+    """The last of eight that are started at once, so that what is left behind meets a crowd."""
+    versions = Versions.open("shot")
+    for phase, known in (("download", 0), ("training", 0), ("registration", 1), ("swap", 1)):
+        shot = start(file, phase)
+        said = shot.communicate(timeout=300)
+        assert shot.returncode == -signal.SIGKILL, (phase, said)
+        assert len(versions.all()) == known, phase
+        assert versions.aliased(CHAMPION) is None, phase  # none yet, rather than a broken one
+    crowd = [start(file, "none") for _ in range(8)]
+    said = [process.communicate(timeout=500) for process in crowd]
+    assert [process.returncode for process in crowd] == [0] * 8, said
+    assert {out.splitlines()[-1].split()[:2] == ["1", "1"] for out, _ in said} == {True}
+    assert [(entry.action, entry.old, entry.new) for entry in ledger(versions)] == [("promoted", None, 1)]
+    assert open_runs() == []
+    epochs = MlflowClient().get_metric_history(versions.find("1").run_id, "train_loss")
+    assert [point.step for point in epochs][:5] == [1, 2, 3, 4, 5]  # the fourth was told once: it was shot before
