@@ -124,7 +124,7 @@ def serve(
     name: Name = MODEL,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5001,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 2,
 ) -> None:
     """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts in Wh back."""
     begin()

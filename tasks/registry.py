@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -144,9 +145,9 @@ def _decide(
         version=version.number,
         **asdict(swap),
         why=why[:_LONGEST],
-        figures={name: round(value, 4) for name, value in figures.items()},
+        figures={name: round(value, 4) for name, value in figures.items() if math.isfinite(value)},
     )
-    versions.note(f"{_TAG}{entry.number:06}", json.dumps(asdict(entry)))
+    versions.note(f"{_TAG}{entry.number:06}", json.dumps(asdict(entry), ensure_ascii=False))
     _apply(versions, entry)
     if version.run_id:
         record = [asdict(each) for each in ledger(versions)]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from flows import cli, startup
@@ -46,12 +47,31 @@ FAILING = [(command, output) for command, output in commands("wattcast") if outp
 
 def test_every_command_of_the_readme_is_checked_by_one_of_these_tests() -> None:
     programs = {shlex.split(part)[0] for block in blocks("console") for part in re.findall(r"^\$ (.*)$", block, re.M)}
-    cluster = {"initdb", "postgres", "prefect", "export", "dask"}  # flows/test_sweep_cluster.py starts them
-    tools = {"pip", "optuna-dashboard"}  # not of this project
+    cluster = {"initdb", "postgres", "prefect", "export", "dask"}  # flows/test_sweep_cluster.py, flows/test_operate.py
+    tools = {"pip", "optuna-dashboard", "curl"}  # not of this project
     assert programs == {"make", "wattcast", "mlflow", "tensorboard"} | cluster | tools
     assert TRAININGS
     assert SWEEPS
     assert FAILING
+
+
+@pytest.mark.parametrize("command", [command for command, _ in commands("wattcast")])
+def test_commands_have_the_options_that_the_readme_gives_them(command: str) -> None:
+    """That the commands of "Operate" do what it says is tested in flows/."""
+    program, *options = shlex.split(command)[1:]
+    shown = CliRunner().invoke(cli.app, [program, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert shown.exit_code == 0
+    assert not [option for option in options if option.startswith("--") and option not in shown.output]
+
+
+def test_deployments_of_the_readme_stand_in_prefect_yaml() -> None:
+    deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    names = {f"{each['entrypoint'].rpartition('.')[2]}/{each['name']}" for each in deployed}
+    run = {
+        shlex.split(command)[3] for command, _ in commands("prefect") if command.startswith("prefect deployment run")
+    }
+    assert run
+    assert run <= names
 
 
 @pytest.mark.parametrize("command", [command for command, _ in commands("make")])
