@@ -42,7 +42,8 @@ lock:  ## Resolve the exact versions anew (needs uv)
 clean:  ## Remove the environment and what tools leave behind; runs and data stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-# A half-built environment has no .ready file, so the next make starts it afresh.
+# The lock is complete, so that pip has nothing to resolve: it would look for newer versions of what is asked for with an
+# extra, and refuse them. A half-built environment has no .ready file, so the next make starts it afresh.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "wattcast needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
@@ -53,7 +54,7 @@ $(READY): requirements.lock pyproject.toml
 	    uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	    set -ex; $(PYTHON) -m venv $(VENV); \
-	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock; \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock; \
 	    $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
 	@touch $(READY)
