@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
 
 from flows.experiment import Experiment
 from flows.hooks import close_after_crash
@@ -29,7 +30,7 @@ from tasks.page import BANNER, Subject
 from tasks.progress import live_epochs
 from tasks.report import report_task
 from tasks.tensorboard import event_writer, write_graph
-from tasks.track import CONFIG_FILE, Run, tracked_run, unfinished_run
+from tasks.track import CONFIG_FILE, Run, close_abandoned, resumable_run, tracked_run, unfinished_run
 from tasks.train import train_task
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FLOW_RUN = "prefect.flow_run"
 _EXAMPLE_ROWS = 6  # beyond one lookback, in the model's input example
 
 
@@ -60,7 +62,7 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
         resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
             experiment.
     """
-    sha256 = None
+    sha256, resume = None, resume or _retried()
     if resume:
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
@@ -70,9 +72,17 @@ def train(experiment: Experiment = Experiment.model_validate({}), resume: str | 
     if prepared.source == "simulated":
         log.warning("%s", BANNER)
     experiment = located(experiment, prepared)
-    tags = origin_tags(experiment, prepared)
+    tags = {**origin_tags(experiment, prepared), _FLOW_RUN: str(flow_run.id)}
     with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
         return train_in(run, experiment, prepared)
+
+
+def _retried() -> str | None:
+    """The MLflow run of an earlier attempt of this flow run, which Prefect has begun again."""
+    if flow_run.run_count < 2:
+        return None
+    close_abandoned()
+    return resumable_run(_FLOW_RUN, str(flow_run.id))
 
 
 def located(experiment: Experiment, prepared: Prepared) -> Experiment:

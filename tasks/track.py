@@ -293,7 +293,10 @@ def close_abandoned() -> list[str]:
 
 
 def _is_abandoned(tags: Mapping[str, str]) -> bool:
-    owners = [Owner(**json.loads(value)) for name, value in tags.items() if name.partition(".")[0] == _OWNER]
+    try:
+        owners = [Owner(**json.loads(value)) for name, value in tags.items() if name.partition(".")[0] == _OWNER]
+    except (ValueError, TypeError):  # somebody else's tag
+        return False
     return bool(owners) and all(owner.is_dead for owner in owners)
 
 

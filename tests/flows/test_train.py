@@ -20,6 +20,7 @@ from flows.experiment import Experiment, read_experiment
 from flows.train import Trained, train
 from model.errors import InputError
 from model.fit import DivergedError, Epoch
+from tasks import track
 from tasks.leakage import LeakageError
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
@@ -299,6 +300,26 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
     assert resumed.run_id == killed.info.run_id
     assert MlflowClient().get_run(resumed.run_id).info.status == "FINISHED"
     assert resumed.evaluation.metrics() == trained.evaluation.metrics()
+
+
+def test_another_attempt_of_a_flow_run_goes_on_from_the_checkpoint(
+    experiment: Experiment, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, logged = [], track.Run.log_epoch
+
+    def fail_once(run: track.Run, epoch: Epoch) -> None:
+        told.append((epoch.phase, epoch.number))
+        if told.count(("select", 2)) == 1 and told[-1] == ("select", 2):
+            raise OSError("the disk is away for a moment")
+        logged(run, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.track.Run.log_epoch", fail_once)
+        again = train.with_options(retries=1)(experiment)
+    assert told.count(("select", 1)) == 1
+    assert newest_run().info.run_id == again.run_id
+    assert "failure" not in newest_run().data.tags
+    assert again.evaluation.metrics() == trained.evaluation.metrics()
 
 
 def test_what_cannot_be_resumed_is_refused(trained: Trained) -> None:
