@@ -77,7 +77,7 @@ print([name for name in {HEAVY!r} if name in sys.modules])
             "error: --resume takes everything from the run that it goes on with",
         ),
         (["train", "--sede", "1"], "No such option: --sede"),
-        (["tran"], "No such command 'tran'. Did you mean 'train'?"),
+        (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
