@@ -40,7 +40,6 @@ class Experiment(Config):
         "auto",
         description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
     )
-    found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")
     readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
     split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
     scale: ScaleConfig = Field(default=ScaleConfig(), description="scaling of features and targets")
@@ -49,6 +48,7 @@ class Experiment(Config):
     fit: FitConfig = Field(default=FitConfig(), description="training")
     gate: GateConfig = Field(default=GateConfig(), description="what a retrained model must do to become the champion")
     sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
+    found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")
 
     @model_validator(mode="before")
     @classmethod
