@@ -54,10 +54,13 @@ def prefect_server() -> Iterator[None]:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working folder of tests that track: MLflow's default store is made in it once."""
     folder = tmp_path_factory.mktemp("workspace")
+    from tasks import track
+
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        track._experiment_id(track.store_client())  # here and now: its artifacts lie where it was made
         yield folder
 
 

@@ -31,6 +31,7 @@ from tasks.versions import INTERFACE, TRAINING, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
 
+NAME = "retrained"  # other tests have models of their own in the same store
 FIRST, SECOND = "2016-01-28", "2016-02-01"
 SETTINGS = (
     "model.layers=[{units=4}]",
@@ -56,13 +57,13 @@ def experiment(file: Path, *more: str) -> Experiment:
 
 @pytest.fixture(scope="module")
 def first(file: Path) -> Retrained:
-    return retrain(experiment(file), as_of=FIRST)
+    return retrain(experiment(file), as_of=FIRST, name=NAME)
 
 
 @pytest.fixture(scope="module")
 def second(file: Path, first: Retrained) -> Retrained:
     """Barely trained, so that it is no better than the first."""
-    return retrain(experiment(file, "fit.epochs=1"), as_of=SECOND)
+    return retrain(experiment(file, "fit.epochs=1"), as_of=SECOND, name=NAME)
 
 
 def artifacts(run_id: str) -> Path:
@@ -87,7 +88,7 @@ def test_a_first_model_needs_the_baselines_only(first: Retrained) -> None:
 
 
 def test_the_held_out_days_are_kept_from_training(first: Retrained) -> None:
-    tags = Versions.open().find("1").tags
+    tags = Versions.open(NAME).find("1").tags
     assert tags["data.to"] == "2016-01-24 00:00:00"
     assert (tags["holdout.from"], tags["holdout.to"]) == ("2016-01-24 00:10:00", "2016-01-28 00:00:00")
     assert MlflowClient().get_run(first.run_id).info.status == "FINISHED"
@@ -97,7 +98,7 @@ def test_a_worse_challenger_is_refused_by_figures_of_now(first: Retrained, secon
     assert (second.version, second.promoted, second.champion) == (2, False, 1)
     metrics = MlflowClient().get_run(second.run_id).data.metrics
     assert metrics["gate_champion_difference"] > 0
-    versions = Versions.open()
+    versions = Versions.open(NAME)
     assert versions.find("2").aliases == (CHALLENGER,)
     assert versions.find("1").aliases == (CHAMPION,)
     assert [(entry.action, entry.version, entry.new) for entry in ledger(versions)] == [
@@ -118,20 +119,20 @@ def test_the_champion_is_scored_on_the_same_windows_as_it_serves(second: Retrain
 
 
 def test_the_same_retraining_is_not_done_twice(file: Path, second: Retrained) -> None:
-    again = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND)
+    again = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND, name=NAME)
     assert again.repeated
     assert (again.version, again.promoted, again.run_id) == (second.version, False, second.run_id)
-    assert len(Versions.open().all()) == 2
+    assert len(Versions.open(NAME).all()) == 2
 
 
 def test_a_model_that_is_being_retrained_is_left_alone_or_waited_for(file: Path, second: Retrained) -> None:
-    with Versions.open().alone(TRAINING, wait_s=0), pytest.raises(BusyError, match="is locked by process"):
-        retrain(experiment(file), as_of=FIRST, when_busy="cancel")
-    assert len(Versions.open().all()) == 2
+    with Versions.open(NAME).alone(TRAINING, wait_s=0), pytest.raises(BusyError, match="is locked by process"):
+        retrain(experiment(file), as_of=FIRST, name=NAME, when_busy="cancel")
+    assert len(Versions.open(NAME).all()) == 2
 
 
 def test_another_signature_is_a_named_case(file: Path, second: Retrained) -> None:
-    refused = retrain(experiment(file, "readings.features=['lights']", "fit.epochs=1"), as_of=SECOND)
+    refused = retrain(experiment(file, "readings.features=['lights']", "fit.epochs=1"), as_of=SECOND, name=NAME)
     assert not refused.promoted
     assert (
         "the champion has another signature (inputs ('Appliances', 'lights') instead of ('Appliances',))" in refused.why
@@ -165,21 +166,21 @@ def test_a_simulated_house_trains_no_champion() -> None:
     [("2061-01-01", "as-of must lie within the readings"), ("2016-01-13", "leaves none to train on")],
 )
 def test_a_date_without_readings_is_refused(as_of: str, message: str, file: Path, first: Retrained) -> None:
-    before = len(Versions.open().all())
+    before = len(Versions.open(NAME).all())
     with pytest.raises(InputError, match=message):
-        retrain(experiment(file), as_of=as_of)
-    assert len(Versions.open().all()) == before
+        retrain(experiment(file), as_of=as_of, name=NAME)
+    assert len(Versions.open(NAME).all()) == before
 
 
 def test_rollback_tests_its_target_and_a_second_one_undoes_it(second: Retrained) -> None:
-    versions = Versions.open()
+    versions = Versions.open(NAME)
     with pytest.raises(InputError, match="has had no champion before"):
-        roll_back_to()
-    assert (roll_back_to(to="2").old, versions.aliased(CHAMPION).number) == (1, 2)
+        roll_back_to(NAME)
+    assert (roll_back_to(NAME, to="2").old, versions.aliased(CHAMPION).number) == (1, 2)
     assert versions.aliased(PREVIOUS).number == 1
-    assert (roll_back_to().new, versions.aliased(CHAMPION).number) == (1, 1)
-    with pytest.raises(InputError, match="version 1 of appliances-energy-gru is the champion already"):
-        roll_back_to(to="1")
+    assert (roll_back_to(NAME).new, versions.aliased(CHAMPION).number) == (1, 1)
+    with pytest.raises(InputError, match="version 1 of retrained is the champion already"):
+        roll_back_to(NAME, to="1")
     bad = Versions.open("broken")
     with pytest.raises(InputError, match="cannot be loaded"):
         roll_back_to("broken", to="1")
@@ -190,19 +191,19 @@ def test_a_forecast_learns_how_good_it_was(file: Path, second: Retrained, tmp_pa
     readings = pd.read_csv(file, parse_dates=["date"])
     early, output = tmp_path / "early.csv", tmp_path / "forecasts.parquet"
     readings.iloc[:-1].to_csv(early, index=False)
-    made = forecast(str(early), str(output))
+    made = forecast(str(early), str(output), name=NAME)
     assert (len(made.frame), made.scores) == (1, ())
-    later = forecast(str(file), str(output))
+    later = forecast(str(file), str(output), name=NAME)
     (score,) = later.scores
     assert (len(later.frame), score.forecasts, score.version) == (2, 1, "1")
     assert score.rmse == pytest.approx(abs(made.frame["Appliances"].iloc[0] - readings["Appliances"].iloc[-1]))
     with pytest.raises(InputError, match="has no version 'nobody'"):
-        forecast(str(file), str(output), model="nobody")
+        forecast(str(file), str(output), model="nobody", name=NAME)
 
 
 def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: Retrained) -> None:
-    story = explain("1")
-    assert explain(first.run_id) == story
+    story = explain("1", NAME)
+    assert explain(first.run_id, NAME) == story
     assert len(story["data"]["sha256"]) == 64
     assert story["scaler"]["columns"] == "['Appliances']"
     assert story["configuration"]["window.lookback"] == "6"
@@ -214,7 +215,7 @@ def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: 
 
 def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert [finding.name for finding in examine() if not finding.well] == []
+    assert [finding.name for finding in examine(NAME) if not finding.well] == []
     run = MlflowClient().create_run(MlflowClient().get_run(second.run_id).info.experiment_id)
     dead = {"host": os.uname().nodename, "pid": 2**22 - 1, "began": 1.0, "worker": ""}
     MlflowClient().set_tag(run.info.run_id, "owner", json.dumps(dead))
@@ -222,7 +223,7 @@ def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.Mon
     ill = {finding.name: finding for finding in examine("broken-by-name") if not finding.well}
     assert set(ill) == {"environment", "open runs"}
     assert run.info.run_id in ill["open runs"].found
-    assert {finding.name for finding in examine(fix=True) if not finding.well} == {"environment"}
+    assert {finding.name for finding in examine(NAME, fix=True) if not finding.well} == {"environment"}
     assert MlflowClient().get_run(run.info.run_id).info.status == "KILLED"
 
 
