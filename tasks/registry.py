@@ -7,7 +7,6 @@ until the new one is named, and never none.
 
 from __future__ import annotations
 
-import getpass
 import json
 import math
 import socket
@@ -19,6 +18,7 @@ from typing import Literal
 
 from model.errors import InputError
 from tasks.names import CHALLENGER, CHAMPION, PREVIOUS
+from tasks.track import user
 from tasks.versions import PROMOTION, Version, Versions
 
 LEDGER_FILE = "ledger.json"
@@ -140,7 +140,7 @@ def _decide(
     entry = Entry(
         number=len(ledger(versions)) + 1,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        who=_who(),
+        who=f"{user()}@{socket.gethostname()}",
         action=action,
         version=version.number,
         **asdict(swap),
@@ -183,10 +183,3 @@ def _apply(versions: Versions, entry: Entry) -> None:
         if names.get(alias) != number:
             versions.name_alias(alias, number)
     versions.note(_APPLIED, str(entry.number))
-
-
-def _who() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError, ImportError):  # a container may run as a user without a name
-        return f"unknown@{socket.gethostname()}"

@@ -455,13 +455,14 @@ def _origin() -> dict[str, str]:
     return {
         "git.commit": commit,
         MLFLOW_GIT_COMMIT: commit,
-        MLFLOW_USER: _user(),
+        MLFLOW_USER: user(),
         MLFLOW_SOURCE_NAME: "wattcast",
         MLFLOW_SOURCE_TYPE: "PROJECT",
     }
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container may run as a user without a name
