@@ -104,6 +104,8 @@ def _open_journal(path: Path) -> BaseStorage:
 
 def _open_database(url: str) -> BaseStorage:
     options: dict[str, int] = {}
+    if url.startswith("postgresql://"):
+        url = f"postgresql+psycopg{url.removeprefix('postgresql')}"  # the driver that the extra postgres installs
     if url.startswith(("postgresql", "mysql")):
         options = {"connect_timeout": _CONNECT_S}
     elif url.startswith("sqlite"):

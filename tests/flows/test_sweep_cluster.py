@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from flows.experiment import read_experiment
 from flows.sweep import sweep
+from tasks.storage import open_storage
 from tasks.study import REASON, TICKET
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -141,7 +142,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     experiment = read_experiment(settings=[*small, "fit.epochs=30", "fit.patience=30", "fit.refit=false"])
-    storage, victim = optuna.storages.RDBStorage(postgresql), cluster.workers[0]
+    storage, victim = open_storage(postgresql), cluster.workers[0]
 
     def trials() -> list[FrozenTrial]:
         names = optuna.get_all_study_names(storage)

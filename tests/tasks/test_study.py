@@ -653,7 +653,7 @@ def test_tables_that_another_process_makes_just_now_are_no_fault(tmp_path: Path)
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("postgresql://user:secret@127.0.0.1:1/x", "cannot be used: .*(No module named 'psycopg|refused)"),
+        ("postgresql://user:secret@127.0.0.1:1/x", "cannot be used: .*(No module named 'psycopg'|refused)"),
         ("postgresql://user:se/cr%40et@127.0.0.1:port/x", "is no storage of studies: .*port"),
         ("redis://user:secret@127.0.0.1/0", "is no storage of studies: RedisStorage is removed"),
         ("nonsense://user:secret@127.0.0.1/x", "cannot be used: Can't load plugin"),
