@@ -23,8 +23,6 @@ from tasks.track import Parent, child_run
 from tasks.train import train
 from tasks.verdict import Verdict, judge
 
-_MINUTES_A_DAY = 1440
-
 
 @dataclass(frozen=True)
 class Contender:
@@ -99,7 +97,7 @@ def hold_contest(
         forecasts[1] if tuned is not None else None,
         seeds=tuple(seeds),
         baselines=baselines,
-        block=max(1, _MINUTES_A_DAY // experiment.readings.cadence_minutes),
+        block=experiment.readings.steps_a_day,
     )
 
 

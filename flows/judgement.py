@@ -25,8 +25,6 @@ from tasks.versions import DATA_TO, INTERFACE, Served, Version, Versions
 
 log = logging.getLogger(__name__)
 
-_MINUTES_A_DAY = 1440
-
 
 class CannotForecastError(RuntimeError):
     """A version cannot be loaded, or does not forecast the held-out span."""
@@ -102,7 +100,7 @@ def _champion(case: Case, champion: Version, forecasts: dict[str, Floats]) -> Ch
     trained_to = champion.tags.get(DATA_TO)
     if trained_to:
         new &= windows.series.times[windows.target_rows[:, 0]] > pd.Timestamp(trained_to)
-    day = max(1, _MINUTES_A_DAY // experiment.readings.cadence_minutes)
+    day = experiment.readings.steps_a_day
     if new.sum() < day:
         known = f"{name} was trained on readings up to {trained_to}, so that less than a day of the held-out span"
         return Check("champion", False, f"{known} is new to it: retrain as of a later date")

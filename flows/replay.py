@@ -88,7 +88,8 @@ def replay(
             run.log_dataset(frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
             with live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, raw, frame)
-                history = walk(cuts, challenge, scored, experiment.gate, block=_forecasts_a_day(experiment), done=done)
+                day = experiment.readings.steps_a_day
+                history = walk(cuts, challenge, scored, experiment.gate, block=day, done=done)
             worth = weigh(history, duration(every) or DAY)
             _log(run, experiment, prepared, history, worth, every=every)
         return Replayed(run.run_id, raw.source, worth, run.address("replay.html"))
@@ -99,10 +100,6 @@ def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, scaler: Scaler, expe
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
     series = make_series(frame, experiment.readings, scaler)
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
-
-
-def _forecasts_a_day(experiment: Experiment) -> int:
-    return max(1, DAY // experiment.readings.cadence)
 
 
 def _params(experiment: Experiment, first: pd.Timestamp, every: str) -> dict[str, object]:

@@ -74,6 +74,11 @@ class ReadingsConfig(Config):
         """The step of the grid."""
         return pd.Timedelta(minutes=self.cadence_minutes)
 
+    @property
+    def steps_a_day(self) -> int:
+        """How many steps make a day, at least one: what resamples days takes as many on end."""
+        return max(1, 1440 // self.cadence_minutes)
+
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`": did you mean 'x'?"` for the closest of `names` to `name`, or an empty string where none is close."""

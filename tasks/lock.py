@@ -15,6 +15,7 @@ from threading import Event, Thread
 from uuid import uuid4
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from model.errors import InputError
@@ -24,6 +25,7 @@ SILENT_S = 120.0
 """A holder on another machine that has given no sign for so long has lost its lock."""
 _BEAT_S = 20.0
 _POLL_S = 0.3
+_MOST_UNHELD = 50  # looks in a row at a name that is taken though nobody holds it: no crowd is so quick so often
 _KEPT_S = 600.0  # so long no lock is broken under a name that was used to break another
 _HOLDER, _SEEN = "holder", "seen"
 
@@ -55,14 +57,18 @@ def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[None]:
 
     Raises:
         BusyError: another process has held it for `wait_s` seconds.
+        InputError: a registered model of somebody else's has the lock's name.
     """
-    token, deadline = uuid4().hex, time.monotonic() + wait_s
+    token, deadline, unheld = uuid4().hex, time.monotonic() + wait_s, 0
     while not _take(client, name, token):
         holder = holder_of(client, name)
+        unheld = 0 if holder else unheld + 1
         if holder and holder.is_gone:
             _break(client, name, holder)
         elif holder and time.monotonic() > deadline:
             raise BusyError(f"{name} is locked by {holder}: wait for it, or end it first")
+        elif unheld > _MOST_UNHELD:
+            raise InputError(f"the registered model {name} has the name of a lock that is needed: rename it")
         else:
             time.sleep(_POLL_S)
     with _heartbeat(client, name, token):
@@ -74,16 +80,22 @@ def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[None]:
 
 def holder_of(client: MlflowClient, name: str) -> Holder | None:
     """Who holds the lock `name`; None where nobody does."""
-    try:
-        tags = client.get_registered_model(name).tags
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    known = registered_model(client, name)
+    tags = known.tags if known else {}
     if not {_HOLDER, _SEEN} <= set(tags):  # MLflow reads the tags after the name: it was given back in between
         return None
     given = json.loads(tags[_HOLDER])
     return Holder(Owner(**given["owner"]), given["token"], float(tags[_SEEN]))
+
+
+def registered_model(client: MlflowClient, name: str) -> RegisteredModel | None:
+    """The registered model `name`; None where there is none."""
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def _take(client: MlflowClient, name: str, token: str) -> bool:

@@ -13,13 +13,13 @@ from typing import Protocol
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from model.errors import InputError
 from model.readings import nearest
-from tasks.lock import locked
+from tasks.lock import locked, registered_model
 from tasks.names import MODEL
 from tasks.track import store_client
 
@@ -110,7 +110,7 @@ class Versions:
 
     def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> Version:
         """A logged model as the next version."""
-        if not self._exists():
+        if self._registered() is None:
             with suppress(MlflowException):  # another process may have made it by now
                 self.client.create_registered_model(self.model)
         model_id = model_uri.removeprefix("models:/")
@@ -131,7 +131,7 @@ class Versions:
 
     def notes(self) -> dict[str, str]:
         """The tags of the registered model itself."""
-        return dict(self.client.get_registered_model(self.model).tags) if self._exists() else {}
+        return dict(known.tags) if (known := self._registered()) else {}
 
     def note(self, name: str, value: str) -> None:
         """Write a tag of the registered model itself."""
@@ -166,11 +166,11 @@ class Versions:
         with locked(self.client, f"{self.model}.{purpose}", wait_s=wait_s):
             yield
 
-    def _exists(self) -> bool:
-        return bool(self.client.search_registered_models(f"name = '{self.model}'"))
+    def _registered(self) -> RegisteredModel | None:
+        return registered_model(self.client, self.model)
 
     def _aliases(self) -> dict[str, str]:
-        return dict(self.client.get_registered_model(self.model).aliases) if self._exists() else {}
+        return dict(known.aliases) if (known := self._registered()) else {}
 
     def _version(self, found: ModelVersion, aliases: Mapping[str, str]) -> Version:
         number = int(found.version)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tasks.simulate import simulate
+from tests.servers import free_port, wait_for_answer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -66,32 +64,18 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @contextmanager
 def _served(command: list[str], *, folder: Path, path: str) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     arguments = [str(programs / command[0]), *command[1:], "--host", "127.0.0.1", "--port", str(port)]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, cwd=folder, env=environment, **silent) as server:
         try:
-            _wait_for(f"http://127.0.0.1:{port}{path}", server)
+            wait_for_answer(f"http://127.0.0.1:{port}{path}", server)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(60)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        assert server.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(f"no answer from {url}")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from tests.benchmarks.processes import in_child
 from tests.benchmarks.settings import INPUTS, Setting, Size
 from tests.benchmarks.stopwatch import WARM_UP
 from tests.benchmarks.table import Group, Row, Table
+from tests.servers import free_port, wait_for_answer
 
 US, STOCK = "wattcast", "Keras"
 CLIENTS = (1, 4)
@@ -140,28 +140,15 @@ def _arrays() -> tuple[str, ...]:
 
 @contextmanager
 def _served(name: str, bodies: tuple[str, ...]) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = f"from flows.serving import serve; serve({name!r}, '1', host='127.0.0.1', port={port}, workers=1)"
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, "-c", program], **silent) as process:
         try:
-            _wait_for(port, process)
+            wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
             yield Server(port, process.pid, bodies)
         finally:
             process.terminate()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        try:
-            HTTPConnection("127.0.0.1", port, timeout=5).request("GET", "/ping")
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise RuntimeError("the server has ended")
 
 
 def _register() -> None:

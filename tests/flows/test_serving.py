@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from model.scaler import ScaleConfig, fit_scaler
 from model.split import Split
 from model.windows import WindowConfig, make_series, make_windows
 from tasks.track import tracked_run
+from tests.servers import free_port, wait_for_answer
 
 NAME, ALIAS = "served", "champion"
 READINGS = ReadingsConfig(features=("lights", "T_out"), time="calendar")
@@ -97,9 +97,7 @@ def raw(house: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def server(model_uri: str, workspace: Path) -> Iterator[Server]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = f"""
 import sys
 from flows.serving import serve
@@ -107,23 +105,11 @@ sys.exit(serve({NAME!r}, {ALIAS!r}, host="127.0.0.1", port={port}, workers=1))
 """
     with subprocess.Popen([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(f"http://127.0.0.1:{port}/ping", process)
+            wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
             yield Server(f"http://127.0.0.1:{port}", process)
         finally:
             process.terminate()
             process.wait(60)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        assert process.poll() is None, "the server has ended"
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(f"no answer from {url}")
 
 
 def ask(server: Server, body: str, content_type: str = JSON) -> Answer:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,17 +23,12 @@ from flows.experiment import read_experiment
 from flows.sweep import sweep
 from tasks.storage import open_storage
 from tasks.study import REASON, TICKET
+from tests.servers import free_port, wait_until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 TRIALS = 6
 PROGRAMS = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -47,14 +41,6 @@ def running(
         finally:
             process.send_signal(stop)
             process.wait(30)
-
-
-def wait_until(happened: Callable[[], object], what: str, seconds: float = 60) -> None:
-    for _ in range(int(seconds / 0.1)):
-        if happened():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def answers(port: int) -> bool:

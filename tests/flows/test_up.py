@@ -8,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,10 @@ import pytest
 import yaml
 
 from flows.up import FOLDER
+from tests.servers import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ["forecast/newest", "replay/weekly", "retrain/weekly", "sweep/recommended", "train/recommended"]
-
-
-def wait_until(happened: Callable[[], object], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

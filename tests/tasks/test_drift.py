@@ -14,8 +14,9 @@ from scipy.signal import lfilter
 from scipy.stats import ks_2samp
 
 from tasks.download import download
-from tasks.drift import ColumnDrift, Drift, drift_task, effective_size, kolmogorov_smirnov, measure_drift, psi
+from tasks.drift import ColumnDrift, Drift, drift_task, measure_drift
 from tasks.drift_figures import drift_panels, drift_table
+from tasks.drift_statistics import effective_size, kolmogorov_smirnov, psi
 
 DAY = 144
 OLD, NEW = 40 * DAY, 14 * DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
+from model.errors import InputError
 from tasks import lock
 from tasks.lock import SILENT_S, BusyError, Holder, holder_of, locked
 from tasks.owner import Owner
@@ -58,6 +60,7 @@ import os, sys, time
 import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store  # once for both processes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from model.errors import InputError
 from tasks import lock
 from tasks.track import store_client
 
@@ -330,3 +333,11 @@ def test_what_breaking_leaves_is_cleared_away_when_nobody_can_want_it(
     with locked(client, name, wait_s=0):
         assert sorted(left(client, name)) == sorted(["", f".broken.{token}", f"-too.broken.{other}"])
     assert left(client, name) == [f"-too.broken.{other}"]
+
+
+def test_a_model_of_somebody_elses_with_the_locks_name_is_named(client: MlflowClient, name: str) -> None:
+    client.create_registered_model(name)
+    words = f"the registered model {name} has the name of a lock"
+    with pytest.raises(InputError, match=words), locked(client, name, wait_s=math.inf):
+        pass
+    assert client.get_registered_model(name).tags == {}
