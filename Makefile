@@ -20,7 +20,7 @@ down: $(READY)  ## End what a make up that was killed has left running
 	@$(BIN)/python -m flows.up down
 
 test: $(READY)  ## Run the tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -17,6 +17,25 @@ from tests.servers import free_port, wait_for_answer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+_LONGEST = (
+    "test_operate.py",
+    "test_retrain.py",
+    "test_readme.py",
+    "test_cli.py",
+    "test_sweep.py",
+    "test_real_data.py",
+    "test_ensemble.py",
+    "test_sweep_cluster.py",
+    "test_train.py",
+    "test_up.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest go first, so that no worker is left alone with one at the end."""
+    longest = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: longest.get(item.path.name, len(longest)))
+
 
 @pytest.fixture(scope="session")
 def small() -> tuple[str, ...]:
@@ -40,12 +59,13 @@ def real_file() -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server and database of the tests' own."""
+def prefect_server() -> Iterator[str]:
+    """The address of a Prefect server with a database of the tests' own, for PREFECT_API_URL of other processes."""
+    from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=120):
-        yield
+        yield str(PREFECT_API_URL.value())
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +82,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+_LIGHT = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+
 @contextmanager
 def _served(command: list[str], *, folder: Path, path: str) -> Iterator[str]:
     port = free_port()
     programs = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, **_LIGHT, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     arguments = [str(programs / command[0]), *command[1:], "--host", "127.0.0.1", "--port", str(port)]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, cwd=folder, env=environment, **silent) as server:

@@ -127,7 +127,7 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
 
 
 def test_a_training_against_an_mlflow_server(
-    small: tuple[str, ...], tmp_path: Path, served: Callable[..., AbstractContextManager[str]]
+    small: tuple[str, ...], tmp_path: Path, served: Callable[..., AbstractContextManager[str]], prefect_server: str
 ) -> None:
     """Standard output stays one JSON object, and what it names can be fetched from the server."""
     import mlflow
@@ -136,7 +136,8 @@ def test_a_training_against_an_mlflow_server(
     here.mkdir()
     settings = [part for setting in small for part in ("--set", setting)]
     with served(["mlflow", "server", "--workers", "1"], folder=tmp_path, path="/health") as address:
-        done = wattcast("train", "--json", *settings, folder=here, MLFLOW_TRACKING_URI=address)
+        servers = {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": prefect_server}
+        done = wattcast("train", "--json", *settings, folder=here, **servers)
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)
         assert result["report"] == f"runs:/{result['run_id']}/report.html"
@@ -147,14 +148,15 @@ def test_a_training_against_an_mlflow_server(
         assert list(here.iterdir()) == []
 
 
-def test_ctrl_c_closes_the_run_and_names_the_way_on(tmp_path: Path) -> None:
+def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_path: Path) -> None:
     """The signal goes to the whole group, as a terminal sends it: to Prefect's temporary server, too.
 
     Several networks are in training: each of their threads has to end.
     """
     from mlflow import MlflowClient
 
-    settings = ["--data", "simulated", "--set", "fit.epochs=500", "--set", "fit.patience=500"]
+    wanted = [*small, "fit.members=2", "fit.epochs=5000", "fit.patience=5000"]
+    settings = [part for setting in wanted for part in ("--set", setting)]
     command = [str(Path(sys.executable).with_name("wattcast")), "train", *settings]
     variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     with subprocess.Popen(

@@ -16,6 +16,11 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from flows.rollback import roll_back_to
+from tasks.names import MODEL
+from tasks.registry import Entry, ledger
+from tasks.versions import Versions
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 QUICK = {"window": {"lookback": 12}, "model": {"layers": [{"units": 24}]}}
@@ -45,8 +50,8 @@ class Site:
         done = self.run("prefect", "deployment", "run", name, *given, "--watch")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def models(self) -> dict[str, list[dict[str, object]]]:
-        return json.loads(self.wattcast("models", "--json"))
+    def ledger(self) -> list[Entry]:
+        return ledger(Versions(MlflowClient(self.tracking), MODEL))
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def site(
     real_file: Path, tmp_path: Path, served: Callable[..., AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    monkeypatch.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
     folder = tmp_path / "site"
     folder.mkdir()
     shutil.copy(ROOT / "prefect.yaml", folder)
@@ -89,18 +94,17 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
     retrain("2016-03-20", 1)
     retrain("2016-04-17", 6)
     retrain("2016-04-20", 1)
-    ledger = site.models()["ledger"]
-    assert [(entry["action"], entry["version"], entry["new"]) for entry in ledger] == [
+    assert [(entry.action, entry.version, entry.new) for entry in site.ledger()] == [
         ("promoted", 1, 1),
         ("promoted", 2, 2),
         ("refused", 3, 2),
     ]
-    assert ledger[1]["figures"]["gate_champion_high"] < 0
+    assert site.ledger()[1].figures["gate_champion_high"] < 0
 
     site.wattcast("rollback", "--why", "to show it")
-    assert site.models()["ledger"][-1]["new"] == 1
-    site.wattcast("rollback")
-    assert site.models()["ledger"][-1]["new"] == 2
+    assert (site.ledger()[-1].new, site.ledger()[-1].why) == (1, "to show it")
+    roll_back_to()
+    assert json.loads(site.wattcast("models", "--json"))["ledger"][-1]["new"] == 2
 
     output = site.folder / "forecasts.csv"
     site.deployed("forecast/newest", input="uci", output=str(output))
@@ -109,7 +113,7 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
     assert forecasts["date"].tolist() == [pd.Timestamp("2016-05-27 18:10")]
 
     readings = pd.read_csv(real_file, skipinitialspace=True).tail(12)[["date", "Appliances"]]
-    with served(["wattcast", "serve"], folder=site.folder, path="/ping") as address:
+    with served(["wattcast", "serve", "--workers", "1"], folder=site.folder, path="/ping") as address:
         answer = _served_forecast(address, readings)
     assert answer == pytest.approx(forecasts["Appliances"].item(), rel=1e-6)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -14,7 +15,6 @@ import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from prefect.settings import PREFECT_API_URL
 
 from flows.doctor import examine
 from flows.experiment import Experiment, read_experiment
@@ -234,14 +234,17 @@ def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.Mon
 
 
 SHOT = """
-import os, signal, sys
+import os, signal
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
 from flows.experiment import read_experiment
 from flows.retrain import retrain
 
 def shoot(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 
-phase = sys.argv[1]
+os.chdir(folder)
+os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 1)
+os.dup2(1, 2)
 if phase == "download":
     import flows.prepare
     flows.prepare.validate_task = shoot
@@ -256,18 +259,34 @@ elif phase == "swap":
     from tasks.versions import Versions
     named = Versions.name_alias
     Versions.name_alias = lambda self, alias, number: shoot() if alias == "champion" else named(self, alias, number)
-settings = [f"data={sys.argv[2]}", *sys.argv[3:]]
-retrained = retrain(read_experiment(settings=settings), as_of="2016-01-28", name="shot")
-print(retrained.version, retrained.champion, retrained.repeated)
+with temporary_settings({PREFECT_API_URL: server, PREFECT_LOGGING_LEVEL: "CRITICAL"}):
+    retrained = retrain(read_experiment(settings=settings), as_of="2016-01-28", name="shot")
+print(retrained.version, retrained.champion, retrained.repeated, flush=True)
 """
 
 
-def start(file: Path, phase: str) -> subprocess.Popen[str]:
-    """A retraining in a process of its own, which shoots itself in `phase`."""
-    command = [sys.executable, "-c", SHOT, phase, str(file), *SETTINGS]
-    environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=file.parent, env=environment, text=True, **pipes)
+@dataclass(frozen=True)
+class Attempt:
+    """A retraining in a process of its own, and the file that holds what it says."""
+
+    process: BaseProcess
+    said: Path
+
+    @classmethod
+    def start(cls, file: Path, phase: str, server: str, said: Path) -> Attempt:
+        """One that shoots itself in `phase`."""
+        context = multiprocessing.get_context("forkserver")  # from a process that has imported what takes its time
+        context.set_forkserver_preload(["flows.retrain"])
+        settings = [f"data={file}", *SETTINGS]
+        names = {"phase": phase, "server": server, "settings": settings, "folder": str(file.parent), "said": str(said)}
+        process = context.Process(target=exec, args=(SHOT, names), daemon=True)
+        process.start()
+        return cls(process, said)
+
+    def end(self) -> tuple[int | None, str]:
+        """How it has ended, and what it said."""
+        self.process.join(500)
+        return self.process.exitcode, self.said.read_text(encoding="utf-8")
 
 
 def open_runs() -> list[str]:
@@ -277,19 +296,20 @@ def open_runs() -> list[str]:
     ]
 
 
-def test_a_retraining_that_is_shot_in_any_phase_breaks_nothing_and_is_gone_on_with(file: Path) -> None:
+def test_a_retraining_that_is_shot_in_any_phase_breaks_nothing_and_is_gone_on_with(
+    file: Path, prefect_server: str, tmp_path: Path
+) -> None:
     """The last of eight that are started at once, so that what is left behind meets a crowd."""
     versions = Versions.open("shot")
     for phase, known in (("download", 0), ("training", 0), ("registration", 1), ("swap", 1)):
-        shot = start(file, phase)
-        said = shot.communicate(timeout=300)
-        assert shot.returncode == -signal.SIGKILL, (phase, said)
+        code, said = Attempt.start(file, phase, prefect_server, tmp_path / phase).end()
+        assert code == -signal.SIGKILL, (phase, said)
         assert len(versions.all()) == known, phase
         assert versions.aliased(CHAMPION) is None, phase  # none yet, rather than a broken one
-    crowd = [start(file, "none") for _ in range(8)]
-    said = [process.communicate(timeout=500) for process in crowd]
-    assert [process.returncode for process in crowd] == [0] * 8, said
-    assert {out.splitlines()[-1].split()[:2] == ["1", "1"] for out, _ in said} == {True}
+    crowd = [Attempt.start(file, "none", prefect_server, tmp_path / f"{number}") for number in range(8)]
+    ended = [attempt.end() for attempt in crowd]
+    assert [code for code, _ in ended] == [0] * 8, ended
+    assert {tuple(said.splitlines()[-1].split()[:2]) for _, said in ended} == {("1", "1")}
     assert [(entry.action, entry.old, entry.new) for entry in ledger(versions)] == [("promoted", None, 1)]
     assert open_runs() == []
     epochs = MlflowClient().get_metric_history(versions.find("1").run_id, "train_loss")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -17,7 +18,6 @@ from urllib.parse import urlparse
 import numpy as np
 import optuna
 import pandas as pd
-import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -45,12 +45,12 @@ def experiment(small: tuple[str, ...]) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def swept(experiment: Experiment, workspace: Path, prefect_server: None) -> Swept:
+def swept(experiment: Experiment, workspace: Path, prefect_server: str) -> Swept:
     return sweep(experiment, trials=TRIALS, jobs=2, study="first", seeds=2, pruner="none")
 
 
 @pytest.fixture(scope="module")
-def prepared(experiment: Experiment, workspace: Path, prefect_server: None) -> Prepared:
+def prepared(experiment: Experiment, workspace: Path, prefect_server: str) -> Prepared:
     return flow(prepare)(experiment)
 
 
@@ -281,11 +281,12 @@ def test_the_command_refuses_with_one_message(arguments: tuple[str, ...], messag
 # Several processes, and death
 
 
-def wattcast_sweep(folder: Path, settings: list[str], *arguments: str) -> subprocess.Popen[str]:
+def wattcast_sweep(folder: Path, settings: list[str], *arguments: str, prefect: str) -> subprocess.Popen[str]:
     chosen = [part for setting in settings for part in ("--set", setting)]
     command = [WATTCAST, "sweep", *chosen, "--study", "shared", "--seeds", "2", "--pruner", "none", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=folder, start_new_session=True, **pipes)
+    environment = {**os.environ, "PREFECT_API_URL": prefect}
+    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -297,15 +298,9 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> 
     raise AssertionError("waited in vain")
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    """With its servers, which a command that is shot leaves behind."""
-    for below in psutil.Process(process.pid).children(recursive=True):
-        below.kill()
-    process.kill()
-    process.communicate()
-
-
-def test_two_processes_share_a_study_and_one_may_be_shot(small: tuple[str, ...], tmp_path: Path) -> None:
+def test_two_processes_share_a_study_and_one_may_be_shot(
+    small: tuple[str, ...], prefect_server: str, tmp_path: Path
+) -> None:
     settings = [*small, "fit.epochs=40", "fit.patience=40"]
     journal, total = tmp_path / "optuna.journal", 5
 
@@ -318,10 +313,12 @@ def test_two_processes_share_a_study_and_one_may_be_shot(small: tuple[str, ...],
         }
 
     options = ("--trials", str(total), "--jobs", "1", "--json")
-    both = [wattcast_sweep(tmp_path, settings, *options) for _ in range(2)]  # which begin one study at once
+    begin = partial(wattcast_sweep, tmp_path, settings, *options, prefect=prefect_server)
+    both = [begin(), begin()]  # which begin one study at once
     wait_until(lambda: bool(at_work()), both[0])
     survivor, victim = sorted(both, key=lambda process: process.pid in at_work())
-    kill(victim)
+    victim.kill()
+    victim.communicate()
     said, complaint = survivor.communicate(timeout=250)
     assert survivor.returncode == 0, complaint
     result = json.loads(said)
@@ -338,10 +335,12 @@ def test_two_processes_share_a_study_and_one_may_be_shot(small: tuple[str, ...],
     assert states["KILLED"] == len(dead) <= 1
 
 
-def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(small: tuple[str, ...], tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
+    small: tuple[str, ...], prefect_server: str, tmp_path: Path
+) -> None:
     settings = [*small, "fit.epochs=40", "fit.patience=40"]
     journal = tmp_path / "optuna.journal"
-    first = wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2")
+    first = wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2", prefect=prefect_server)
     wait_until(
         lambda: journal.exists() and any(trial.intermediate_values for trial in trials("shared", journal)), first
     )

@@ -33,7 +33,7 @@ def experiment(small: tuple[str, ...]) -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def trained(experiment: Experiment, workspace: Path, prefect_server: None) -> Trained:
+def trained(experiment: Experiment, workspace: Path, prefect_server: str) -> Trained:
     return train(experiment)
 
 
