@@ -42,6 +42,7 @@ def file_shown(name: str) -> str:
 
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
 SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
+LESS = ["--set", "fit.epochs=1", "--set", "fit.batch_size=512", "--set", "fit.members=1"]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
 
 
@@ -102,7 +103,7 @@ def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("prefect_server", "workspace")
 @pytest.mark.parametrize("command", [command for command in TRAININGS if command not in dict(FAILING)])
 def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With fewer epochs, and on the simulated house unless the command names a file; else to the letter."""
+    """One network for an epoch, and on the simulated house unless the command names a file; else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
     arguments = shlex.split(command)[1:]
@@ -110,7 +111,7 @@ def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch:
         pytest.skip("an unfinished run is needed: test_train.py resumes one")
     if "office" not in command:
         arguments += ["--data", "simulated"]
-    done = CliRunner().invoke(cli.app, [*arguments, "--set", "fit.epochs=1", "--set", "fit.batch_size=512"])
+    done = CliRunner().invoke(cli.app, [*arguments, *LESS])
     assert done.exception is None, done.output
 
 
@@ -121,8 +122,7 @@ def test_sweeps_run(command: str, office: Path, workspace: Path, monkeypatch: py
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
     less = ["--data", "simulated", "--trials", "2", "--seeds", "2"]
-    settings = ["--set", "fit.epochs=1", "--set", "fit.batch_size=512", "--set", "fit.members=1"]
-    done = CliRunner().invoke(cli.app, [*shlex.split(command)[1:], *less, *settings])
+    done = CliRunner().invoke(cli.app, [*shlex.split(command)[1:], *less, *LESS])
     assert done.exception is None, done.output
     assert "2 trials of" in done.output
 
