@@ -85,7 +85,7 @@ def replay(
         way_on = "a replay begins anew each time"
         with tracked_run(f"replay-{experiment.title}", params=params, tags=tags, way_on=way_on) as run:
             run.write(CONFIG_FILE, experiment.to_toml())
-            run.log_dataset(frame, source=raw.source, origin=raw.origin, digest=raw.sha256)
+            run.log_dataset(frame, source=raw.source, origin=raw.origin)
             with live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, raw, frame)
                 day = experiment.readings.steps_a_day

@@ -104,7 +104,7 @@ def origin_tags(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
 def train_in(run: Run, experiment: Experiment, prepared: Prepared) -> Trained:
     """Train within an open run: fit, prove that nothing leaked, score, and log it all."""
     run.write(CONFIG_FILE, experiment.to_toml())
-    run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin, digest=prepared.sha256)
+    run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin)
     fitted = _fit(experiment, prepared, run)
     _prove(experiment, prepared, run)
     evaluation = _evaluate(experiment, prepared, fitted)

@@ -7,6 +7,7 @@ be set from outside by `MLFLOW_RUN_ID`, is never asked.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import logging
 import re
@@ -149,12 +150,18 @@ class Run(Log):
         data = content.encode() if isinstance(content, str) else content
         (self.folder / name).write_bytes(data)
 
-    def log_dataset(self, frame: pd.DataFrame, *, source: str, origin: str, digest: str) -> None:
-        """The clean frame as the run's dataset input: kind of source, origin, digest, columns and size."""
+    def log_dataset(self, frame: pd.DataFrame, *, source: str, origin: str) -> None:
+        """The clean frame as the run's dataset input: kind of source, origin, digest, columns and size.
+
+        The digest is of the frame, not of its file: to MLflow equal digests are one data set, and what a retraining
+        reads of a file ends at its date.
+        """
+        content = pd.util.hash_pandas_object(frame).to_numpy().tobytes()
+        digest = hashlib.sha256(repr(list(frame.columns)).encode() + content).hexdigest()
         columns = Schema([ColSpec("double", str(name)) for name in frame.columns])
         dataset = Dataset(
             name=EXPERIMENT,
-            digest=digest[:36],  # as much as MLflow stores
+            digest=digest[:36],  # as much as MLflow keeps
             source_type=source,
             source=json.dumps({"uri": origin}),
             schema=json.dumps({"mlflow_colspec": columns.to_dict()}),
@@ -406,11 +413,12 @@ def read_artifact(run_id: str, name: str) -> str | None:
 def signature(readings: ReadingsConfig) -> ModelSignature:
     """Raw readings in, forecasts out, and the option `every`.
 
-    The readings may be of any type: MLflow would refuse the whole numbers and the dates as text of a CSV that was just
-    read, which the forecaster takes, and it says more clearly what it does not take.
+    The readings may be of any type and none is required: MLflow would refuse the whole numbers and the dates as text of
+    a CSV that was just read, which the forecaster takes; and the forecaster says more clearly what is missing or wrong,
+    where MLflow puts all of the readings before it.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
-    given = Schema([ColSpec(anything, name) for name in (readings.timestamp, *readings.columns)])
+    given = Schema([ColSpec(anything, name, required=False) for name in (readings.timestamp, *readings.columns)])
     times = [ColSpec("datetime", name) for name in (MADE_AT, readings.timestamp)]
     forecast = Schema([*times, *(ColSpec("double", name) for name in readings.targets)])
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))

@@ -1,6 +1,7 @@
 """The fast kernel computes what `keras.layers.GRU` computes: outputs, states and gradients."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -269,6 +270,19 @@ def test_a_keras_model_works_with_it_eagerly_compiled_and_in_predict(make, reset
         assert_same(forecast, expected)
 
 
+@pytest.fixture
+def op_determinism_off() -> Iterator[None]:
+    """Trainings of other tests in this process may have switched it on, and Keras compiles nothing with XLA then."""
+    from tensorflow.python.framework import config
+
+    was_on = config.is_op_determinism_enabled()
+    config.disable_op_determinism()
+    yield
+    if was_on:
+        config.enable_op_determinism()
+
+
+@pytest.mark.usefixtures("op_determinism_off")
 def test_a_keras_model_of_it_trains_as_one_of_stock_layers_does():
     stock, fast = (sequential(kind, True) for kind in (keras.layers.GRU, GRU))
     fast.set_weights(stock.get_weights())

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import uuid4
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -246,3 +247,16 @@ def test_the_newest_run_that_ended_early_is_gone_on_with() -> None:
     assert track.resumable_run("retrain.key", key) == killed
     MlflowClient().delete_run(killed)
     assert track.resumable_run("retrain.key", key) == failed
+
+
+def test_what_a_retraining_reads_of_a_file_is_a_data_set_of_its_own(workspace: Path, house: pd.DataFrame) -> None:
+    frame = house.set_index("date")
+    found = []
+    for given in (frame, frame.head(2000), frame):
+        with track.tracked_run("reading", params={}, tags={}) as run:
+            run.log_dataset(given, source="file", origin="house.csv")
+        (used,) = MlflowClient().get_run(run.run_id).inputs.dataset_inputs
+        found.append((used.dataset.digest, json.loads(used.dataset.profile)["num_rows"]))
+    assert [rows for _, rows in found] == [3024, 2000, 3024]
+    assert found[0] == found[2]
+    assert found[0][0] != found[1][0]
