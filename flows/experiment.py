@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from model.config import Config
 from model.errors import InputError
@@ -22,20 +22,28 @@ from tasks.space import Space
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "recommended"
+UNCHANGED: Any = {"preset": DEFAULT_PRESET}
+"""The default of a flow's parameter, which Prefect makes an Experiment of.
+
+As an Experiment it would fill Prefect's form with the values of one preset, which would win over another one that is
+chosen there.
+"""
 _SEPARATOR = "."
 
 
-def _nothing_is_required(schema: dict[str, Any]) -> None:
-    """Prefect checks what is given before the preset has completed it."""
-    schema.pop("required", None)
+def _one_of_the_presets(schema: dict[str, Any]) -> None:
+    """Prefect's form offers them, and refuses others at once."""
+    schema["enum"] = preset_names()
 
 
 class Experiment(Config):
     """A preset, and what differs from it: each field that is not given is the preset's."""
 
-    model_config = ConfigDict(json_schema_extra=_nothing_is_required)
-
-    preset: str = Field(DEFAULT_PRESET, description="name of the preset that gives all that is not set")
+    preset: str = Field(
+        DEFAULT_PRESET,
+        description="name of the preset that gives all that is not set",
+        json_schema_extra=_one_of_the_presets,
+    )
     data: str = Field(
         "auto",
         description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",

@@ -13,13 +13,13 @@ from time import perf_counter
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from pydantic import NaiveDatetime
 
-from flows.experiment import Experiment
+from flows.experiment import UNCHANGED, Experiment
 from flows.hooks import close_after_crash
 from flows.prepare import Prepared, divide, fetch
 from flows.retrain import dated
 from flows.train import located, origin_tags
+from model.config import ClockTime
 from model.fit import Fitted
 from model.forecaster import Forecaster
 from model.scaler import Scaler
@@ -52,9 +52,9 @@ class Replayed:
 
 @flow(name="replay", flow_run_name="replay-{experiment.title}", on_crashed=[close_after_crash])
 def replay(
-    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
+    experiment: Experiment = UNCHANGED,
     every: str = "7d",
-    start: NaiveDatetime | None = None,
+    start: ClockTime | None = None,
 ) -> Replayed:
     """Go through the readings as if time passed, retrain and gate at each cut, and say which cadence is worth its cost.
 

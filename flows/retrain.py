@@ -12,13 +12,13 @@ from typing import Literal
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from pydantic import NaiveDatetime
 
-from flows.experiment import Experiment
+from flows.experiment import UNCHANGED, Experiment
 from flows.hooks import close_after_crash
 from flows.judgement import Case, judge
 from flows.prepare import Prepared, divide, fetch
 from flows.train import located, origin_tags, train_in
+from model.config import ClockTime
 from model.errors import InputError
 from model.readings import NOISE_COLUMNS
 from tasks.download import Raw
@@ -69,8 +69,8 @@ class Retrained:
 
 @flow(name="retrain", flow_run_name="retrain-{name}", on_crashed=[close_after_crash])
 def retrain(
-    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
-    as_of: NaiveDatetime | None = None,
+    experiment: Experiment = UNCHANGED,
+    as_of: ClockTime | None = None,
     name: str = MODEL,
     when_busy: WhenBusy = "wait",
 ) -> Retrained:
@@ -114,7 +114,7 @@ def retrain(
         return _retrained(versions, versions.find(str(challenger.number)), prepared, repeated=False)
 
 
-def dated(experiment: Experiment, frame: pd.DataFrame, as_of: NaiveDatetime | None) -> Experiment:
+def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) -> Experiment:
     """The experiment with the held-out span as its test part, and the fractions of its split before that."""
     gate, split, times = experiment.gate, experiment.split, pd.DatetimeIndex(frame.index)
     until = pd.Timestamp(as_of) if as_of else times[-1]

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 from flows.attempt import Trials
 from flows.contest import hold_contest
 from flows.crew import Crew
-from flows.experiment import Experiment
+from flows.experiment import UNCHANGED, Experiment
 from flows.hooks import close_after_crash
 from flows.prepare import Prepared, prepare
 from flows.space import check_space, untuned
@@ -68,7 +68,7 @@ class Swept:
 
 @flow(name="sweep", flow_run_name="sweep-{experiment.title}", on_crashed=[close_after_crash])
 def sweep(
-    experiment: Experiment = Experiment.model_validate({}),  # noqa: B008
+    experiment: Experiment = UNCHANGED,
     *,
     trials: int = 40,
     jobs: int = CORES,

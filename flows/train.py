@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from flows.experiment import Experiment
+from flows.experiment import UNCHANGED, Experiment
 from flows.hooks import close_after_crash
 from flows.prepare import Prepared, prepare, rescaled
 from model.errors import InputError
@@ -54,7 +54,7 @@ class Trained:
 
 
 @flow(name="train", flow_run_name="{experiment.title}", on_crashed=[close_after_crash])
-def train(experiment: Experiment = Experiment.model_validate({}), resume: str | None = None) -> Trained:  # noqa: B008
+def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trained:
     """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
 
     Args:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import pandas as pd
-from pydantic import Field, NaiveDatetime, model_validator
+from pydantic import Field, model_validator
 
-from model.config import Config
+from model.config import ClockTime, Config
 from model.errors import InputError
 
 A = TypeVar("A")
@@ -24,13 +24,9 @@ class SplitConfig(Config):
 
     train: float = Field(0.6, gt=0, lt=1, description="fraction of the rows that trains, the oldest ones")
     validation: float = Field(0.2, gt=0, lt=1, description="fraction of the rows after them that every choice uses")
-    validation_from: NaiveDatetime | None = Field(
-        None, description="first time stamp of validation, in place of fractions"
-    )
-    test_from: NaiveDatetime | None = Field(
-        None, description="first time stamp of the test part, in place of fractions"
-    )
-    until: NaiveDatetime | None = Field(
+    validation_from: ClockTime | None = Field(None, description="first time stamp of validation, in place of fractions")
+    test_from: ClockTime | None = Field(None, description="first time stamp of the test part, in place of fractions")
+    until: ClockTime | None = Field(
         None, description="last time stamp that is used, as if the data ended there; all of it unless given"
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,26 @@ def test_every_option_has_a_name_and_a_meaning() -> None:
     assert flat["model.layers.0.units"] == read_preset("recommended")["model"]["layers"][0]["units"]
     assert all(len(describe(name)) > 10 for name in flat)
     assert describe("fit.decay_steps") == "updates between two drops of the learning rate"
+
+
+def test_a_form_offers_presets_and_is_filled_with_nothing_that_would_win_over_them() -> None:
+    form = Experiment.model_json_schema()
+    assert form["properties"]["preset"]["enum"] == preset_names()
+    tables = [form, *form["$defs"].values()]
+    assert {"GRUConfig", "FitConfig", "SplitConfig"} <= set(form["$defs"])
+    assert not [table for table in tables if "required" in table]
+    options = [option for table in tables for option in table["properties"].values()]
+    assert not [option for option in options if "default" in option]
+    kinds = [kind for option in options for kind in option.get("anyOf", [option])]
+    assert not [kind for kind in kinds if kind.get("type") == "boolean" or kind.get("format") == "date-time"]
+    assert form["$defs"]["FitConfig"]["properties"]["refit"]["enum"] == [True, False]
+
+
+@pytest.mark.parametrize("flow", ["train", "sweep", "retrain", "replay"])
+def test_a_flow_without_an_experiment_is_the_recommended_one(flow: str) -> None:
+    function = getattr(import_module(f"flows.{flow}"), flow)
+    assert function.parameters.properties["experiment"]["default"] == {"preset": "recommended"}
+    given = function.validate_parameters(
+        {"experiment": inspect.signature(function.fn).parameters["experiment"].default}
+    )
+    assert given["experiment"] == Experiment(preset="recommended")
