@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -32,6 +31,7 @@ from flows.prepare import Prepared, prepare, rescaled
 from flows.sweep import Swept, sweep
 from model.errors import InputError
 from tasks.study import REASON, RUN_ID, TICKET
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 
@@ -289,13 +289,12 @@ def wattcast_sweep(folder: Path, settings: list[str], *arguments: str, prefect: 
     return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
 
 
-def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    for _ in range(1500):
+def wait_for_a_trial(at_work: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    def is_there() -> bool:
         assert process.poll() is None, process.communicate()[1]
-        if happened():
-            return
-        time.sleep(0.1)
-    raise AssertionError("waited in vain")
+        return bool(at_work())
+
+    wait_until(is_there, "a trial at work", 150)
 
 
 def test_two_processes_share_a_study_and_one_may_be_shot(
@@ -315,7 +314,7 @@ def test_two_processes_share_a_study_and_one_may_be_shot(
     options = ("--trials", str(total), "--jobs", "1", "--json")
     begin = partial(wattcast_sweep, tmp_path, settings, *options, prefect=prefect_server)
     both = [begin(), begin()]  # which begin one study at once
-    wait_until(lambda: bool(at_work()), both[0])
+    wait_for_a_trial(at_work, both[0])
     survivor, victim = sorted(both, key=lambda process: process.pid in at_work())
     victim.kill()
     victim.communicate()
@@ -341,7 +340,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
     settings = [*small, "fit.epochs=40", "fit.patience=40"]
     journal = tmp_path / "optuna.journal"
     first = wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2", prefect=prefect_server)
-    wait_until(
+    wait_for_a_trial(
         lambda: journal.exists() and any(trial.intermediate_values for trial in trials("shared", journal)), first
     )
     os.killpg(first.pid, signal.SIGINT)
