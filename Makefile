@@ -14,10 +14,10 @@ train: $(READY)  ## Train the recommended forecaster; options: make train ARGS="
 	$(BIN)/wattcast train $(ARGS)
 
 up: $(READY)  ## Serve Prefect's and MLflow's pages and run what is asked for there; ports: make up PREFECT_PORT=4201 MLFLOW_PORT=5001
-	@$(BIN)/python -m flows.up
+	@$(BIN)/python -m wattcast.flows.service.up
 
 down: $(READY)  ## End what a make up that was killed has left running
-	@$(BIN)/python -m flows.up down
+	@$(BIN)/python -m wattcast.flows.service.up down
 
 test: $(READY)  ## Run the tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -8,12 +8,12 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from model.errors import InputError
-from tasks.download import download_task
-from tasks.forecasts import Forecasts, add_forecasts_task
-from tasks.names import CHAMPION, MODEL
-from tasks.track import tracking_faults
-from tasks.versions import DATA_TO, Served, Version, Versions
+from wattcast.model.errors import InputError
+from wattcast.tasks.data.download import download_task
+from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
+from wattcast.tasks.registry.names import CHAMPION, MODEL
+from wattcast.tasks.registry.versions import DATA_TO, Served, Version, Versions
+from wattcast.tasks.tracking.store import tracking_faults
 
 OUTPUT = "forecasts.csv"
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from flows.experiment import Experiment
-from model.scaler import Scaler
-from model.split import Split, cut
-from model.windows import Windows
-from tasks.download import Raw, download_task
-from tasks.scale import scale, scale_task
-from tasks.split import split_task
-from tasks.validate import validate_task
-from tasks.window import window, window_task
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.scaler import Scaler
+from wattcast.model.split import Split, cut
+from wattcast.model.windows import Windows
+from wattcast.tasks.data.download import Raw, download_task
+from wattcast.tasks.data.validate import validate_task
+from wattcast.tasks.learning.scale import scale, scale_task
+from wattcast.tasks.learning.split import split_task
+from wattcast.tasks.learning.window import window, window_task
 
 
 @dataclass(frozen=True)

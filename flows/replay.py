@@ -14,26 +14,28 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.experiment import UNCHANGED, Experiment
-from flows.hooks import close_after_crash
-from flows.prepare import Prepared, divide, fetch
-from flows.retrain import dated
-from flows.train import located, origin_tags
-from model.config import ClockTime
-from model.fit import Fitted
-from model.forecaster import Forecaster
-from model.scaler import Scaler
-from model.split import cut
-from model.windows import Windows, make_series, make_windows
-from tasks.bootstrap import Floats
-from tasks.download import Raw
-from tasks.page import BANNER, Subject
-from tasks.progress import live_steps
-from tasks.replay import DAY, Challenger, Replay, duration, first_cut, plan_cuts, walk
-from tasks.replay_report import replay_csv, replay_png, replay_report
-from tasks.replay_worth import Worth, weigh
-from tasks.track import CONFIG_FILE, JOB, Run, close_abandoned, tracked_run, tracking_faults
-from tasks.train import train_task
+from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.prepare import Prepared, divide, fetch
+from wattcast.flows.retrain import dated
+from wattcast.flows.train import located, origin_tags
+from wattcast.model.arrays import Floats
+from wattcast.model.config import ClockTime
+from wattcast.model.fit import Fitted
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.scaler import Scaler
+from wattcast.model.split import cut
+from wattcast.model.windows import Windows, make_series, make_windows
+from wattcast.tasks.backtest.cuts import DAY, duration, first_cut, plan_cuts
+from wattcast.tasks.backtest.replay import Challenger, Replay, walk
+from wattcast.tasks.backtest.worth import Worth, weigh
+from wattcast.tasks.data.download import Raw
+from wattcast.tasks.learning.train import train_task
+from wattcast.tasks.progress import live_steps
+from wattcast.tasks.report.page import BANNER, Subject
+from wattcast.tasks.report.replay import replay_csv, replay_png, replay_report
+from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash
+from wattcast.tasks.tracking.run import CONFIG_FILE, JOB, Run, tracked_run
+from wattcast.tasks.tracking.store import tracking_faults
 
 log = logging.getLogger(__name__)
 

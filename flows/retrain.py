@@ -13,24 +13,20 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.experiment import UNCHANGED, Experiment
-from flows.hooks import close_after_crash
-from flows.judgement import Case, judge
-from flows.prepare import Prepared, divide, fetch
-from flows.train import located, origin_tags, train_in
-from model.config import ClockTime
-from model.errors import InputError
-from model.readings import NOISE_COLUMNS
-from tasks.download import Raw
-from tasks.drift import Drift, drift_task
-from tasks.gate import Judgement
-from tasks.interface import Interface
-from tasks.names import CHALLENGER, CHAMPION, MODEL
-from tasks.page import BANNER, Subject
-from tasks.registry import LostRaceError, ledger, promote, refuse, settle
-from tasks.retrain_report import drift_csv, retrain_report
-from tasks.track import JOB, Run, close_abandoned, resumable_run, tracked_run, tracking_faults
-from tasks.versions import (
+from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.prepare import Prepared, divide, fetch
+from wattcast.flows.promotion.comparison import Case, judge
+from wattcast.flows.train import located, origin_tags, train_in
+from wattcast.model.config import ClockTime
+from wattcast.model.errors import InputError
+from wattcast.tasks.data.download import Raw
+from wattcast.tasks.data.uci import NOISE_COLUMNS
+from wattcast.tasks.monitoring.drift import Drift, drift_task
+from wattcast.tasks.registry.contract import Interface
+from wattcast.tasks.registry.gate import Judgement
+from wattcast.tasks.registry.ledger import LostRaceError, ledger, promote, refuse, settle
+from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, MODEL
+from wattcast.tasks.registry.versions import (
     DATA_FROM,
     DATA_TO,
     DECISION,
@@ -43,6 +39,11 @@ from tasks.versions import (
     Version,
     Versions,
 )
+from wattcast.tasks.report.page import BANNER, Subject
+from wattcast.tasks.report.retraining import drift_csv, retrain_report
+from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
+from wattcast.tasks.tracking.run import JOB, Run, tracked_run
+from wattcast.tasks.tracking.store import tracking_faults
 
 log = logging.getLogger(__name__)
 

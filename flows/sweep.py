@@ -22,24 +22,25 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import TypeAdapter
 
-from flows.attempt import Trials
-from flows.contest import hold_contest
-from flows.crew import Crew
-from flows.experiment import UNCHANGED, Experiment
-from flows.hooks import close_after_crash
-from flows.prepare import Prepared, prepare
-from flows.space import check_space, untuned
-from model.errors import InputError
-from model.kernel import CORES
-from tasks.page import Subject
-from tasks.progress import live_steps, live_study
-from tasks.search import search_task
-from tasks.space import JOURNAL, Pruner, Runner
-from tasks.storage import public, storage_faults
-from tasks.study import REASON, TICKET, Counts, SharedStudy, StudyPlan, open_study
-from tasks.sweep_report import sweep_report, trials_csv
-from tasks.track import CONFIG_FILE, Run, end_children, is_local_store, shared_run, tracking_faults
-from tasks.verdict import Verdict
+from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.experiment.search_space import check_space, untuned
+from wattcast.flows.prepare import Prepared, prepare
+from wattcast.flows.tuning.fresh_seeds import hold_contest
+from wattcast.flows.tuning.side_by_side import Crew
+from wattcast.flows.tuning.trial import Trials
+from wattcast.model.errors import InputError
+from wattcast.model.network.kernel import CORES
+from wattcast.tasks.progress import live_steps, live_study
+from wattcast.tasks.report.page import Subject
+from wattcast.tasks.report.sweep import sweep_report, trials_csv
+from wattcast.tasks.tracking.past_runs import close_after_crash, end_children
+from wattcast.tasks.tracking.run import CONFIG_FILE, Run, shared_run
+from wattcast.tasks.tracking.store import is_local_store, tracking_faults
+from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
+from wattcast.tasks.tuning.search import search_task
+from wattcast.tasks.tuning.storage import public, storage_faults
+from wattcast.tasks.tuning.study import REASON, TICKET, Counts, SharedStudy, StudyPlan, open_study
+from wattcast.tasks.tuning.verdict import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -15,23 +15,24 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from flows.experiment import UNCHANGED, Experiment
-from flows.hooks import close_after_crash
-from flows.prepare import Prepared, prepare, rescaled
-from model.errors import InputError
-from model.fit import Fitted
-from model.forecaster import NETWORK_FILE, Forecaster
-from model.scaler import Scaler
-from model.split import Split
-from model.windows import Windows
-from tasks.evaluate import Evaluation, evaluate_task
-from tasks.leakage import LeakageError, prove_no_leakage_task
-from tasks.page import BANNER, Subject
-from tasks.progress import live_epochs
-from tasks.report import report_task
-from tasks.tensorboard import event_writer, write_graph
-from tasks.track import CONFIG_FILE, Run, close_abandoned, resumable_run, tracked_run, unfinished_run
-from tasks.train import train_task
+from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.prepare import Prepared, prepare, rescaled
+from wattcast.model.errors import InputError
+from wattcast.model.fit import Fitted
+from wattcast.model.forecaster import NETWORK_FILE, Forecaster
+from wattcast.model.scaler import Scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
+from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
+from wattcast.tasks.learning.leakage import LeakageError, prove_no_leakage_task
+from wattcast.tasks.learning.train import train_task
+from wattcast.tasks.progress import live_epochs
+from wattcast.tasks.report.page import BANNER, Subject
+from wattcast.tasks.report.training import report_task
+from wattcast.tasks.tracking.logged_model import log_forecaster
+from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
+from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
+from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
 
 if TYPE_CHECKING:
     import keras
@@ -177,7 +178,7 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, e
     run.write("learning_curve.png", page.learning_png)
     create_table_artifact([asdict(score) for score in evaluation.scores], key="scores", description=experiment.title)
     example = prepared.frame.iloc[-experiment.window.lookback - _EXAMPLE_ROWS :].reset_index()
-    return run.log_forecaster(forecaster, example)
+    return log_forecaster(run, forecaster, example)
 
 
 def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Subject:

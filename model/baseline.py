@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from model.scaler import Floats
-from model.windows import Array, Windows
+from wattcast.model.arrays import Array, Floats
+from wattcast.model.windows import Windows
 
 _CHUNK = 65_536  # windows of ridge inputs held at once
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from model.split import Split
+from wattcast.model.split import Split
 
 UNDERFIT_MARGIN = 0.02
 """Underfit: the training error lies more than this share above the base's."""

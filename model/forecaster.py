@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from model.errors import InputError
-from model.gru import GRUConfig, Shape, members_of
-from model.readings import MADE_AT, ReadingsConfig, check_readings
-from model.scaler import Floats, Scaler
-from model.windows import Times, WindowConfig, Windows, make_series, make_windows
+from wattcast.model.arrays import Floats, Times
+from wattcast.model.errors import InputError
+from wattcast.model.gru import GRUConfig, Shape
+from wattcast.model.network.build import members_of
+from wattcast.model.readings import MADE_AT, ReadingsConfig, check_readings
+from wattcast.model.scaler import Scaler
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +43,7 @@ class Forecaster:
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
-        from model.scoring import forecast_scaled
+        from wattcast.model.network.scoring import forecast_scaled
 
         one = len(windows) == 1
         scaled = self._single(windows) if one else forecast_scaled(self.model, self._members, windows)
@@ -117,7 +119,7 @@ class Forecaster:
 
     @cached_property
     def _single(self) -> Callable[[Windows], npt.NDArray[np.float32]]:
-        from model.scoring import compile_single
+        from wattcast.model.network.scoring import compile_single
 
         inputs = self.network.inputs[0].shape[-1]
         shape = Shape(self.window.lookback, inputs, len(self.readings.targets), self.window.output_length)

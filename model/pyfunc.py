@@ -13,8 +13,8 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
-from model.errors import InputError
-from model.forecaster import Forecaster
+from wattcast.model.errors import InputError
+from wattcast.model.forecaster import Forecaster
 
 
 class RefusedError(InputError, MlflowException):

@@ -16,16 +16,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from model.config import Config
-from model.errors import InputError
-
-ENERGY_COLUMNS = ("Appliances", "lights")
-ROOM_COLUMNS = tuple(f"{quantity}{room}" for room in range(1, 10) for quantity in ("T", "RH_"))
-WEATHER_COLUMNS = ("T_out", "Press_mm_hg", "RH_out", "Windspeed", "Visibility", "Tdewpoint")
-NOISE_COLUMNS = ("rv1", "rv2")
-UCI_COLUMNS = ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS + NOISE_COLUMNS
-"""The 28 readings of the UCI data set in its order; its 29th column is the time stamp, `date`."""
-
+from wattcast.model.config import Config
+from wattcast.model.errors import InputError
 
 MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
@@ -40,7 +32,7 @@ class ReadingsConfig(Config):
         ("Appliances",), min_length=1, description="columns to forecast, in Wh a step (or their own unit)"
     )
     features: tuple[str, ...] = Field(
-        ENERGY_COLUMNS[1:] + ROOM_COLUMNS + WEATHER_COLUMNS,
+        (),
         description="further columns that the network reads; the targets' own past is always read",
     )
     time: Literal["none", "calendar"] = Field(

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from model.config import Config
-from model.errors import InputError
-
-Floats = npt.NDArray[np.float64]
+from wattcast.model.arrays import Floats
+from wattcast.model.config import Config
+from wattcast.model.errors import InputError
 
 
 class ScaleConfig(Config):

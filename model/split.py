@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 import pandas as pd
 from pydantic import Field, model_validator
 
-from model.config import ClockTime, Config
-from model.errors import InputError
+from wattcast.model.config import ClockTime, Config
+from wattcast.model.errors import InputError
 
 A = TypeVar("A")
 B = TypeVar("B")

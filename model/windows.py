@@ -13,18 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from model.config import Config
-from model.errors import InputError
-from model.readings import ReadingsConfig
-from model.scaler import Scaler
-
-Array = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
-Times = npt.NDArray[np.datetime64]
+from wattcast.model.arrays import Array, Rows, Times
+from wattcast.model.config import Config
+from wattcast.model.errors import InputError
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.scaler import Scaler
 
 
 class WindowConfig(Config):

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from wattcast.model.arrays import Floats
+
 Interval = tuple[float, float]
 
 RESAMPLES = 10_000

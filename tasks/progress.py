@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from model.fit import Epoch
+from wattcast.model.fit import Epoch
 
 if TYPE_CHECKING:
-    from tasks.study import SharedStudy
+    from wattcast.tasks.tuning.study import SharedStudy
 
 _PHASES = {"select": "training", "refit": "refitting"}
 _REFRESH_S = 1.0

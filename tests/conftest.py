@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from servers import free_port, wait_for_answer
 
-from tasks.simulate import simulate
-from tests.servers import free_port, wait_for_answer
+from wattcast.tasks.data.simulate import simulate
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -72,13 +72,13 @@ def prefect_server() -> Iterator[str]:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working folder of tests that track: MLflow's default store is made in it once."""
     folder = tmp_path_factory.mktemp("workspace")
-    from tasks import track
+    from wattcast.tasks.tracking import store
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        track._experiment_id(track.store_client())  # here and now: its artifacts lie where it was made
+        store.experiment_id(store.store_client())  # here and now: its artifacts lie where it was made
         yield folder
 
 

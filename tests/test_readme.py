@@ -16,7 +16,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from flows import cli, startup
+from wattcast.flows.cli import main as cli
+from wattcast.flows.cli import startup
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -130,8 +131,8 @@ def test_sweeps_run(command: str, office: Path, workspace: Path, monkeypatch: py
 @pytest.mark.usefixtures("prefect_server", "workspace")
 def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It loads the newest model of a training and forecasts from a file."""
-    from flows.experiment import read_experiment
-    from flows.train import train
+    from wattcast.flows.experiment.experiment import read_experiment
+    from wattcast.flows.train import train
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     settings = ["data=office.csv", "fit.epochs=1", "model.layers.0.units=4"]

@@ -14,11 +14,11 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from model.fit import train_network
 from tests.benchmarks.house import VALIDATION, House, arrays
 from tests.benchmarks.ours import fit_config, gru_config
 from tests.benchmarks.quiet import import_keras
 from tests.benchmarks.settings import INPUTS, TARGETS, Setting, Trial
+from wattcast.model.network.training import train_network
 
 if TYPE_CHECKING:
     import keras

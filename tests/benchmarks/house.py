@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.readings import UCI_COLUMNS, ReadingsConfig, check_readings
-from model.scaler import ScaleConfig, Scaler, fit_scaler
-from model.split import Split
-from model.windows import Array, WindowConfig, Windows, make_series, make_windows
-from tasks.simulate import simulate
+from wattcast.model.arrays import Array
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.data.simulate import simulate
+from wattcast.tasks.data.uci import UCI_COLUMNS
 
 READINGS = ReadingsConfig(targets=UCI_COLUMNS[:1], features=UCI_COLUMNS[1:])
 VALIDATION = 256  # windows

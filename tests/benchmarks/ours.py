@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from model.fit import FitConfig, train_network
-from model.forecaster import Forecaster
-from model.gru import GRUConfig, LayerConfig
-from model.split import Split
 from tests.benchmarks.house import READINGS, House
 from tests.benchmarks.settings import Setting, Trial
+from wattcast.model.fit import FitConfig
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.gru import GRUConfig, LayerConfig
+from wattcast.model.network.training import train_network
+from wattcast.model.split import Split
 
 
 def gru_config(setting: Setting, trial: Trial) -> GRUConfig:

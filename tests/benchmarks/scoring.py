@@ -8,8 +8,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from model.forecaster import Forecaster
-from tasks.simulate import simulate
 from tests.benchmarks.contenders import stock_network
 from tests.benchmarks.house import arrays, make_house
 from tests.benchmarks.memory import Mark
@@ -18,6 +16,8 @@ from tests.benchmarks.processes import in_child
 from tests.benchmarks.settings import Setting, Size
 from tests.benchmarks.stopwatch import call_seconds, seconds
 from tests.benchmarks.table import Group, Row, Table
+from wattcast.model.forecaster import Forecaster
+from wattcast.tasks.data.simulate import simulate
 
 FEW = 512  # windows, where the weights do not matter
 

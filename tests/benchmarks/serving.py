@@ -17,21 +17,21 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import psutil
 
-from flows.experiment import read_experiment
-from flows.startup import _set_up_libraries
-from model.fit import train_network
-from model.forecaster import Forecaster
-from model.readings import check_readings
-from model.scaler import fit_scaler
-from model.split import Split
-from model.windows import make_series, make_windows
-from tasks.simulate import simulate
 from tests.benchmarks.contenders import stock_network
 from tests.benchmarks.processes import in_child
 from tests.benchmarks.settings import INPUTS, Setting, Size
 from tests.benchmarks.stopwatch import WARM_UP
 from tests.benchmarks.table import Group, Row, Table
-from tests.servers import free_port, wait_for_answer
+from tests.helpers.servers import free_port, wait_for_answer
+from wattcast.flows.cli.startup import _set_up_libraries
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.network.training import train_network
+from wattcast.model.readings import check_readings
+from wattcast.model.scaler import fit_scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import make_series, make_windows
+from wattcast.tasks.data.simulate import simulate
 
 US, PAIR, STOCK = "wattcast", "wattcast, 2 workers", "Keras"
 CLIENTS = (1, 4)
@@ -160,11 +160,12 @@ def _register() -> None:
     import mlflow
     from mlflow import MlflowClient
 
-    from tasks.track import tracked_run
+    from wattcast.tasks.tracking.logged_model import log_forecaster
+    from wattcast.tasks.tracking.run import tracked_run
 
     client = MlflowClient()
     with tracked_run("serving", params={}, tags={}) as run:
-        ours = run.log_forecaster(_recommended(), simulate(30))
+        ours = log_forecaster(run, _recommended(), simulate(30))
         with mlflow.start_run(run_id=run.run_id):
             example = np.zeros((1, STOCK_SETTING.lookback, INPUTS), np.float32)
             stock = mlflow.tensorflow.log_model(

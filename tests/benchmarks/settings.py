@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.readings import UCI_COLUMNS
+from wattcast.tasks.data.uci import UCI_COLUMNS
 
 INPUTS, TARGETS = len(UCI_COLUMNS), 1  # F, K
 

@@ -12,14 +12,14 @@ from typing import Any
 import optuna
 from mlflow import MlflowClient
 
-from flows.experiment import Experiment
-from flows.startup import _set_up_libraries
-from model.split import Split
-from model.windows import Windows
 from tests.benchmarks.house import arrays
 from tests.benchmarks.processes import in_child
 from tests.benchmarks.settings import Size
 from tests.benchmarks.table import Group, Row, Table
+from wattcast.flows.cli.startup import _set_up_libraries
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
 
 SPACE: dict[str, dict[str, Any]] = {
     "fit.initial_learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -82,7 +82,7 @@ def _experiment(epochs: int) -> Experiment:
 
 def _our_sweep(trials: int, epochs: int) -> Searched:
     _set_up_libraries()
-    from flows.sweep import sweep
+    from wattcast.flows.sweep import sweep
 
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         began = time()
@@ -130,12 +130,12 @@ def _stock_loop(trials: int, epochs: int, seed: int) -> Searched:
 
 
 def _windows(experiment: Experiment) -> Split[Windows]:
-    """What `flows.prepare` does, without Prefect."""
-    from tasks.download import download
-    from tasks.scale import scale
-    from tasks.split import split
-    from tasks.validate import validate
-    from tasks.window import window
+    """What `wattcast.flows.prepare` does, without Prefect."""
+    from wattcast.tasks.data.download import download
+    from wattcast.tasks.data.validate import validate
+    from wattcast.tasks.learning.scale import scale
+    from wattcast.tasks.learning.split import split
+    from wattcast.tasks.learning.window import window
 
     frame = validate(download(experiment.data).frame, experiment.readings, window_rows=experiment.window.rows)
     rows = split(frame, experiment.split)

@@ -18,17 +18,17 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.experiment import Experiment, read_experiment
-from flows.train import Trained, train
-from model import program
-from model.fit import Epoch
-from model.split import Split
-from model.windows import Windows
-from tasks.scale import scale
-from tasks.simulate import simulate
-from tasks.split import split
-from tasks.validate import validate
-from tasks.window import window
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.train import Trained, train
+from wattcast.model.fit import Epoch
+from wattcast.model.network import program
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
+from wattcast.tasks.data.simulate import simulate
+from wattcast.tasks.data.validate import validate
+from wattcast.tasks.learning.scale import scale
+from wattcast.tasks.learning.split import split
+from wattcast.tasks.learning.window import window
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 EPOCHS = 4
@@ -190,7 +190,7 @@ def test_a_killed_run_goes_on_to_the_same_scores(  # noqa: PLR0917
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.track.Run.log_epoch", die)
+        patch.setattr("wattcast.tasks.tracking.run.Run.log_epoch", die)
         with pytest.raises(Killed):
             train(experiment)
     killed = newest_run()
@@ -207,8 +207,8 @@ def test_a_command_that_was_shot_goes_on_to_the_same_scores(
     """SIGKILL in the second network's third epoch, and `--resume` in a process of its own."""
     program = f"""
 import os, signal, sys
-from flows import cli
-from tasks import track
+from wattcast.flows.cli import main as cli
+from wattcast.tasks.tracking import run as track
 log_epoch = track.Run.log_epoch
 def die(run, epoch):
     if (epoch.phase, epoch.member, epoch.number) == ("select", 2, 3):

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows.rollback import roll_back_to
-from tasks.names import MODEL
-from tasks.registry import Entry, ledger
-from tasks.versions import Versions
+from wattcast.flows.promotion.rollback import roll_back_to
+from wattcast.tasks.registry.ledger import Entry, ledger
+from wattcast.tasks.registry.names import MODEL
+from wattcast.tasks.registry.versions import Versions
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

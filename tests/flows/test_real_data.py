@@ -7,17 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.experiment import read_experiment
-from model.fit import train_network
-from model.forecaster import Forecaster
-from model.split import Split
-from model.windows import Windows
-from tasks.download import download
-from tasks.evaluate import Evaluation, evaluate
-from tasks.scale import scale
-from tasks.split import split
-from tasks.validate import validate
-from tasks.window import window
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.network.training import train_network
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
+from wattcast.tasks.data.download import download
+from wattcast.tasks.data.validate import validate
+from wattcast.tasks.learning.evaluate import Evaluation, evaluate
+from wattcast.tasks.learning.scale import scale
+from wattcast.tasks.learning.split import split
+from wattcast.tasks.learning.window import window
 
 
 @pytest.fixture(scope="module")

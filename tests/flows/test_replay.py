@@ -14,10 +14,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.experiment import Experiment, read_experiment
-from flows.replay import Replayed, replay
-from flows.shown_replay import replayed_record, show_replayed
-from model.errors import InputError
+from wattcast.flows.cli.show_replay import replayed_record, show_replayed
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.replay import Replayed, replay
+from wattcast.model.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 CUTS = ["2016-01-25 00:00:00", "2016-01-27 12:00:00", "2016-01-30 00:00:00"]
@@ -174,7 +174,7 @@ def test_a_replay_that_is_interrupted_is_not_left_open(experiment: Experiment, m
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.replay.train_task", interrupt)
+    monkeypatch.setattr("wattcast.flows.replay.train_task", interrupt)
     with pytest.raises(KeyboardInterrupt):
         replay(experiment, every="60h")
     assert max(replays(), key=lambda run: run.info.start_time).info.status == "KILLED"

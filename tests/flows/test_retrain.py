@@ -16,18 +16,18 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows.doctor import examine
-from flows.experiment import Experiment, read_experiment
-from flows.explain import explain
-from flows.forecast import forecast
-from flows.retrain import Retrained, retrain
-from flows.rollback import roll_back_to
-from model.errors import InputError
-from tasks.interface import Interface
-from tasks.lock import BusyError
-from tasks.names import CHALLENGER, CHAMPION, PREVIOUS
-from tasks.registry import ledger
-from tasks.versions import INTERFACE, TRAINING, Versions
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.forecast import forecast
+from wattcast.flows.promotion.lineage import explain
+from wattcast.flows.promotion.rollback import roll_back_to
+from wattcast.flows.retrain import Retrained, retrain
+from wattcast.flows.service.doctor import examine
+from wattcast.model.errors import InputError
+from wattcast.tasks.registry.contract import Interface
+from wattcast.tasks.registry.ledger import ledger
+from wattcast.tasks.registry.lock import BusyError
+from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
+from wattcast.tasks.registry.versions import INTERFACE, TRAINING, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
 
@@ -236,8 +236,8 @@ def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.Mon
 SHOT = """
 import os, signal
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
-from flows.experiment import read_experiment
-from flows.retrain import retrain
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.flows.retrain import retrain
 
 def shoot(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -249,14 +249,14 @@ if phase == "download":
     import flows.prepare
     flows.prepare.validate_task = shoot
 elif phase == "training":
-    from tasks.track import Log
+    from wattcast.tasks.tracking.run import Log
     logged = Log.log_epoch
     Log.log_epoch = lambda run, epoch: shoot() if epoch.number == 4 else logged(run, epoch)
 elif phase == "registration":
-    from tasks.versions import Versions
+    from wattcast.tasks.registry.versions import Versions
     Versions.name_alias = shoot
 elif phase == "swap":
-    from tasks.versions import Versions
+    from wattcast.tasks.registry.versions import Versions
     named = Versions.name_alias
     Versions.name_alias = lambda self, alias, number: shoot() if alias == "champion" else named(self, alias, number)
 with temporary_settings({PREFECT_API_URL: server, PREFECT_LOGGING_LEVEL: "CRITICAL"}):
@@ -276,7 +276,7 @@ class Attempt:
     def start(cls, file: Path, phase: str, server: str, said: Path) -> Attempt:
         """One that shoots itself in `phase`."""
         context = multiprocessing.get_context("forkserver")  # from a process that has imported what takes its time
-        context.set_forkserver_preload(["flows.retrain"])
+        context.set_forkserver_preload(["wattcast.flows.retrain"])
         settings = [f"data={file}", *SETTINGS]
         names = {"phase": phase, "server": server, "settings": settings, "folder": str(file.parent), "said": str(said)}
         process = context.Process(target=exec, args=(SHOT, names), daemon=True)

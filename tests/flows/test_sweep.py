@@ -24,14 +24,14 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from prefect import flow
+from servers import wait_until
 
-from flows.attempt import Trials
-from flows.experiment import Experiment, read_experiment
-from flows.prepare import Prepared, prepare, rescaled
-from flows.sweep import Swept, sweep
-from model.errors import InputError
-from tasks.study import REASON, RUN_ID, TICKET
-from tests.servers import wait_until
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.prepare import Prepared, prepare, rescaled
+from wattcast.flows.sweep import Swept, sweep
+from wattcast.flows.tuning.trial import Trials
+from wattcast.model.errors import InputError
+from wattcast.tasks.tuning.study import REASON, RUN_ID, TICKET
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 

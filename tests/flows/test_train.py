@@ -16,12 +16,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.experiment import Experiment, read_experiment
-from flows.train import Trained, train
-from model.errors import InputError
-from model.fit import DivergedError, Epoch
-from tasks import track
-from tasks.leakage import LeakageError
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.train import Trained, train
+from wattcast.model.errors import InputError
+from wattcast.model.fit import DivergedError, Epoch
+from wattcast.tasks.learning.leakage import LeakageError
+from wattcast.tasks.tracking import run as track
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 PARTS = {"train": "train", "validation": "val", "test": "test"}
@@ -155,7 +155,7 @@ def test_its_configuration_gives_the_same_scores_again(artifacts: Path, trained:
 
 
 def test_the_logged_model_forecasts_what_was_scored(trained: Trained, artifacts: Path) -> None:
-    from tasks.simulate import simulate
+    from wattcast.tasks.data.simulate import simulate
 
     served = mlflow.pyfunc.load_model(trained.model_uri)
     readings = simulate()
@@ -217,14 +217,14 @@ def test_a_diverging_loss_ends_the_run_as_failed(small: tuple[str, ...]) -> None
 
 
 def test_a_leak_ends_the_run_as_failed(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    from model import scaler
-    from tasks import scale
+    from wattcast.model import scaler
+    from wattcast.tasks.learning import scale
 
     def leaking(frame: pd.DataFrame, rows: object, readings: object, config: object) -> scaler.Scaler:
         return scaler.fit_scaler(frame, readings.targets, readings.features, config)
 
-    monkeypatch.setattr("flows.prepare.scale_task", leaking)
-    monkeypatch.setattr("flows.prepare.scale", leaking)
+    monkeypatch.setattr("wattcast.flows.prepare.scale_task", leaking)
+    monkeypatch.setattr("wattcast.flows.prepare.scale", leaking)
     with pytest.raises(LeakageError, match="training and refit"):
         train(read_experiment(settings=small))
     assert scale.scale is not leaking
@@ -290,7 +290,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.track.Run.log_epoch", die)
+        patch.setattr("wattcast.tasks.tracking.run.Run.log_epoch", die)
         with pytest.raises(Killed):
             train(experiment)
     killed = newest_run()
@@ -313,7 +313,7 @@ def test_another_attempt_of_a_flow_run_goes_on_from_the_checkpoint(
         logged(run, epoch)
 
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.track.Run.log_epoch", fail_once)
+        patch.setattr("wattcast.tasks.tracking.run.Run.log_epoch", fail_once)
         again = train.with_options(retries=1)(experiment)
     assert told.count(("select", 1)) == 1
     assert newest_run().info.run_id == again.run_id

@@ -6,10 +6,10 @@ import pytest
 from sklearn.linear_model import Ridge
 from tiny import counting_series, house, prepare, with_readings
 
-from model import baseline
-from model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, fit_baselines
-from model.split import Split
-from model.windows import Series, WindowConfig, Windows, calendar, make_windows
+from wattcast.model import baseline
+from wattcast.model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, fit_baselines
+from wattcast.model.split import Split
+from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_windows
 
 SIX_HOURS = pd.Timedelta(hours=6)
 

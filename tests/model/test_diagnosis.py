@@ -2,8 +2,8 @@
 
 import pytest
 
-from model.diagnosis import OVERFIT_MARGIN, UNDERFIT_MARGIN, diagnose
-from model.split import Split
+from wattcast.model.diagnosis import OVERFIT_MARGIN, UNDERFIT_MARGIN, diagnose
+from wattcast.model.split import Split
 
 BASE = Split(train=100.0, validation=120.0, test=1.0)
 

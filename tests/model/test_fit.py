@@ -19,21 +19,13 @@ from pydantic import ValidationError
 from tiny import Prepared, house, prepare, with_readings
 from tracing import count_traces
 
-from model.fit import (
-    DivergedError,
-    Epoch,
-    FitConfig,
-    Fitted,
-    Member,
-    _Fitting,
-    member_seeds,
-    train_members,
-    train_network,
-)
-from model.gru import GRUConfig, LayerConfig, Shape, build, initial_weights
-from model.kernel import choose_kernel
-from model.program import Pass, Plan, Work, compile_epoch
-from model.windows import WindowConfig, Windows
+from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
+from wattcast.model.gru import GRUConfig, LayerConfig, Shape
+from wattcast.model.network.build import build, initial_weights
+from wattcast.model.network.kernel import choose_kernel
+from wattcast.model.network.program import Pass, Plan, Work, compile_epoch
+from wattcast.model.network.training import _Fitting, member_seeds, train_members, train_network
+from wattcast.model.windows import WindowConfig, Windows
 
 NETWORK = GRUConfig(layers=(LayerConfig(units=3, input_keep_prob=0.8),), readout_keep_prob=0.7)
 SHORT = FitConfig(initial_learning_rate=0.02, epochs=4, patience=4, batch_size=16, refit=True, seed=1)
@@ -198,7 +190,7 @@ def test_each_epoch_visits_every_window_once_in_a_new_order(prepared, monkeypatc
 
         return record
 
-    monkeypatch.setattr("model.program.compile_epoch", recorded)
+    monkeypatch.setattr("wattcast.model.network.program.compile_epoch", recorded)
     train(prepared, fit=FitConfig(epochs=2, batch_size=16))
     windows = prepared.windows.train.starts.tolist()
     a_pass = math.ceil(len(windows) / 16)
@@ -599,7 +591,9 @@ def test_an_ensemble_traces_its_programs_once_however_many_threads_begin_with_it
 def test_a_batch_that_two_cores_share_repeats_and_resumes_bit_for_bit(prepared, tmp_path, monkeypatch):
     """Large enough for two lanes, of unequal size and with masks of their own."""
     plans: list[Plan] = []
-    monkeypatch.setattr("model.program.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan))
+    monkeypatch.setattr(
+        "wattcast.model.network.program.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan)
+    )
     fit = SHORT.model_copy(update={"batch_size": 131, "refit": False})
     train = prepared.windows.train
     shared = prepared._replace(windows=replace(prepared.windows, train=train + train + train))

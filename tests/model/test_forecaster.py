@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from tiny import READINGS, Prepared, house, prepare
 
-from model.errors import InputError
-from model.forecaster import Forecaster
-from model.gru import GRUConfig, LayerConfig, Shape, build, initial_weights
-from model.pyfunc import _load_pyfunc
-from model.readings import ReadingsConfig
-from model.scaler import ScaleConfig
-from model.windows import WindowConfig
+from wattcast.model.errors import InputError
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.gru import GRUConfig, LayerConfig, Shape
+from wattcast.model.network.build import build, initial_weights
+from wattcast.model.pyfunc import _load_pyfunc
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.scaler import ScaleConfig
+from wattcast.model.windows import WindowConfig
 
 CADENCE = pd.Timedelta(minutes=10)
 RAW = house(80)

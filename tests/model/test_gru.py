@@ -10,17 +10,9 @@ import pytest
 from pydantic import ValidationError
 from tiny import house, prepare
 
-from model.gru import (
-    GRUConfig,
-    LayerConfig,
-    Shape,
-    build,
-    initial_weights,
-    keep_probs,
-    members_of,
-    structure,
-)
-from model.windows import CALENDAR_COLUMNS, WindowConfig
+from wattcast.model.gru import GRUConfig, LayerConfig, Shape, keep_probs, structure
+from wattcast.model.network.build import build, initial_weights, members_of
+from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig
 
 BATCH = 6
 

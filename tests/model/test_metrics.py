@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from model.metrics import METRICS, mae, mape, mse, r2, rmse, skill
+from wattcast.model.metrics import METRICS, mae, mape, mse, r2, rmse, skill
 
 ACTUAL = np.array([10.0, 20.0, 30.0])
 FORECAST = np.array([12.0, 18.0, 33.0])  # wrong by 2, -2, 3

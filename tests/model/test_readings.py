@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model.errors import InputError
-from model.readings import (
-    ENERGY_COLUMNS,
-    NOISE_COLUMNS,
-    ROOM_COLUMNS,
-    UCI_COLUMNS,
-    WEATHER_COLUMNS,
+from wattcast.model.errors import InputError
+from wattcast.model.readings import (
     ReadingsConfig,
     cadence_faults,
     check_readings,
@@ -21,6 +16,7 @@ from model.readings import (
     nearest,
     raise_faults,
 )
+from wattcast.tasks.data.uci import UCI_COLUMNS
 
 CONFIG = ReadingsConfig(targets=("wh",), features=("deg",))
 CADENCE = pd.Timedelta(minutes=10)
@@ -174,19 +170,6 @@ def test_all_faults_of_a_grid_are_found_together():
 # Names and configuration
 
 
-def test_uci_columns_in_the_order_of_the_file():
-    assert len(UCI_COLUMNS) == 28
-    assert UCI_COLUMNS[:6] == ("Appliances", "lights", "T1", "RH_1", "T2", "RH_2")
-    assert UCI_COLUMNS[18:] == ("T9", "RH_9", *WEATHER_COLUMNS, "rv1", "rv2")
-
-
-def test_default_features_are_all_columns_but_the_noise():
-    config = ReadingsConfig()
-    assert config.columns == tuple(name for name in UCI_COLUMNS if name not in NOISE_COLUMNS)
-    assert config.columns == ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS
-    assert config.cadence == CADENCE
-
-
 @pytest.mark.parametrize(
     ("name", "hint"),
     [("appliances", ": did you mean 'Appliances'?"), ("RH1", ": did you mean 'RH_1'?"), ("gas meter", "")],
@@ -198,8 +181,8 @@ def test_nearest_name(name, hint):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"targets": ("T1",)}, r"received twice: \['T1'\]"),
-        ({"timestamp": "lights"}, r"received twice: \['lights'\]"),
+        ({"targets": ("T1",), "features": ("T1",)}, r"received twice: \['T1'\]"),
+        ({"timestamp": "lights", "features": ("lights",)}, r"received twice: \['lights'\]"),
         ({"targets": ()}, "targets"),
         ({"cadence_minutes": 0}, "cadence_minutes"),
         ({"time": "clock"}, "'none' or 'calendar'"),

@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from tiny import house, prepare
 
-from model.errors import InputError
-from model.scaler import ScaleConfig, Scaler, fit_scaler
+from wattcast.model.errors import InputError
+from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 
 TRAIN = pd.DataFrame({"other": [9.0, 9.5, 7.0], "wh": [10.0, 20.0, 60.0], "deg": [-1.0, 0.0, 4.0]})
 LATER = pd.DataFrame({"deg": [6.5, -1.0], "wh": [110.0, 10.0], "other": [0.0, 0.0]})

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model.errors import InputError
-from model.split import Split, SplitConfig, cut, split_rows
+from wattcast.model.errors import InputError
+from wattcast.model.split import Split, SplitConfig, cut, split_rows
 
 
 def ten_minutes(rows: int, start: str = "2016-01-11 17:00") -> pd.DatetimeIndex:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.bootstrap import difference_interval
+from wattcast.tasks.bootstrap import difference_interval
 
 
 @pytest.mark.parametrize("score", [np.sqrt, np.positive])
 @pytest.mark.parametrize("level", [0.5, 0.95])
 def test_the_interval_of_one_pair_is_that_of_a_bootstrap_written_out(score, level, monkeypatch):
     """It is not widened: the one pair is no sample of pairs."""
-    monkeypatch.setattr("tasks.bootstrap.RESAMPLES", resamples := 400)
+    monkeypatch.setattr("wattcast.tasks.bootstrap.RESAMPLES", resamples := 400)
     one, other = np.random.default_rng(3).gamma(2, 30, (2, 1, 7))
     interval = difference_interval(one, other, block=3, level=level, score=score)
     draws = np.random.default_rng(0)

@@ -9,8 +9,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from model.fit import Epoch
-from tasks import progress
+from wattcast.model.fit import Epoch
+from wattcast.tasks import progress
 
 EPOCH = Epoch(
     phase="select",

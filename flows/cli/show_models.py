@@ -1,0 +1,136 @@
+"""What the commands about registered models print: tables for people, records for programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
+
+if TYPE_CHECKING:
+    from wattcast.flows.retrain import Retrained
+    from wattcast.flows.service.doctor import Finding
+    from wattcast.tasks.monitoring.forecast_log import Forecasts
+    from wattcast.tasks.registry.ledger import Entry
+    from wattcast.tasks.registry.versions import Version
+
+
+def show_retrained(retrained: Retrained) -> None:
+    """The decision, the drift, and where everything is."""
+    from wattcast.tasks.report.page import BANNER
+
+    console, number = Console(), retrained.version
+    verdict = "[bold green]promoted[/]" if retrained.promoted else "[bold yellow]refused[/]"
+    again = " (decided before, on the same readings)" if retrained.repeated else ""
+    console.print(f"version {number} of {retrained.model}: {verdict}{again}: {escape(retrained.why)}", soft_wrap=True)
+    console.print(retrained.drift, soft_wrap=True, highlight=False)
+    if retrained.data_source == "simulated":
+        console.print(f"[bold red]{BANNER}[/]")
+    champion = f"version {retrained.champion}" if retrained.champion else "none"
+    console.print(f"champion {champion}\nrun      {retrained.run_id}\nreport   {retrained.report}", soft_wrap=True)
+
+
+def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
+    """One JSON object for a forecast."""
+    scores = [
+        {name: _finite(value) if isinstance(value, float) else value for name, value in asdict(score).items()}
+        for score in forecasts.scores
+    ]
+    newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
+    return {"output": str(output), "forecasts": newest[-_MOST_SHOWN:], "made": len(newest), "past": scores}
+
+
+def show_forecasts(forecasts: Forecasts, output: Path) -> None:
+    """The newest forecasts, and how good the past ones were."""
+    console = Console()
+    table = Table(*map(str, forecasts.made.columns), title="Newest forecasts, Wh", title_justify="left")
+    for row in forecasts.made.tail(_MOST_SHOWN).itertuples(index=False):
+        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row))
+    console.print(table)
+    if forecasts.scores:
+        head = ("version", "target", "forecasts", "RMSE Wh", "MAE Wh", "persistence RMSE", "skill")
+        past = Table(
+            *head, title="Past forecasts of times after its training, whose actuals are known", title_justify="left"
+        )
+        for score in forecasts.scores:
+            numbers = (f"{score.rmse:.1f}", f"{score.mae:.1f}", f"{score.persistence_rmse:.1f}", _digits(score.skill))
+            past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)
+        console.print(past)
+    console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
+
+
+_MOST_SHOWN = 12
+
+
+def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
+    """One JSON object for all versions."""
+    listed = [{**asdict(version), "created": version.created.isoformat()} for version in versions]
+    return {"versions": listed, "ledger": [asdict(entry) for entry in entries]}
+
+
+def show_models(name: str, versions: Sequence[Version], entries: Sequence[Entry]) -> None:
+    """Each version with aliases, scores and spans, then the ledger."""
+    console = Console()
+    if not versions:
+        console.print(f"{name} has no version yet: `wattcast retrain` makes the first one")
+        return
+    head = ("version", "aliases", "RMSE Wh", "MAE Wh", "trained on", "judged on", "outcome")
+    table = Table(*head, title=f"{name}; scores on the span that judged it", title_justify="left")
+    for version in versions:
+        tags, style = version.tags, "bold" if "champion" in version.aliases else None
+        scores = [_digits(float(tags.get(f"holdout.{metric}", "nan")), 1) for metric in ("rmse", "mae")]
+        spans = [_span(tags, *span) for span in ((DATA_FROM, DATA_TO), (HOLDOUT_FROM, HOLDOUT_TO))]
+        outcome = tags.get(DECISION, "not judged")
+        table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
+    console.print(table)
+    decisions = Table(
+        "when", "who", "decision", Column("champion", no_wrap=True), "why", title="Ledger", title_justify="left"
+    )
+    for entry in entries:
+        change = f"{entry.old or '-'} -> {entry.new or '-'}"
+        decisions.add_row(
+            entry.when[:16], escape(entry.who), f"{entry.version} {entry.action}", change, escape(entry.why)
+        )
+    console.print(decisions)
+
+
+def show_story(story: dict[str, dict[str, str]]) -> None:
+    """Chapter by chapter."""
+    console = Console()
+    for title, facts in story.items():
+        console.print(f"[bold]{title}[/]")
+        for name, value in facts.items():
+            console.print(f"  {escape(name)}: {escape(value)}", soft_wrap=True, highlight=False)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Each finding, and what to do about it."""
+    console = Console()
+    for finding in findings:
+        mark = "[green]well[/]" if finding.well else "[bold red]ill [/]"
+        console.print(f"{mark}  {finding.name}: {escape(finding.found)}", soft_wrap=True, highlight=False)
+        if finding.fix:
+            console.print(f"      -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
+
+
+def _span(tags: dict[str, str], first: str, last: str) -> str:
+    return f"{tags[first][:10]} to {tags[last][:10]}" if {first, last} <= set(tags) else ""
+
+
+def _digits(value: float, digits: int = 2) -> str:
+    return f"{value:z.{digits}f}" if math.isfinite(value) else "-"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else str(value)

@@ -1,0 +1,61 @@
+"""What `wattcast replay` prints when it is done: tables for people, a record for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from wattcast.flows.replay import Replayed
+    from wattcast.tasks.backtest.worth import Outcome
+
+
+def replayed_record(replayed: Replayed) -> dict[str, Any]:
+    """One JSON object for a replay."""
+    worth = replayed.worth
+    return {
+        "run_id": replayed.run_id,
+        "data_source": replayed.data_source,
+        "recommended": worth.recommended.name,
+        "sentence": worth.sentence,
+        "gate": worth.gate_sentence,
+        **asdict(worth),
+        "report": replayed.report,
+    }
+
+
+def show_replayed(replayed: Replayed) -> None:
+    """What to do, the scores and costs behind it, what the gate did at each cut, and where everything is."""
+    from wattcast.tasks.report.page import BANNER
+
+    console, worth = Console(), replayed.worth
+    policies = (*worth.policies, *worth.baselines)
+    lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
+    console.print(_table("policy", policies, lowest, "Policies, Wh; difference of RMSE from never"))
+    console.print(
+        _table("retrained", worth.cadences, worth.recommended, "Cadences, Wh; difference of RMSE from the best")
+    )
+    for cut in worth.cuts:
+        outcome = "promoted" if cut.promoted else "refused"
+        console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
+    for sentence in (worth.sentence, worth.gate_sentence):
+        console.print(sentence, soft_wrap=True, highlight=False)
+    if replayed.data_source == "simulated":
+        console.print(f"[bold red]{BANNER}[/]")
+    console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
+
+
+def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) -> Table:
+    head = (name, "RMSE", "MAE", "trained", "seconds", "difference")
+    table = Table(*head, title=title, title_justify="left")
+    table.columns[-1].no_wrap = True
+    for outcome in outcomes:
+        scores = (f"{outcome.rmse:.2f}", f"{outcome.mae:.2f}")
+        cost = (str(outcome.trainings), f"{outcome.seconds:.0f}") if outcome.trainings else ("-", "-")
+        change = f"{outcome.difference:+z.2f} ({outcome.low:+z.2f} to {outcome.high:+z.2f})"
+        table.add_row(outcome.name, *scores, *cost, change, style="bold" if outcome is marked else None)
+    return table

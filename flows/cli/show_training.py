@@ -1,0 +1,95 @@
+"""What a command prints when it is done: tables for people, records for programs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from wattcast.flows.sweep import Swept
+    from wattcast.flows.train import Trained
+    from wattcast.tasks.learning.evaluate import Score
+
+
+def trained_record(trained: Trained) -> dict[str, Any]:
+    """One JSON object for a training."""
+    evaluation = trained.evaluation
+    metrics = {name: value if math.isfinite(value) else None for name, value in evaluation.metrics().items()}
+    return {
+        "run_id": trained.run_id,
+        "model_uri": trained.model_uri,
+        "metrics": metrics,
+        "diagnosis": evaluation.diagnosis.verdict,
+        "data_source": trained.data_source,
+        "report": trained.report,
+    }
+
+
+def _test_table(scores: list[Score], target: str) -> Table:
+    from wattcast.tasks.learning.evaluate import GRU
+
+    title = f"{target}: test part, scored once"
+    table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
+    for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
+        numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
+        cells = [f"{number:z.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
+        table.add_row(score.model, *cells, style="bold" if score.model == GRU else None)
+    return table
+
+
+def show_trained(trained: Trained) -> None:
+    """The scores of the test part, the diagnosis, and where everything is."""
+    evaluation = trained.evaluation
+    console = Console()
+    for target in dict.fromkeys(score.target for score in evaluation.scores):
+        console.print(_test_table([score for score in evaluation.scores if score.target == target], target))
+    diagnosis = evaluation.diagnosis
+    console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
+    if trained.data_source == "simulated":
+        _show_banner(console)
+    console.print(f"run     {trained.run_id}\nmodel   {trained.model_uri}\nreport  {trained.report}", soft_wrap=True)
+
+
+def swept_record(swept: Swept) -> dict[str, Any]:
+    """One JSON object for a sweep."""
+    verdict = swept.verdict
+    record = {**asdict(swept), "verdict": {**asdict(verdict), "difference": verdict.difference}}
+    record["verdict"] |= {"helped": verdict.helped, "sentence": verdict.sentence}
+    return record
+
+
+def show_swept(swept: Swept) -> None:
+    """The best trial, the verdict, and where everything is."""
+    console, verdict, counts = Console(), swept.verdict, swept.counts
+    untuned = f", untuned {swept.untuned_rmse:.2f} Wh" if swept.untuned_rmse is not None else ""
+    console.print(
+        f"{counts.done} trials of {escape(swept.study)}: {counts.complete} complete, {counts.pruned} pruned, "
+        f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE {swept.best_rmse:.2f} Wh{untuned}",
+        soft_wrap=True,
+    )
+    for name, value in swept.best_values.items():
+        console.print(f"  {name} = {value:.4g}" if isinstance(value, float) else f"  {name} = {value}")
+    title = f"Test part, {len(verdict.seeds)} fresh seeds each"
+    table = Table("configuration", "RMSE Wh", "+-", "MAE Wh", title=title, title_justify="left")
+    for name, arm in {"tuned": verdict.tuned, "untuned": verdict.untuned}.items():
+        if arm:
+            table.add_row(name, f"{arm.mean_rmse:.2f}", f"{arm.spread:.2f}", f"{arm.mean_mae:.2f}", style="bold")
+    for name in ("ridge", "persistence"):
+        rmse, mae = verdict.baselines[name]
+        table.add_row(name, f"{rmse:.2f}", "", f"{mae:.2f}")
+    console.print(table)
+    console.print(verdict.sentence, soft_wrap=True, highlight=False)
+    if swept.data_source == "simulated":
+        _show_banner(console)
+    console.print(f"run     {swept.run_id}\nbest    {swept.best_config}\nreport  {swept.report}", soft_wrap=True)
+
+
+def _show_banner(console: Console) -> None:
+    from wattcast.tasks.report.page import BANNER
+
+    console.print(f"[bold red]{BANNER}[/]")

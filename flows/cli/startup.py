@@ -1,0 +1,106 @@
+"""What a command does before it begins: libraries kept quiet, servers and files looked at, a quick way out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import urllib.error
+import urllib.request
+from types import FrameType
+
+from rich.console import Console
+from rich.markup import escape
+
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.errors import InputError
+
+screen = Console(stderr=True)
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C has ended."""
+_FAREWELL_S = 8  # for the run to be closed
+
+
+def begin(experiment: Experiment | None = None) -> None:
+    """Prepare for a flow, on `experiment` where it has one.
+
+    Raises:
+        InputError: a server that the environment names does not answer, or the user's own file cannot be used.
+    """
+    _set_up_libraries()
+    signal.signal(signal.SIGINT, _leave_soon)
+    _require_answer("MLFLOW_TRACKING_URI")
+    _require_answer("PREFECT_API_URL")
+    if experiment:
+        _check_own_file(experiment)
+
+
+class ScreenHandler(logging.Handler):
+    """Shows a warning as the command shows its errors: in full lines, however narrow the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        word = record.levelname.lower()
+        screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
+
+
+def _set_up_libraries() -> None:
+    """Our own warnings on the screen, of the libraries what is critical; time and a way for Prefect's local server.
+
+    A user's own settings win.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "wattcast")
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    no_proxy = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
+    os.environ[no_proxy] = ",".join({*filter(None, os.environ.get(no_proxy, "").split(",")), "127.0.0.1", "localhost"})
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for package in ("wattcast",):
+        logging.getLogger(package).addHandler(ScreenHandler(logging.WARNING))
+
+
+def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C ends Prefect's temporary server as well, and Prefect's client would wait for it for minutes."""
+    farewell = threading.Timer(_FAREWELL_S, os._exit, [INTERRUPTED])
+    farewell.daemon = True
+    farewell.start()
+    raise KeyboardInterrupt
+
+
+def _require_answer(variable: str) -> None:
+    """A server that is named in the environment must answer: the libraries would try for minutes."""
+    address = os.environ.get(variable, "")
+    if not address.startswith(("http://", "https://")):
+        return
+    try:
+        urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=10).close()  # noqa: S310 - it is http
+    except urllib.error.HTTPError:
+        return  # it answers, if only to ask who is there
+    except (OSError, ValueError) as error:
+        raise InputError(f"{variable} names {address}, which does not answer: {error}; start it or unset it") from None
+
+
+def _check_own_file(experiment: Experiment) -> None:
+    """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
+    from wattcast.tasks.data.download import CHOICES, download
+    from wattcast.tasks.data.validate import validate
+
+    if experiment.data in CHOICES:
+        return
+    frame = download(experiment.data).frame
+    logging.disable(logging.WARNING)  # the flow will say it again
+    try:
+        validate(frame, experiment.readings, window_rows=experiment.window.rows)
+    except InputError as error:
+        names = ", ".join(str(name) for name in frame.columns[:20])
+        yours = "name yours in readings.timestamp, readings.targets and readings.features"
+        raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None
+    finally:
+        logging.disable(logging.NOTSET)

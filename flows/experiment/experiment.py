@@ -1,0 +1,224 @@
+"""One experiment: everything that decides what a run does, read from a preset and what the user changes of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from wattcast.flows.experiment.dotted import SEPARATOR, flatten, merge, replaced, set_option
+from wattcast.model.config import Config
+from wattcast.model.errors import InputError
+from wattcast.model.fit import FitConfig
+from wattcast.model.gru import GRUConfig
+from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.model.scaler import ScaleConfig
+from wattcast.model.split import SplitConfig
+from wattcast.model.windows import WindowConfig
+from wattcast.tasks.registry.gate import GateConfig
+from wattcast.tasks.tuning.ranges import Space
+
+PRESETS = Path(__file__).parent / "presets"
+DEFAULT_PRESET = "recommended"
+UNCHANGED: Any = {"preset": DEFAULT_PRESET}
+"""The default of a flow's parameter, which Prefect makes an Experiment of.
+
+As an Experiment it would fill Prefect's form with the values of one preset, which would win over another one that is
+chosen there.
+"""
+
+
+def _one_of_the_presets(schema: dict[str, Any]) -> None:
+    """Prefect's form offers them, and refuses others at once."""
+    schema["enum"] = preset_names()
+
+
+class Experiment(Config):
+    """A preset, and what differs from it: each field that is not given is the preset's."""
+
+    preset: str = Field(
+        DEFAULT_PRESET,
+        description="name of the preset that gives all that is not set",
+        json_schema_extra=_one_of_the_presets,
+    )
+    data: str = Field(
+        "auto",
+        description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
+    )
+    readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
+    split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
+    scale: ScaleConfig = Field(default=ScaleConfig(), description="scaling of features and targets")
+    window: WindowConfig = Field(default=WindowConfig(), description="history and horizon of a forecast")
+    model: GRUConfig = Field(description="the network")
+    fit: FitConfig = Field(default=FitConfig(), description="training")
+    gate: GateConfig = Field(default=GateConfig(), description="what a retrained model must do to become the champion")
+    sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
+    found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_preset(cls, given: Any) -> Any:
+        return complete(given) if isinstance(given, Mapping) else given
+
+    @property
+    def title(self) -> str:
+        """A short name for runs: preset and data."""
+        return f"{self.preset}-{Path(self.data).stem or self.data}"
+
+    def to_toml(self) -> str:
+        """A configuration file that gives this experiment again."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def flat(self, *, unset: bool = False) -> dict[str, Any]:
+        """Options of a training by dotted names, as `model.layers.0.units`; with `unset` those that are None, too."""
+        return dict(flatten(self.model_dump(mode="json", exclude={"gate", "sweep"}, exclude_none=not unset)))
+
+    def changed(self, values: Mapping[str, Any]) -> Experiment:
+        """The same experiment with other `values` for the options of these dotted names.
+
+        Raises:
+            InputError: an option or value that cannot be used, all of them in one message.
+        """
+        nested: Any = self.model_dump(mode="json")
+        for name, value in values.items():
+            nested = replaced(nested, name.split(SEPARATOR), value)
+        return _validated(nested)
+
+
+def preset_names() -> list[str]:
+    """The presets that come with wattcast."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The options of a preset, nested.
+
+    Raises:
+        InputError: there is no such preset.
+    """
+    if name not in preset_names():
+        hint = nearest(str(name), preset_names()) or "."
+        raise InputError(f"there is no preset {name!r}{hint} Presets: {', '.join(preset_names())}")
+    return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def complete(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, and for all the rest the preset that it names."""
+    name = given.get("preset", DEFAULT_PRESET)
+    preset = {"preset": name, **read_preset(name)}
+    merged = merge(preset, given)
+    searched = [table for table in (preset.get("sweep", {}), given.get("sweep", {})) if isinstance(table, Mapping)]
+    if len(searched) == 2:  # a range is replaced whole
+        merged["sweep"] = {name: values for table in searched for name, values in _ranges(table)}
+    return merged
+
+
+def read_experiment(
+    *,
+    preset: str | None = None,
+    config: Path | None = None,
+    settings: Iterable[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Experiment:
+    """A preset, changed by a TOML file, by `name=value` settings such as `model.layers.0.units=64`, and by `options`.
+
+    `options` are values by their dotted names; those that are None are passed over.
+
+    Raises:
+        InputError: a preset, file, option or value that cannot be used, all of them in one message.
+    """
+    given = _read_toml(config) if config else {}
+    if preset and given.get("preset", preset) != preset:
+        raise InputError(
+            f"the preset is {preset!r} on the command line and {given['preset']!r} in {str(config)!r}: leave out one"
+        )
+    nested: Any = complete({**given, "preset": preset} if preset else given)
+    for setting in settings:
+        nested = set_option(nested, setting)
+    for option, value in (options or {}).items():
+        if value is not None:
+            nested = replaced(nested, option.split(SEPARATOR), value)
+    return _validated(nested)
+
+
+def describe(name: str) -> str:
+    """What the option with this dotted name means."""
+    *location, last = name.split(SEPARATOR)
+    return str(_model_at(location).model_fields[last].description)
+
+
+def option_type(name: str) -> Any:
+    """The type of the option with this dotted name; None where there is no such option."""
+    *location, last = name.split(SEPARATOR)
+    field = _model_at(location).model_fields.get(last)
+    return field.annotation if field else None
+
+
+def _validated(nested: Any) -> Experiment:
+    try:
+        return Experiment.model_validate(nested)
+    except ValidationError as error:
+        faults = error.errors()
+        inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
+        raise InputError("\n".join(_explain(fault) for fault in inner)) from None
+
+
+def _ranges(node: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
+    """The ranges of a sweep by dotted names, however they are nested: TOML reads `fit.decay_rate` as table in table."""
+    for key, value in node.items():
+        inner = f"{name}{SEPARATOR}{key}" if name else key
+        if isinstance(value, Mapping) and (_is_table(inner) or _holds_tables(value)):
+            yield from _ranges(value, inner)
+        else:
+            yield inner, value
+
+
+def _holds_tables(node: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Mapping) for value in node.values())
+
+
+def _is_table(name: str) -> bool:
+    place_in_a_list = name.rpartition(SEPARATOR)[2].isdigit()
+    return place_in_a_list or _table(option_type(name)) is not None
+
+
+def _model_at(location: Iterable[str | int]) -> type[BaseModel]:
+    """The configuration at `location` in an experiment; places in lists and names in mappings are passed over."""
+    model: type[BaseModel] = Experiment
+    for part in location:
+        if str(part) in model.model_fields:
+            model = _table(model.model_fields[str(part)].annotation) or model
+    return model
+
+
+def _table(kind: Any) -> type[BaseModel] | None:
+    """The configuration that an option of this type is or holds, if any."""
+    held = (kind, *get_args(kind))
+    return next((inner for inner in held if isinstance(inner, type) and issubclass(inner, BaseModel)), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"the configuration {str(path)!r} cannot be read: {error}") from None
+
+
+def _explain(fault: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's faults."""
+    name = SEPARATOR.join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        options = list(_model_at(fault["loc"][:-1]).model_fields)
+        hint = nearest(str(fault["loc"][-1]), options) or f". Allowed: {', '.join(options)}"
+        return f"{name}: there is no such option{hint}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" if fault["type"] == "value_error" else f"{name}: {message}, received {fault['input']!r}"
+
+
+def _within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer

@@ -1,0 +1,118 @@
+"""The chain that led to a model: data, split, scaler, configuration, trial, scores, decision."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.tasks.registry.ledger import ledger
+from wattcast.tasks.registry.names import MODEL
+from wattcast.tasks.registry.versions import (
+    DATA_FROM,
+    DATA_TO,
+    DECISION,
+    HOLDOUT_FROM,
+    HOLDOUT_TO,
+    WHY,
+    Version,
+    Versions,
+)
+from wattcast.tasks.tracking.past_runs import Record, read_artifact, read_run
+from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE
+
+Story = dict[str, dict[str, str]]
+"""Chapters, each with facts by their names."""
+_RUN_ID_LENGTH = 32
+_SCORES = ("train_rmse", "val_rmse", "test_rmse", "test_mae", "test_skill")
+
+
+def explain(which: str, name: str = MODEL) -> Story:
+    """Everything that is known of a run id, or of a version by number or alias.
+
+    Raises:
+        InputError: there is no such run or version.
+    """
+    versions = Versions.open(name)
+    is_run = len(which) == _RUN_ID_LENGTH and not which.isdigit()
+    version = versions.of_run(which) if is_run else versions.find(which)
+    run = read_run(version.run_id if version else which)
+    chapters = {
+        "model": _model(version) if version else {"version": "none: this run was not registered"},
+        "run": _run(run),
+        "data": _data(run, version),
+        "scaler": _scaler(run),
+        "configuration": _configuration(run),
+        "scores": {name: f"{run.metrics[name]:.2f}" for name in (*_SCORES, *_baselines(run)) if name in run.metrics},
+        "decision": _decision(run, version, versions),
+    }
+    return {title: facts for title, facts in chapters.items() if facts}
+
+
+def _model(version: Version) -> dict[str, str]:
+    return {
+        "name": version.model,
+        "version": str(version.number),
+        "aliases": ", ".join(version.aliases) or "none",
+        "registered": f"{version.created:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def _run(run: Record) -> dict[str, str]:
+    tags = {"code": "git.commit", "by": "mlflow.user", "failure": FAILURE}
+    return {
+        "id": run.run_id,
+        "name": run.name,
+        "status": run.status,
+        **{title: run.tags[tag] for title, tag in tags.items() if run.tags.get(tag)},
+    }
+
+
+def _data(run: Record, version: Version | None) -> dict[str, str]:
+    facts = {name: run.tags.get(f"data.{name}", "") for name in ("source", "origin", "sha256")}
+    tags = version.tags if version else {}
+    spans = {"trained from": DATA_FROM, "trained to": DATA_TO, "held out from": HOLDOUT_FROM, "held out to": HOLDOUT_TO}
+    split = {name: value for name, value in run.params.items() if name.startswith("split.")}
+    return {**facts, **{title: tags[tag] for title, tag in spans.items() if tag in tags}, **split}
+
+
+def _scaler(run: Record) -> dict[str, str]:
+    text = read_artifact(run.run_id, "scaler.json")
+    return {name: str(value) for name, value in json.loads(text).items()} if text else {}
+
+
+def _configuration(run: Record) -> dict[str, str]:
+    """What differs from the preset, and the trial that found it."""
+    text = read_artifact(run.run_id, CONFIG_FILE)
+    if not text:
+        return {}
+    experiment = Experiment.model_validate(tomllib.loads(text))
+    preset = read_experiment(preset=experiment.preset).flat()
+    changed = {name: value for name, value in experiment.flat().items() if preset.get(name) != value}
+    shown = {name: str(value) for name, value in changed.items() if name != "data" and not name.startswith("split.")}
+    trial = shown.pop("found_by", "none: the values are the preset's and the user's")
+    return {"preset": experiment.preset, "trial": trial, **shown}
+
+
+def _baselines(run: Record) -> list[str]:
+    return sorted(name for name in run.metrics if name.startswith("baseline_") and name.endswith("_rmse"))
+
+
+def _decision(run: Record, version: Version | None, versions: Versions) -> dict[str, str]:
+    checks = json.loads(read_artifact(run.run_id, "gate.json") or "[]")
+    facts = {f"check {check['name']}": f"{_outcome(check['passed'])}: {check['message']}" for check in checks}
+    if DECISION in run.tags:
+        facts = {"outcome": f"{run.tags[DECISION]}: {run.tags.get(WHY, '')}", **facts}
+    entries = [
+        entry for entry in ledger(versions) if version and version.number in {entry.version, entry.old, entry.new}
+    ]
+    for entry in entries:
+        champion = f"champion {entry.old or 'none'} -> {entry.new or 'none'}"
+        facts[f"ledger {entry.number}"] = (
+            f"{entry.when} {entry.who} {entry.action} version {entry.version} ({champion})"
+        )
+    return facts
+
+
+def _outcome(passed: bool) -> str:
+    return "passed" if passed else "failed"

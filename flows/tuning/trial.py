@@ -1,0 +1,54 @@
+"""The trials of a sweep: how one combination of values is trained and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.flows.experiment.search_space import suggested
+from wattcast.flows.prepare import Prepared, prepared_for
+from wattcast.model.fit import Epoch
+from wattcast.model.metrics import rmse
+from wattcast.model.network.training import train_members
+from wattcast.tasks.tuning.ranges import Scalar, Suggester
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Each trains on training windows and is judged on validation; none is refitted, none sees the test part.
+
+    They train one network, from the experiment's own seed, unless the number of members is what is searched: where luck
+    is the same for all, two trials differ by their values.
+    """
+
+    experiment: Experiment
+    prepared: Prepared
+    cores: int
+
+    def suggested(self, trial: Suggester) -> dict[str, Scalar]:
+        """The values that a trial gives to what is searched."""
+        return suggested(trial, self.experiment.sweep)
+
+    def options(self, values: Mapping[str, Scalar]) -> dict[str, Any]:
+        """Every option of the training that these values make."""
+        return self._experiment(values).flat()
+
+    def judge(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
+        """Train; the validation RMSE of the first target in Wh."""
+        from wattcast.model.network.scoring import forecast_scaled
+
+        experiment = self._experiment(values)
+        prepared = prepared_for(experiment, self.experiment, self.prepared)
+        windows, scaler = prepared.windows, prepared.scaler
+        members = train_members(experiment.model, experiment.fit, windows, scaler, cores=self.cores, on_epoch=on_epoch)
+        weights = [member.selected for member in members]
+        forecast = forecast_scaled(
+            experiment.model, weights, windows.validation, experiment.fit.kernel, cores=self.cores
+        )
+        readings = scaler.inverse(forecast, first=forecast.shape[-1])
+        return rmse(windows.validation.actual[..., 0], readings[..., 0])
+
+    def _experiment(self, values: Mapping[str, Scalar]) -> Experiment:
+        return self.experiment.changed({"fit.refit": False, "fit.members": 1, **values})

@@ -1,0 +1,187 @@
+"""From a configuration to a network: what follows what, said once for all who compute it.
+
+B: windows in a batch. T: lookback. F: input columns. U: units of a layer. R: width of the readout.
+L: output length. K: targets. C: calendar columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs
+from wattcast.model.network.kernel import Kernel
+from wattcast.model.windows import CALENDAR_COLUMNS
+
+if TYPE_CHECKING:
+    import keras
+
+
+_NETWORK = "wattcast"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a network is made of, each part called with its name: Keras layers, or arithmetic on given weights."""
+
+    gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]
+    dropout: Callable[[str, Any], Any]  # any shape, unchanged
+    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N]
+
+
+def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calendar: Any) -> Any:
+    """`[B, T, F]` (and `[B, L, C]` with `target_calendar`) -> `[B, L, K]`: what follows what is said here alone."""
+    from keras import ops
+
+    sequence, states = readings, []
+    for number, _ in enumerate(config.layers, start=1):
+        sequence = parts.dropout(f"input_dropout_{number}", sequence)
+        sequence, state = parts.gru(f"gru_{number}", sequence)  # [B, T, U], [B, U]
+        sequence = parts.dropout(f"output_dropout_{number}", sequence)
+        states.append(state)
+    if config.readout == "states":
+        readout = ops.concatenate(states, axis=-1)  # [B, R]
+    else:
+        readout = sequence[:, -1] if config.readout == "last_output" else states[-1]
+    readout = parts.dropout("readout_dropout", readout)
+    if config.target_calendar:
+        dates = ops.reshape(calendar, (-1, shape.output_length * len(CALENDAR_COLUMNS)))
+        readout = ops.concatenate([readout, dates], axis=-1)
+    if config.tanh_layer:
+        readout = parts.dense("tanh", readout)
+    forecast = ops.reshape(parts.dense("output", readout), (-1, shape.output_length, shape.targets))  # [B, L, K]
+    return forecast + readings[:, -1:, : shape.targets] if config.residual else forecast
+
+
+def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
+    """Weights to start training from: Keras' initialisers, and what they cannot say, the gates' bias and unit matrices.
+
+    A dense kernel and a GRU's input kernel are Glorot's uniform, biases zero.
+    """
+    import keras
+
+    draws = np.random.default_rng(seed)
+
+    def draw(kind: type[keras.Initializer], *size: int) -> npt.NDArray[np.float32]:
+        return np.asarray(kind(seed=int(draws.integers(2**31)))(size))
+
+    glorot, orthogonal = keras.initializers.GlorotUniform, keras.initializers.Orthogonal
+    weights = []
+    columns = shape.inputs
+    for layer in config.layers:
+        units = layer.units
+        kernel = draw(glorot, columns, 3 * units)
+        recurrent = draw(glorot if config.recurrent_initialiser == "glorot" else orthogonal, units, 3 * units)
+        if config.recurrent_initialiser == "identity":
+            recurrent = np.tile(np.eye(units, dtype=np.float32), 3)
+        bias = np.zeros((2, 3 * units) if config.reset_after else 3 * units, np.float32)
+        bias.reshape(-1, 3 * units)[0, : 2 * units] = config.gate_bias
+        weights += [kernel, recurrent, bias]
+        columns = units
+    width = sum(layer.units for layer in config.layers) if config.readout == "states" else columns
+    width += shape.output_length * len(CALENDAR_COLUMNS) if config.target_calendar else 0
+    dense = [columns] if config.tanh_layer else []
+    for size in (*dense, shape.output_length * shape.targets):
+        weights += [draw(glorot, width, size), np.zeros(size, np.float32)]
+        width = size
+    return tuple(weights)
+
+
+def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.Model:
+    """A plain Keras network: `[B, T, F]` (and `[B, L, C]` with `target_calendar`) to `[B, L, K]`, all scaled.
+
+    With several members it forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
+    """
+    import keras
+
+    sources = [keras.Input((shape.lookback, shape.inputs), name="readings")]
+    if config.target_calendar:
+        sources.append(keras.Input((shape.output_length, len(CALENDAR_COLUMNS)), name="calendar"))
+    calendar = sources[1] if config.target_calendar else None
+
+    def member(name: str, weights: Weights) -> keras.Model:
+        forecast = connect(config, shape, _stock_parts(config, shape), sources[0], calendar)
+        network = keras.Model(sources, forecast, name=name)
+        network.set_weights(weights)
+        return network
+
+    if len(members) == 1:
+        return member(_NETWORK, members[0])
+    networks = [member(f"member_{number}", weights) for number, weights in enumerate(members, start=1)]
+    return keras.Model(sources, keras.layers.Average(name="mean")([each(sources) for each in networks]), name=_NETWORK)
+
+
+def members_of(network: keras.Model, config: GRUConfig) -> list[Weights]:
+    """The weights of each member of what `build` made."""
+    arrays = network.get_weights()
+    size = 3 * len(config.layers) + (4 if config.tanh_layer else 2)
+    return [tuple(arrays[first : first + size]) for first in range(0, len(arrays), size)]
+
+
+def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
+    """Stock Keras layers."""
+    import keras
+
+    recurrent, places = recurrent_layers("keras", config, shape), keep_probs(config)
+
+    def dropout(name: str, values: Any) -> Any:
+        return keras.layers.Dropout(1 - places[name], name=name)(values) if places[name] < 1 else values
+
+    def dense(name: str, values: Any) -> Any:
+        if name == "output":
+            return keras.layers.Dense(shape.output_length * shape.targets, name=name)(values)
+        penalty = keras.regularizers.L2(config.regularisation_scale / 2)  # Keras sums squares, TF1 halves
+        return keras.layers.Dense(config.layers[-1].units, activation="tanh", kernel_regularizer=penalty, name=name)(
+            values
+        )
+
+    return Parts(gru=lambda name, sequence: recurrent[name](sequence), dropout=dropout, dense=dense)
+
+
+def parts_on(
+    weights: Sequence[Any],
+    recurrent: Mapping[str, keras.layers.GRU],
+    *,
+    dropout: Callable[[str, Any], Any] = lambda _, values: values,
+) -> Parts:
+    """The parts as arithmetic on `weights`; `recurrent` are built layers, whose own weights stay out of it."""
+    from keras import ops
+
+    places = list(recurrent)
+
+    def gru(name: str, sequence: Any) -> tuple[Any, Any]:
+        layer, first = recurrent[name], 3 * places.index(name)
+        unused = [ops.zeros(seed.shape, seed.dtype) for seed in layer.non_trainable_variables]  # nothing draws
+        (states, newest), _ = layer.stateless_call(weights[first : first + 3], unused, sequence)
+        return states, newest
+
+    def dense(name: str, values: Any) -> Any:
+        if name == "output":
+            return ops.matmul(values, weights[-2]) + weights[-1]
+        return ops.tanh(ops.matmul(values, weights[-4]) + weights[-3])
+
+    return Parts(gru=gru, dropout=dropout, dense=dense)
+
+
+def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.GRU]:
+    """The built GRU layers by name, stock or on the fast kernel, each giving all its states and the newest."""
+    import keras
+
+    layer_class = keras.layers.GRU
+    if kernel == "fast":
+        from wattcast.model.network import recurrent
+
+        layer_class = recurrent.GRU
+    layers, columns = {}, shape.inputs
+    for number, layer in enumerate(config.layers, start=1):
+        name = f"gru_{number}"
+        layers[name] = layer_class(
+            layer.units, reset_after=config.reset_after, return_sequences=True, return_state=True, name=name
+        )
+        layers[name].build((None, shape.lookback, columns))
+        columns = layer.units
+    return layers

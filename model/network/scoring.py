@@ -1,0 +1,131 @@
+"""Forecasts of all windows of a series, each row's projection onto the gates computed once.
+
+N: windows. B: windows in a block. T: lookback. F: input columns. L: output length. K: targets. C: calendar columns.
+
+Windows that begin at successive rows share all but one of them. A block of such windows is forecast by one compiled
+program that projects its `B + T - 1` rows once and then steps through time, all windows of the block side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from wattcast.model.arrays import Rows
+from wattcast.model.gru import GRUConfig, Shape, structure
+from wattcast.model.network.build import connect, parts_on, recurrent_layers
+from wattcast.model.network.compiled import compiled_once, kept
+from wattcast.model.network.kernel import CORES, Kernel, choose_kernel
+from wattcast.model.network.recurrent import slide
+from wattcast.model.windows import Windows
+
+Tensor = Any  # tensorflow has no types
+
+_BLOCK = 1024  # windows; bounds the memory of a forecast, not its result
+
+
+def forecast_scaled(
+    config: GRUConfig,
+    members: Sequence[tuple[Tensor, ...]],
+    windows: Windows,
+    kernel: Literal["auto", "keras", "fast"] = "auto",
+    *,
+    cores: int = CORES,
+) -> npt.NDArray[np.float32]:
+    """`[N, L, K]` forecasts of all windows, scaled, dropout off: the mean over `members`. Its memory is bounded."""
+    shape = Shape.of(windows)
+    starts, places = np.unique(windows.starts, return_inverse=True)
+    size = 1 if len(starts) == 1 else _BLOCK
+    forecast = compile_forecast(structure(config), shape, size, choose_kernel(kernel))
+    blocks = list(_blocks(starts, size))
+    result = np.empty((len(starts), shape.output_length, shape.targets), np.float32)
+
+    def fill(block: slice) -> None:
+        sources = _sources(windows, int(starts[block.start]), size)
+        total = sum(forecast(weights, *sources).numpy() for weights in members)  # [B, L, K]
+        result[block] = total[starts[block] - starts[block.start]] / len(members)
+
+    if cores == 1 or len(blocks) == 1:
+        for block in blocks:
+            fill(block)
+    else:
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(fill, blocks))
+    return result[places]
+
+
+def _blocks(starts: Rows, size: int) -> Iterator[slice]:
+    """Cuts sorted `starts` so that those of one slice lie within `size` rows."""
+    first = 0
+    while first < len(starts):
+        last = int(np.searchsorted(starts, starts[first] + size))
+        yield slice(first, last)
+        first = last
+
+
+def _sources(windows: Windows, first: int, size: int) -> tuple[Tensor, Tensor]:
+    """The rows that `size` windows from row `first` on read, `[B + T - 1, F]`, and their calendars `[B, L, C]`."""
+    series, config = windows.series, windows.config
+    rows = first + np.arange(size + config.lookback - 1)
+    dates = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
+    last = len(series.times) - 1  # rows behind the series only fill the block
+    return tf.constant(series.inputs[np.minimum(rows, last)]), tf.constant(series.calendar[np.minimum(dates, last)])
+
+
+def compile_single(
+    config: GRUConfig, members: Sequence[tuple[Tensor, ...]], shape: Shape
+) -> Callable[[Windows], npt.NDArray[np.float32]]:
+    """`forecast_scaled` of a single window by the same `members` again and again, three times as quick.
+
+    Its program holds the weights and computes all members in one call: nearly all that a single window takes is the
+    handing over of some dozen tensors, once a member.
+    """
+    kernel = choose_kernel("auto")
+    forecast = _program(structure(config), shape, 1, kernel)
+
+    def every(rows: Tensor, calendar: Tensor) -> list[Tensor]:
+        return [forecast(weights, rows, calendar) for weights in members]
+
+    program = compiled_once(tf.function(every, jit_compile=kernel == "fast", autograph=False))
+
+    def single(windows: Windows) -> npt.NDArray[np.float32]:
+        forecasts = program(*_sources(windows, int(windows.starts[0]), 1))
+        mean: npt.NDArray[np.float32] = sum(forecast.numpy() for forecast in forecasts) / len(members)  # [1, L, K]
+        return mean
+
+    return single
+
+
+Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
+
+
+@kept(programs=32)
+def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
+    """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
+    return compiled_once(_program(model, shape, windows, kernel))
+
+
+def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Any:
+    layers = recurrent_layers(kernel, model, shape)
+    history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
+
+    def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor) -> Tensor:
+        parts = parts_on(weights, layers)
+        if kernel == "keras":
+            return connect(model, shape, parts, tf.gather(rows, history), calendar)
+
+        def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
+            if name != next(iter(layers)):
+                return parts.gru(name, sequence)
+            return slide(rows, weights[:3], steps=shape.lookback, reset_after=model.reset_after)
+
+        newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
+        return connect(model, shape, replace(parts, gru=gru), newest, calendar)
+
+    return tf.function(forecast, jit_compile=kernel == "fast", autograph=False)

@@ -1,0 +1,318 @@
+"""Training: windows in, the network with the best validation loss out, or the mean of several.
+
+N: windows. C: updates there is room for. B: windows in a batch. L: output length. K: targets.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Lock
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
+from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, structure
+from wattcast.model.metrics import mse, rmse
+from wattcast.model.network.build import build, initial_weights
+from wattcast.model.network.kernel import CORES, choose_kernel
+from wattcast.model.scaler import Scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
+
+if TYPE_CHECKING:
+    from wattcast.model.network.program import Knobs, Pass, Plan, Resident
+
+
+_LANE = 64  # windows; a batch is cut no finer
+
+
+def train_network(
+    model: GRUConfig,
+    config: FitConfig,
+    windows: Split[Windows],
+    scaler: Scaler,
+    *,
+    cores: int = CORES,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Fitted:
+    """`train_members`, put into plain Keras networks."""
+    members = train_members(model, config, windows, scaler, cores=cores, checkpoints=checkpoints, on_epoch=on_epoch)
+    shape = Shape.of(windows.train)
+    network = build(model, shape, [member.weights for member in members])
+    selected = build(model, shape, [member.selected for member in members]) if config.refit else network
+    return Fitted(network, selected, members)
+
+
+def train_members(
+    model: GRUConfig,
+    config: FitConfig,
+    windows: Split[Windows],
+    scaler: Scaler,
+    *,
+    cores: int = CORES,
+    checkpoints: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[Member, ...]:
+    """For each member choose the number of epochs on validation, then refit if asked. The test part is never looked at.
+
+    Members train side by side on at most `cores` cores; `on_epoch` is called by one of them at a time, from its thread.
+
+    With `checkpoints`, a folder, the whole state is written there after each epoch, and training goes on from what lies
+    there: a training that was killed and taken up again ends with the same weights, bit for bit.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+    """
+    course = _Course.of(model, config, windows, scaler, cores)
+    told, stopped = Lock(), Event()
+
+    def tell(epoch: Epoch) -> None:
+        with told:
+            if stopped.is_set():
+                raise CancelledError
+            try:
+                if on_epoch:
+                    on_epoch(epoch)
+            except BaseException:
+                stopped.set()
+                raise
+
+    def train(number: int, seed: int) -> Member:
+        folder = checkpoints / f"member-{number}" if checkpoints else None
+        choosing = _Fitting(course, number, seed, windows.train, windows.validation, epochs=config.epochs)
+        selected = choosing.run(folder, tell)
+        best = choosing.best_epoch
+        if not config.refit:
+            return Member(selected, selected, tuple(choosing.history), best)
+        refitting = _Fitting(course, number, seed, windows.train + windows.validation, None, epochs=best)
+        return Member(refitting.run(folder, tell), selected, (*choosing.history, *refitting.history), best)
+
+    pool = ThreadPoolExecutor(cores)
+    futures = [pool.submit(train, number, seed) for number, seed in enumerate(member_seeds(config), start=1)]
+    ended = False
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+        ended = True
+    finally:  # one that has failed stops the others; Ctrl-C does not wait for the epochs that are being computed
+        stopped.set()
+        pool.shutdown(wait=ended, cancel_futures=True)
+    faults = [future.exception() for future in futures if not future.cancelled()]
+    for fault in faults:
+        if fault and not isinstance(fault, CancelledError):
+            raise fault
+    return tuple(future.result() for future in futures)
+
+
+def member_seeds(config: FitConfig) -> list[int]:
+    """A seed for each member; those of another `seed` have nothing in common with them."""
+    return [int(seed) for seed in np.random.SeedSequence(config.seed).generate_state(config.members)]
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What all members have in common."""
+
+    model: GRUConfig
+    config: FitConfig
+    scaler: Scaler
+    plan: Plan
+    series: Resident
+    knobs: Knobs
+    room: int  # updates of the longest epoch
+    cores: int  # for one member
+
+    @classmethod
+    def of(cls, model: GRUConfig, config: FitConfig, windows: Split[Windows], scaler: Scaler, cores: int) -> _Course:
+        import tensorflow as tf
+
+        from wattcast.model.network.program import Knobs, Plan, Resident
+
+        kernel = choose_kernel(config.kernel)
+        if kernel == "keras":
+            tf.config.experimental.enable_op_determinism()
+        alone = config.members == 1 and kernel == "fast"
+        plan = Plan(
+            model=structure(model),
+            shape=Shape.of(windows.train),
+            target_offset=windows.train.config.target_offset,
+            loss=config.loss,
+            optimiser=config.optimiser,
+            batch_size=config.batch_size,
+            dropout=min(keep_probs(model).values()) < 1,
+            kernel=kernel,
+            lanes=max(1, min(cores, config.batch_size // _LANE)) if alone else 1,
+        )
+        knobs = Knobs(
+            learning_rate=tf.constant(config.initial_learning_rate, tf.float32),
+            decay_steps=tf.constant(config.decay_steps, tf.int64),
+            decay_rate=tf.constant(config.decay_rate, tf.float32),
+            clip_norm=tf.constant(config.clip_norm, tf.float32),
+            regularisation_scale=tf.constant(model.regularisation_scale, tf.float32),
+            keep_probs=tf.constant(list(keep_probs(model).values()), tf.float32),
+        )
+        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
+        series = Resident.of(windows.train.series)
+        room = -(-most // config.batch_size)
+        return cls(model, config, scaler, plan, series, knobs, room, cores if config.members == 1 else 1)
+
+
+class _Fitting:
+    """One fresh network on its way: its state, its history and the best weights so far."""
+
+    def __init__(
+        self, course: _Course, member: int, seed: int, train: Windows, validation: Windows | None, *, epochs: int
+    ) -> None:
+        from wattcast.model.network.program import State, compile_epoch
+
+        self.course, self.member, self.seed, self.epochs = course, member, seed, epochs
+        self.train, self.validation = train, validation
+        self.phase: Literal["select", "refit"] = "refit" if validation is None else "select"
+        self.run_epoch = compile_epoch(course.plan)
+        self.best_weights = initial_weights(course.model, course.plan.shape, seed)
+        self.state = State.start(course.plan, self.best_weights)
+        self.history: list[Epoch] = []
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest validation loss; without validation the last one."""
+        if self.validation is None:
+            return len(self.history)
+        return min(self.history, key=lambda epoch: (epoch.val_loss, epoch.number)).number
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or the validation loss has not improved for `patience` of them."""
+        done = len(self.history)
+        return done >= self.epochs or (done > 0 and done - self.best_epoch >= self.course.config.patience)
+
+    @property
+    def weights(self) -> Weights:
+        """The newest ones."""
+        return tuple(np.asarray(weight) for weight in self.state.weights)
+
+    def run(self, checkpoints: Path | None, tell: Callable[[Epoch], None]) -> Weights:
+        """Train to the end, from the checkpoint where there is one; the best weights."""
+        checkpoint = checkpoints / f"{self.phase}.npz" if checkpoints else None
+        if checkpoint and checkpoint.exists():
+            self._restore(checkpoint)
+        while not self.finished:
+            self.history.append(self._epoch())
+            if self.best_epoch == len(self.history):
+                self.best_weights = self.weights
+            tell(self.history[-1])
+            if checkpoint:  # last: an epoch that was cut short is told twice rather than never
+                self._save(checkpoint)
+        return self.best_weights
+
+    def _epoch(self) -> Epoch:
+        from wattcast.model.network.program import Work
+
+        began = perf_counter()
+        number = len(self.history) + 1
+        draws = np.random.default_rng([self.seed, number])
+        shuffled = self.train.take(draws.permutation(len(self.train)))
+        work = Work(self._batches(shuffled), np.int32(len(shuffled)), draws.integers(2**30, size=2, dtype=np.int32))
+        result = self.run_epoch(self.course.series, self.state, self.course.knobs, work)
+        self.state = result.state
+        return Epoch(
+            phase=self.phase,
+            number=number,
+            member=self.member,
+            step=int(result.state.step),
+            learning_rate=self._learning_rate(int(result.state.step) - 1),
+            **self._training_scores(shuffled, result),
+            **self._validation_scores(),
+            seconds=perf_counter() - began,
+        )
+
+    def _batches(self, windows: Windows) -> npt.NDArray[np.int32]:
+        """`[C, lanes * share]` starts, a batch a row."""
+        plan, room = self.course.plan, self.course.room
+        batches = np.full((room, plan.lanes * plan.share), windows.starts[0], np.int32)
+        starts = np.full(room * plan.batch_size, windows.starts[0], np.int32)
+        starts[: len(windows)] = windows.starts
+        batches[:, : plan.batch_size] = starts.reshape(room, plan.batch_size)
+        return batches
+
+    def _learning_rate(self, step: int) -> float:
+        from wattcast.model.network.program import learning_rate
+
+        return float(learning_rate(self.course.knobs, step))
+
+    def _training_scores(self, windows: Windows, result: Pass) -> dict[str, float]:
+        size, count = self.course.config.batch_size, len(windows)
+        sizes = np.minimum(size, count - np.arange(0, count, size))
+        losses, penalties = np.asarray(result.losses)[: len(sizes)].T
+        for update, loss in enumerate(losses, start=int(result.state.step) - len(sizes) + 1):
+            self._require_finite(float(loss), update)
+        forecast = np.asarray(result.forecasts)[:, :size].reshape(-1, *result.forecasts.shape[2:])[:count]  # [N, L, K]
+        return {
+            "train_loss": float(np.average(losses, weights=sizes)),
+            "train_mse": mse(windows.series.targets[windows.target_rows], forecast),
+            "train_penalty": float(np.average(penalties, weights=sizes)),
+            "train_rmse": self._first_target_rmse(windows, forecast),
+        }
+
+    def _validation_scores(self) -> dict[str, float]:
+        if self.validation is None:
+            return {}
+        from wattcast.model.network.program import mean_loss
+        from wattcast.model.network.scoring import forecast_scaled
+
+        course = self.course
+        forecast = forecast_scaled(
+            course.model, [self.weights], self.validation, course.plan.kernel, cores=course.cores
+        )
+        scaled = self.validation.series.targets[self.validation.target_rows]  # [N, L, K]
+        loss = mean_loss(course.config.loss, forecast - scaled)
+        return {
+            "val_loss": self._require_finite(loss, int(self.state.step)),
+            "val_mse": mse(scaled, forecast),
+            "val_rmse": self._first_target_rmse(self.validation, forecast),
+        }
+
+    def _require_finite(self, loss: float, update: int) -> float:
+        if not math.isfinite(loss):
+            raise DivergedError(update, loss)
+        return loss
+
+    def _first_target_rmse(self, windows: Windows, forecast: npt.NDArray[np.float32]) -> float:
+        readings = self.course.scaler.inverse(forecast, first=forecast.shape[-1])
+        return rmse(windows.actual[..., 0], readings[..., 0])
+
+    def _save(self, file: Path) -> None:
+        arrays: dict[str, Any] = {
+            **{f"weights/{i}": np.asarray(array) for i, array in enumerate(self.state.weights)},
+            **{f"best/{i}": array for i, array in enumerate(self.best_weights)},
+            **{
+                f"slots/{k}/{i}": np.asarray(array)
+                for k, slot in enumerate(self.state.slots)
+                for i, array in enumerate(slot)
+            },
+            "step": np.asarray(self.state.step),
+            "history": np.array(json.dumps([asdict(epoch) for epoch in self.history])),
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial.npz")
+        np.savez(partial, **arrays)
+        partial.replace(file)
+
+    def _restore(self, file: Path) -> None:
+        size = range(len(self.best_weights))
+        with np.load(file) as arrays:
+            self.history = [Epoch(**epoch) for epoch in json.loads(str(arrays["history"]))]
+            self.best_weights = tuple(arrays[f"best/{i}"] for i in size)
+            self.state = self.state._replace(
+                weights=tuple(arrays[f"weights/{i}"] for i in size),
+                slots=tuple(tuple(arrays[f"slots/{k}/{i}"] for i in size) for k, _ in enumerate(self.state.slots)),
+                step=arrays["step"],
+            )

@@ -1,0 +1,142 @@
+"""Going through the readings as if time passed: what each way of retraining would have forecast, and what it costs.
+
+At a cut a challenger is trained on readings up to it, and the gate judges it on the newest of these, which its training
+has not seen. Then every model made so far forecasts each moment from the cut on. No choice has seen what is scored.
+
+C: cuts. N: forecasts, one from each moment after the first cut. L: output length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wattcast.model.arrays import Floats
+from wattcast.model.baseline import Persistence, fit_baselines
+from wattcast.model.windows import Windows
+from wattcast.tasks.registry.gate import Decision, GateConfig, check_baselines, check_champion
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A model trained at a cut: `forecast` gives the first target of windows `[N, L]` in Wh, `seconds` were trained.
+
+    `known` are the windows that it was trained on and `held_out` those that the gate looks at, which come after them.
+    """
+
+    known: Windows
+    held_out: Windows
+    forecast: Callable[[Windows], Floats]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was decided and made at `at`. `champion` is the number of the cut whose model is in use from then on."""
+
+    at: pd.Timestamp
+    decision: Decision
+    champion: int | None
+    seconds: float  # of training
+    forecasts: Floats  # [n, L] of its model for all moments from the cut on, Wh
+    ridge: Floats  # [m, L] of a ridge fitted on the same windows, up to the next cut, Wh
+
+
+@dataclass(frozen=True)
+class Replay:
+    """All that happened; `firsts` are the places `[C]` among the N moments of the first one from each cut on."""
+
+    cuts: tuple[Cut, ...]
+    firsts: npt.NDArray[np.intp]
+    made_at: pd.DatetimeIndex  # [N]
+    actual: Floats  # [N, L]
+    persistence: Floats  # [N, L]
+    block: int  # forecasts in a day
+
+    @property
+    def spans(self) -> list[slice]:
+        """The moments from each cut to the next, the last to the end."""
+        ends = [*self.firsts[1:], len(self.made_at)]
+        return [slice(int(first), int(end)) for first, end in zip(self.firsts, ends, strict=True)]
+
+    @property
+    def ridge(self) -> Floats:
+        """`[N, L]` of a ridge that is fitted anew at each cut."""
+        return np.concatenate([cut.ridge for cut in self.cuts])
+
+    def forecast(self, models: Sequence[int | None]) -> Floats:
+        """`[N, L]` when `models[c]`, the number of a cut, forecasts from cut c to the next; persistence for None.
+
+        Raises:
+            ValueError: a model would forecast what came before it.
+        """
+        if any(model is not None and model > number for number, model in enumerate(models)):
+            raise ValueError(f"no model may forecast what came before it, received {list(models)}")
+        return np.concatenate([self._of(model, span) for model, span in zip(models, self.spans, strict=True)])
+
+    def _of(self, model: int | None, span: slice) -> Floats:
+        if model is None:
+            return self.persistence[span]
+        first = int(self.firsts[model])
+        return self.cuts[model].forecasts[span.start - first : span.stop - first]
+
+
+def walk(
+    cuts: Sequence[pd.Timestamp],
+    challenge: Callable[[pd.Timestamp], Challenger],
+    scored: Windows,
+    config: GateConfig,
+    *,
+    block: int,
+    done: Callable[[], None] = lambda: None,
+) -> Replay:
+    """Train, judge and forecast at each cut; `block` forecasts make a day, and `done` is told of each cut.
+
+    `challenge` trains on readings up to a cut. `scored` are all windows made from the first cut on; a window belongs to
+    the newest cut that is not later than the moment of its forecast.
+    """
+    made_at = scored.series.times[scored.newest_row]
+    firsts = np.asarray(made_at.searchsorted(pd.DatetimeIndex(list(cuts))))
+    made: list[Cut] = []
+    champion: int | None = None
+    incumbent: Challenger | None = None
+    for number, (at, first, end) in enumerate(zip(cuts, firsts, [*firsts[1:], len(scored)], strict=True)):
+        challenger = challenge(at)
+        baselines = fit_baselines(challenger.known)
+        held_out = challenger.held_out
+        reference = {name: model.predict(held_out)[..., 0] for name, model in baselines.items()}
+        decision = _judge(challenger, incumbent, reference, config, block=block)
+        if decision.promoted:
+            champion, incumbent = number, challenger
+        forecasts = challenger.forecast(scored.take(slice(first, None)))
+        ridge = baselines["ridge"].predict(scored.take(slice(first, end)))[..., 0]
+        made.append(Cut(at, decision, champion, challenger.seconds, forecasts, ridge))
+        done()
+    persistence = Persistence().predict(scored)[..., 0]
+    return Replay(tuple(made), firsts, made_at, _actual(scored), persistence, block)
+
+
+def _judge(
+    challenger: Challenger,
+    champion: Challenger | None,
+    baselines: dict[str, Floats],
+    config: GateConfig,
+    *,
+    block: int,
+) -> Decision:
+    """What the gate of a retraining says of the forecasts; there, stored models are tested as well."""
+    windows = challenger.held_out
+    actual, own = _actual(windows), challenger.forecast(windows)
+    checks = [check_baselines(actual, own, baselines, config)]
+    if champion:
+        checks.append(check_champion(actual, own, champion.forecast(windows), config, block=block))
+    return Decision(tuple(checks))
+
+
+def _actual(windows: Windows) -> Floats:
+    """`[N, L]` of the first target, Wh."""
+    return windows.actual[..., 0].astype(np.float64)

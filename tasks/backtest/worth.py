@@ -1,0 +1,214 @@
+"""Whether retraining was worth it: the scores of each way of retraining, what it costs, and which cadence to choose.
+
+C: cuts. N: forecasts. L: output length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from wattcast.model.arrays import Floats
+from wattcast.model.metrics import mae, rmse
+from wattcast.tasks.backtest.cuts import DAY
+from wattcast.tasks.backtest.replay import Replay
+from wattcast.tasks.bootstrap import difference_interval
+
+NEVER, ALWAYS, GATED = "never", "always", "gated"
+POLICIES = (NEVER, ALWAYS, GATED)
+BASELINES = ("ridge", "persistence")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one way of retraining, or a baseline, did on all forecasts; RMSE and MAE in Wh.
+
+    `difference` is that of its RMSE from the reference's, with its 95 % interval.
+    """
+
+    name: str
+    rmse: float
+    mae: float
+    by_cut: tuple[float, ...]  # [C] RMSE from each cut to the next
+    trainings: int
+    seconds: float  # of training
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def change(self) -> str:
+        """The difference in words."""
+        return f"{self.difference:+z.2f} Wh (95 % interval {self.low:+z.2f} to {self.high:+z.2f})"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the gate did at a cut, and how long its challenger was trained."""
+
+    at: str
+    promoted: bool
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """The answer of a replay. The reference of `policies` and `baselines` is `never`, that of `cadences` their best.
+
+    `cadences` use the same models, each that of every k-th cut: k = 1, 2, 4 and so on, at last the first one only.
+    """
+
+    days: float  # that were forecast
+    policies: tuple[Outcome, ...]
+    baselines: tuple[Outcome, ...]
+    cadences: tuple[Outcome, ...]
+    cuts: tuple[Decided, ...]  # [C]
+
+    @property
+    def promoted(self) -> int:
+        """How many challengers passed the gate."""
+        return sum(cut.promoted for cut in self.cuts)
+
+    @property
+    def best(self) -> Outcome:
+        """The cadence with the lowest RMSE; of equal ones that with the fewest trainings."""
+        return min(self.cadences, key=lambda cadence: (cadence.rmse, cadence.trainings))
+
+    @property
+    def recommended(self) -> Outcome:
+        """The cadence with the fewest trainings whose RMSE is not above the best one's by more than luck."""
+        return min((each for each in self.cadences if each.low <= 0), key=lambda cadence: cadence.trainings)
+
+    @property
+    def sentence(self) -> str:
+        """What to do, how large the difference is, and how sure that is."""
+        best, chosen = self.best, self.recommended
+        span = f"an RMSE of {chosen.rmse:.2f} Wh over {self.days:.0f} days"
+        if chosen.name == NEVER:
+            if chosen is best:
+                return f"Retraining was not worth it: the first model alone reached {span}, and {self._closest}."
+            return (
+                f"Retraining was not worth it beyond luck: the first model alone reached {span}, which differs from "
+                f"that of the best cadence, {best.name}, by {chosen.change}."
+            )
+        if chosen is best:
+            return f"Retrain {chosen.name}: it reached {span}, the lowest, and {self._next_longer}."
+        return (
+            f"Retrain {chosen.name}: it reached {span}, which differs from that of the best cadence, {best.name}, by "
+            f"{chosen.change}, which these days cannot tell from luck, while {self._next_longer}."
+        )
+
+    @property
+    def gate_sentence(self) -> str:
+        """What the gate did, against the two policies that need none."""
+        outcomes = {outcome.name: outcome for outcome in self.policies}
+        never, always, gated = (outcomes[name] for name in POLICIES)
+        return (
+            f"The gate promoted {self.promoted} of {gated.trainings} challengers and so reached {gated.rmse:.2f} Wh; "
+            f"the newest model of each cut reached {always.rmse:.2f} Wh, and the first model alone {never.rmse:.2f} Wh."
+        )
+
+    @property
+    def _closest(self) -> str:
+        other = min((each for each in self.cadences if each is not self.best), key=lambda cadence: cadence.rmse)
+        return f"the best of the other cadences, {other.name}, differs from it by {other.change}"
+
+    @property
+    def _next_longer(self) -> str:
+        longer = self.cadences[self.cadences.index(self.recommended) + 1]
+        name = "the first model alone" if longer.name == NEVER else f"the next longer cadence, {longer.name},"
+        return f"{name} is worse than the best by {longer.change}"
+
+    def metrics(self) -> dict[str, float]:
+        """The scores by the names they are logged under: `replay_gated_rmse`."""
+        scores = {outcome.name: outcome for outcome in (*self.policies, *self.baselines)}
+        named = {f"replay_{name}_{field}": getattr(scores[name], field) for name in scores for field in ("rmse", "mae")}
+        for name in POLICIES:
+            named |= {f"replay_{name}_{field}": getattr(scores[name], field) for field in ("trainings", "seconds")}
+        return {**named, "replay_promoted": self.promoted, "replay_recommended_trainings": self.recommended.trainings}
+
+    def metrics_by_cut(self) -> list[dict[str, float]]:
+        """For each cut the RMSE up to the next one: `replay_gated_rmse_by_cut`."""
+        outcomes = (*self.policies, *self.baselines)
+        return [
+            {f"replay_{outcome.name}_rmse_by_cut": outcome.by_cut[number] for outcome in outcomes}
+            for number in range(len(self.cuts))
+        ]
+
+
+def weigh(replay: Replay, every: pd.Timedelta) -> Worth:
+    """Score policies, baselines and cadences on the same forecasts."""
+    count = len(replay.cuts)
+    newest = range(count)
+    never = replay.forecast([0] * count)
+    to_never = _scorer(replay, never)
+    policies = (
+        to_never(NEVER, never, [0]),
+        to_never(ALWAYS, replay.forecast(newest), newest),
+        to_never(GATED, replay.forecast([cut.champion for cut in replay.cuts]), newest),
+    )
+    baselines = (to_never("ridge", replay.ridge, []), to_never("persistence", replay.persistence, []))
+    return Worth(
+        days=(replay.made_at[-1] - replay.cuts[0].at) / DAY,
+        policies=policies,
+        baselines=baselines,
+        cadences=_cadences(replay, every),
+        cuts=tuple(
+            Decided(str(cut.at), cut.decision.promoted, cut.decision.reason, cut.seconds) for cut in replay.cuts
+        ),
+    )
+
+
+def squared_errors(actual: Floats, forecast: Floats) -> Floats:
+    """`[N]`: the mean over the steps of each forecast, Wh^2."""
+    errors: Floats = ((forecast - actual) ** 2).mean(axis=-1)
+    return errors
+
+
+def cadence_steps(cuts: int) -> list[int]:
+    """1, 2, 4 and so on, as long as there is a second training; then the number of all cuts, which is never."""
+    doubled = (2**power for power in range(cuts))
+    return [*(step for step in doubled if step < cuts), cuts]
+
+
+def _cadences(replay: Replay, every: pd.Timedelta) -> tuple[Outcome, ...]:
+    count = len(replay.cuts)
+    trained = {step: [number - number % step for number in range(count)] for step in cadence_steps(count)}
+    forecasts = {step: replay.forecast(models) for step, models in trained.items()}
+    best = min(reversed(forecasts), key=lambda step: rmse(replay.actual, forecasts[step]))
+    score = _scorer(replay, forecasts[best])
+    return tuple(
+        score(NEVER if step == count else _every(step * every), forecasts[step], sorted({*models}))
+        for step, models in trained.items()
+    )
+
+
+def _every(step: pd.Timedelta) -> str:
+    return "every day" if step == DAY else f"every {step / DAY:.4g} days"
+
+
+def _scorer(replay: Replay, reference: Floats) -> Callable[[str, Floats, Sequence[int]], Outcome]:
+    """Gives the outcome of a name, its forecasts `[N, L]` and the cuts at which it was trained."""
+    actual = replay.actual
+    base = squared_errors(actual, reference)
+
+    def score(name: str, forecast: Floats, trained: Sequence[int]) -> Outcome:
+        errors = squared_errors(actual, forecast)
+        low, high = difference_interval(base[None], errors[None], block=min(replay.block, len(errors)))
+        return Outcome(
+            name=name,
+            rmse=float(np.sqrt(errors.mean())),
+            mae=mae(actual, forecast),
+            by_cut=tuple(float(np.sqrt(errors[span].mean())) for span in replay.spans),
+            trainings=len(trained),
+            seconds=sum(replay.cuts[number].seconds for number in trained),
+            difference=float(np.sqrt(errors.mean()) - np.sqrt(base.mean())),
+            low=low,
+            high=high,
+        )
+
+    return score

@@ -1,0 +1,133 @@
+"""The step that scores a forecaster beside the baselines, in Wh, on every part of the data.
+
+N: windows. L: output length. K: targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from wattcast.model.arrays import Floats
+from wattcast.model.baseline import Predictor, fit_baselines
+from wattcast.model.diagnosis import Diagnosis, diagnose
+from wattcast.model.metrics import METRICS, skill
+from wattcast.model.split import Split
+from wattcast.model.windows import Windows
+
+GRU = "gru"
+"""The name of the network among the models that are scored."""
+_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one model forecasts one target on one part: RMSE and MAE in Wh, MAPE in %, skill against persistence."""
+
+    model: str
+    part: str
+    target: str
+    rmse: float
+    mae: float
+    r2: float
+    mape: float
+    skill: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All scores, what they say about the fit, and the forecasts behind them.
+
+    `forecasts` has one row a window, step and target: `part`, `made_at`, `time`, `target`, `actual`, then one column a
+    model, in Wh.
+    """
+
+    scores: tuple[Score, ...]
+    diagnosis: Diagnosis
+    forecasts: pd.DataFrame
+
+    def score(self, model: str, part: str, target: str | None = None) -> Score:
+        """The score of `model` on `part`, of the first target unless another is named."""
+        return next(
+            score
+            for score in self.scores
+            if (score.model, score.part) == (model, part) and target in {None, score.target}
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """The scores by the names they are logged under: `test_rmse`, `baseline_ridge_mae`.
+
+        Those of a second or later target have its name behind them: `test_rmse/lights`.
+        """
+        first = self.scores[0].target
+        metrics = {}
+        for score in self.scores:
+            suffix = "" if score.target == first else f"/{score.target}"
+            if score.model == GRU:
+                for name in (*METRICS, "skill"):
+                    metrics[f"{_PREFIXES[score.part]}_{name}{suffix}"] = getattr(score, name)
+            elif score.part == "test":
+                for name in ("rmse", "mae"):
+                    metrics[f"baseline_{score.model}_{name}{suffix}"] = getattr(score, name)
+        return metrics
+
+
+def evaluate(
+    selected: Predictor, product: Predictor, windows: Split[Windows], *, known: Windows, targets: tuple[str, ...]
+) -> Evaluation:
+    """Score on training and validation what was selected there, and on the test part the product, once.
+
+    `known` are the windows that the product was trained on: the baselines that stand beside it on the test part are
+    fitted on the same ones.
+    """
+    before = {GRU: selected, **fit_baselines(windows.train)}
+    baselines = before if known is windows.train else fit_baselines(known)
+    models = Split(before, before, {**baselines, GRU: product})
+    forecasts: dict[str, dict[str, Floats]] = {
+        part: {name: predictor.predict(of) for name, predictor in by_name.items()}
+        for (part, of), (_, by_name) in zip(windows.items(), models.items(), strict=True)
+    }
+    scores = tuple(score for part, of in windows.items() for score in _scores(part, of, forecasts[part], targets))
+    table = pd.concat([_table(part, of, forecasts[part], targets) for part, of in windows.items()], ignore_index=True)
+    return Evaluation(scores, _diagnose(scores), table)
+
+
+evaluate_task = task(name="evaluate", cache_policy=NO_CACHE)(evaluate)
+
+
+def _scores(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> list[Score]:
+    actual = windows.actual  # [N, L, K]
+    scores = []
+    for k, target in enumerate(targets):
+        reference = METRICS["rmse"](actual[..., k], forecasts["persistence"][..., k])
+        for model, forecast in forecasts.items():
+            values = {name: metric(actual[..., k], forecast[..., k]) for name, metric in METRICS.items()}
+            scores.append(Score(model, part, target, **values, skill=skill(values["rmse"], reference)))
+    return scores
+
+
+def _diagnose(scores: tuple[Score, ...]) -> Diagnosis:
+    rmse = {(score.model, score.part): score.rmse for score in reversed(scores)}  # the first target of several
+    network, base = (
+        Split(*(rmse[model, part] for part in ("train", "validation", "test"))) for model in (GRU, "ridge")
+    )
+    return diagnose(network, base)
+
+
+def _table(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> pd.DataFrame:
+    shape = windows.actual.shape  # [N, L, K]
+    times = windows.series.times
+    return pd.DataFrame(
+        {
+            "part": part,
+            "made_at": np.repeat(times[windows.newest_row], shape[1] * shape[2]),
+            "time": np.repeat(times[windows.target_rows.ravel()], shape[2]),
+            "target": pd.Categorical(np.tile(targets, shape[0] * shape[1]), categories=targets),
+            "actual": windows.actual.ravel(),
+            **{model: forecast.ravel().astype(np.float32) for model, forecast in forecasts.items()},
+        }
+    )

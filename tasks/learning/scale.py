@@ -1,0 +1,19 @@
+"""The step that fits the scaler, on the training rows and nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
+from wattcast.model.split import Split
+
+
+def scale(frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, config: ScaleConfig) -> Scaler:
+    """A scaler of all columns in use; see `wattcast.model.scaler.fit_scaler`."""
+    return fit_scaler(frame.iloc[: rows.train.stop], readings.targets, readings.features, config)
+
+
+scale_task = task(name="scale", cache_policy=NO_CACHE)(scale)

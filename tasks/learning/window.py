@@ -1,0 +1,23 @@
+"""The step that turns a clean frame into the windows of each part."""
+
+from __future__ import annotations
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.scaler import Scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+
+
+def window(
+    frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, scaler: Scaler, config: WindowConfig
+) -> Split[Windows]:
+    """The windows of each part, all over one scaled series; see `wattcast.model.windows.make_windows`."""
+    series = make_series(frame, readings, scaler)
+    return rows.map(lambda part: make_windows(series, part, readings.cadence, config))
+
+
+window_task = task(name="window", cache_policy=NO_CACHE)(window)

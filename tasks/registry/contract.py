@@ -1,0 +1,48 @@
+"""What a model takes and gives: whoever uses it relies on that, so a challenger must not change it unnoticed."""
+
+from __future__ import annotations
+
+from wattcast.model.config import Config
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.windows import WindowConfig
+
+
+class Interface(Config):
+    """The readings that a model needs and the moments that it forecasts; steps of `cadence_minutes`."""
+
+    timestamp: str
+    cadence_minutes: int
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    lookback: int
+    steps_ahead: int
+    output_length: int
+
+    @classmethod
+    def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Interface:
+        """That of a model with these configurations."""
+        return cls(
+            timestamp=readings.timestamp,
+            cadence_minutes=readings.cadence_minutes,
+            inputs=tuple(sorted(readings.columns)),
+            targets=readings.targets,
+            lookback=window.lookback,
+            steps_ahead=window.steps_ahead,
+            output_length=window.output_length,
+        )
+
+    def differences(self, other: Interface) -> list[str]:
+        """What users of `other` would meet in place of it, one phrase each. Fewer rows of history disturb nobody."""
+        changed = [
+            f"{name} {getattr(self, name)} instead of {getattr(other, name)}"
+            for name in ("timestamp", "cadence_minutes", "inputs", "targets", "steps_ahead", "output_length")
+            if getattr(self, name) != getattr(other, name)
+        ]
+        longer = self.lookback > other.lookback
+        return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
+
+    def forecasts_like(self, other: Interface) -> bool:
+        """Both forecast the same quantity for the same moments, so that their errors can be compared."""
+        names = ("timestamp", "cadence_minutes", "steps_ahead", "output_length")
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and self.targets[0] == other.targets[0]

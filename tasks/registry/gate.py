@@ -1,0 +1,122 @@
+"""Whether a challenger becomes the champion: checks on forecasts of a newest span that neither was trained on.
+
+N: windows of the held-out span. L: output length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from wattcast.model.arrays import Floats
+from wattcast.model.config import Config
+from wattcast.model.metrics import METRICS, skill
+from wattcast.tasks.bootstrap import difference_interval
+
+
+class GateConfig(Config):
+    """What a challenger must do to become the champion."""
+
+    holdout_days: float = Field(14, gt=0, description="newest days, which are kept from training and judge both models")
+    metric: Literal["rmse", "mae"] = Field("rmse", description="the error, in Wh, that decides")
+    min_margin: float = Field(0, ge=0, description="Wh by which the challenger must beat the champion at least")
+    level: float = Field(0.95, gt=0, lt=1, description="confidence of the interval that must lie below zero")
+    allow_simulated: bool = Field(False, description="let a model trained on the simulated house become champion")
+    allow_new_signature: bool = Field(
+        False, description="let a model with other inputs or outputs than the champion's take its place"
+    )
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: `message` says in words what was found, `numbers` in figures (Wh)."""
+
+    name: str
+    passed: bool
+    message: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided, and by which checks."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def promoted(self) -> bool:
+        """All checks have passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence: what failed, or else what was found of the champion."""
+        failed = [check.message for check in self.checks if not check.passed]
+        return "; ".join(failed) if failed else self.checks[-1].message
+
+    def numbers(self) -> dict[str, float]:
+        """All figures by the names they are logged under: `gate_champion_difference`."""
+        return {f"gate_{check.name}_{name}": value for check in self.checks for name, value in check.numbers.items()}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A decision, and the forecasts `[N, L]` behind it, Wh: of the challenger, some baselines and any champion."""
+
+    decision: Decision
+    made_at: pd.DatetimeIndex  # [N]
+    actual: Floats  # [N, L]
+    forecasts: dict[str, Floats]
+
+
+def check_data(source: str, config: GateConfig) -> Check:
+    """The challenger was trained on readings of a real house."""
+    if source != "simulated":
+        return Check("data", True, f"trained on real readings ({source})")
+    if config.allow_simulated:
+        return Check("data", True, "trained on the simulated house, which gate.allow_simulated lets pass")
+    return Check("data", False, "trained on the simulated house: give real readings with --data")
+
+
+def check_baselines(actual: Floats, challenger: Floats, baselines: Mapping[str, Floats], config: GateConfig) -> Check:
+    """It beats persistence; the errors of all baselines stand beside. Arrays are `[N, L]`, Wh."""
+    metric = METRICS[config.metric]
+    scores = {name: metric(actual, forecast) for name, forecast in baselines.items()}
+    own, reference = metric(actual, challenger), scores["persistence"]
+    beats = own < reference
+    message = (
+        f"{config.metric.upper()} of {own:.1f} Wh {'beats' if beats else 'does not beat'} persistence's "
+        f"{reference:.1f} Wh"
+    )
+    return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
+
+
+def check_champion(actual: Floats, challenger: Floats, champion: Floats, config: GateConfig, *, block: int) -> Check:
+    """It beats the champion by the margin, and by more than luck: `block` windows make a day. `[N, L]`, Wh.
+
+    The interval is that of `difference_interval` on paired losses: squared errors for RMSE, absolute ones for MAE.
+    """
+    squared = config.metric == "rmse"
+    power = 2 if squared else 1
+    losses = [(np.abs(each - actual) ** power).mean(axis=-1)[None] for each in (champion, challenger)]  # [1, N]
+    score = np.sqrt if squared else np.positive
+    one, other = (float(score(each.mean())) for each in losses)
+    low, high = difference_interval(*losses, block=min(block, len(actual)), level=config.level, score=score)
+    difference = other - one
+    name = config.metric.upper()
+    change = (
+        f"{name} of {other:.2f} Wh against the champion's {one:.2f} Wh, difference {difference:+.2f} Wh "
+        f"({100 * config.level:g} % interval {low:+.2f} to {high:+.2f})"
+    )
+    numbers = {"champion": one, "challenger": other, "difference": difference, "low": low, "high": high}
+    if not (difference < 0 and difference <= -config.min_margin):  # so, as NaN is neither
+        margin = f" by {config.min_margin:g} Wh" if config.min_margin else ""
+        return Check("champion", False, f"does not beat the champion{margin}: {change}", numbers)
+    if not high < 0:
+        return Check("champion", False, f"may be better than the champion by luck alone: {change}", numbers)
+    return Check("champion", True, f"beats the champion: {change}", numbers)

@@ -1,0 +1,148 @@
+"""A lock that all users of a tracking store respect, on whichever machine they are.
+
+MLflow offers none, but the name of a registered model exists only once, whoever asks for it at the same time: who makes
+the model with the lock's name holds the lock, and gives it back by deleting it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from threading import Event, Thread
+from uuid import uuid4
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+
+from wattcast.model.errors import InputError
+from wattcast.tasks.liveness import Owner
+
+SILENT_S = 120.0
+"""A holder on another machine that has given no sign for so long has lost its lock."""
+_BEAT_S = 20.0
+_POLL_S = 0.3
+_MOST_UNHELD = 50  # looks in a row at a name that is taken though nobody holds it: no crowd is so quick so often
+_KEPT_S = 600.0  # so long no lock is broken under a name that was used to break another
+_HOLDER, _SEEN = "holder", "seen"
+
+
+class BusyError(InputError):
+    """Another process holds the lock."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock. `token` is of one taking; `seen` its newest sign of life, in seconds since 1970."""
+
+    owner: Owner
+    token: str
+    seen: float
+
+    @property
+    def is_gone(self) -> bool:
+        """It has died, or has been silent for too long on another machine."""
+        return self.owner.is_dead or (not self.owner.is_near and time.time() - self.seen > SILENT_S)
+
+    def __str__(self) -> str:
+        return f"process {self.owner.pid} on {self.owner.host}"
+
+
+@contextmanager
+def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock `name`; a holder that has died is no obstacle.
+
+    Raises:
+        BusyError: another process has held it for `wait_s` seconds.
+        InputError: a registered model of somebody else's has the lock's name.
+    """
+    token, deadline, unheld = uuid4().hex, time.monotonic() + wait_s, 0
+    while not _take(client, name, token):
+        holder = holder_of(client, name)
+        unheld = 0 if holder else unheld + 1
+        if holder and holder.is_gone:
+            _break(client, name, holder)
+        elif holder and time.monotonic() > deadline:
+            raise BusyError(f"{name} is locked by {holder}: wait for it, or end it first")
+        elif unheld > _MOST_UNHELD:
+            raise InputError(f"the registered model {name} has the name of a lock that is needed: rename it")
+        else:
+            time.sleep(_POLL_S)
+    with _heartbeat(client, name, token):
+        try:
+            yield
+        finally:
+            _give_back(client, name, token)
+
+
+def holder_of(client: MlflowClient, name: str) -> Holder | None:
+    """Who holds the lock `name`; None where nobody does."""
+    known = registered_model(client, name)
+    tags = known.tags if known else {}
+    if not {_HOLDER, _SEEN} <= set(tags):  # MLflow reads the tags after the name: it was given back in between
+        return None
+    given = json.loads(tags[_HOLDER])
+    return Holder(Owner(**given["owner"]), given["token"], float(tags[_SEEN]))
+
+
+def registered_model(client: MlflowClient, name: str) -> RegisteredModel | None:
+    """The registered model `name`; None where there is none."""
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def _take(client: MlflowClient, name: str, token: str) -> bool:
+    holder = json.dumps({"owner": asdict(Owner.me()), "token": token})
+    try:
+        client.create_registered_model(name, {_HOLDER: holder, _SEEN: str(time.time())}, "held only while it is needed")
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}:
+            return False  # MLflow looks up who has the name, and that one may have given it back by then
+        raise
+    return True
+
+
+def _break(client: MlflowClient, name: str, holder: Holder) -> None:
+    """Take the lock from a holder that has gone.
+
+    Several may find it gone at once. The one that renames it first wins: the new name belongs to this one taking, so
+    that the others cannot move a lock that was taken since. Such names are cleared away when nobody can want them.
+    """
+    with suppress(MlflowException):
+        client.rename_registered_model(name, f"{name}.broken.{holder.token}")
+
+
+@contextmanager
+def _heartbeat(client: MlflowClient, name: str, token: str) -> Iterator[None]:
+    ended = Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT_S):
+            with suppress(MlflowException):  # a store that is away for a moment
+                holder = holder_of(client, name)
+                if holder and holder.token == token:  # it may have been lost to another one
+                    client.set_registered_model_tag(name, _SEEN, str(time.time()))
+
+    thread = Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _give_back(client: MlflowClient, name: str, token: str) -> None:
+    holder = holder_of(client, name)
+    if holder and holder.token == token:
+        client.delete_registered_model(name)
+    for broken in client.search_registered_models(f"name LIKE '{name}.broken.%'"):
+        if time.time() - broken.last_updated_timestamp / 1000 > _KEPT_S:
+            with suppress(MlflowException):  # another one was quicker
+                client.delete_registered_model(broken.name)

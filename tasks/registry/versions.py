@@ -1,0 +1,184 @@
+"""The versions of a registered model in MLflow: what each was made of, and under which names it is known."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+
+from wattcast.model.errors import InputError
+from wattcast.model.readings import nearest
+from wattcast.tasks.registry.lock import locked, registered_model
+from wattcast.tasks.registry.names import MODEL
+from wattcast.tasks.tracking.store import store_client
+
+DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.from", "holdout.to"
+"""Tags of a version: oldest and newest reading that it was trained on, and the span that judged it."""
+INTERFACE, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
+"""Tags of a version: what it takes and gives, and what was decided about it."""
+PROMOTION, TRAINING = "promotion", "training"
+"""What is done by one process at a time for each registered model."""
+
+
+class Served(Protocol):
+    """A loaded version, as MLflow serves it."""
+
+    def predict(self, data: pd.DataFrame, params: dict[str, object] | None = None) -> pd.DataFrame:
+        """Raw readings in, forecasts in Wh out."""
+        ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version: `tags` say what it was trained on and what was decided about it."""
+
+    model: str
+    number: int
+    run_id: str
+    created: datetime
+    tags: dict[str, str]
+    aliases: tuple[str, ...]
+
+    @property
+    def uri(self) -> str:
+        """What MLflow loads and serves it by."""
+        return f"models:/{self.model}/{self.number}"
+
+
+@dataclass(frozen=True)
+class Versions:
+    """All versions of one registered model."""
+
+    client: MlflowClient
+    model: str
+
+    @classmethod
+    def open(cls, model: str = MODEL) -> Versions:
+        """Those of `model`, which need not exist yet.
+
+        Raises:
+            InputError: the tracking store cannot be used, or the name is none for a model.
+        """
+        if not model.strip() or any(sign in model for sign in "/:.'"):
+            raise InputError(
+                f"the name of a registered model must not be empty or hold '/', ':', '.' or an apostrophe, "
+                f"received {model!r}"
+            )
+        return cls(store_client(), model)
+
+    def all(self) -> list[Version]:
+        """The oldest first."""
+        names = self._aliases()  # first, so that a version which is made and named meanwhile cannot be missed
+        found = self.client.search_model_versions(f"name = '{self.model}'")
+        return sorted((self._version(each, names) for each in found), key=lambda version: version.number)
+
+    def find(self, which: str) -> Version:
+        """The version with this number (`3` or `v3`) or alias.
+
+        Raises:
+            InputError: there is none.
+        """
+        versions = self.all()
+        for version in versions:
+            if which in version.aliases or which.removeprefix("v") == str(version.number):
+                return version
+        known = [str(version.number) for version in versions]
+        aliases = [alias for version in versions for alias in version.aliases]
+        hint = nearest(which, aliases) or (
+            f": there are {', '.join(known + aliases)}" if known else ": it has none yet"
+        )
+        raise InputError(f"{self.model} has no version {which!r}{hint}; `wattcast models` lists them all")
+
+    def aliased(self, alias: str) -> Version | None:
+        """The version of this alias."""
+        return next((version for version in self.all() if alias in version.aliases), None)
+
+    def of_run(self, run_id: str) -> Version | None:
+        """The version that a run has registered."""
+        return next((version for version in self.all() if version.run_id == run_id), None)
+
+    def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> Version:
+        """A logged model as the next version."""
+        if self._registered() is None:
+            with suppress(MlflowException):  # another process may have made it by now
+                self.client.create_registered_model(self.model)
+        model_id = model_uri.removeprefix("models:/")
+        made = self.client.create_model_version(self.model, model_uri, run_id, tags=dict(tags), model_id=model_id)
+        return self._version(made, {})
+
+    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Add `tags` to a version."""
+        for name, value in tags.items():
+            self.client.set_model_version_tag(self.model, str(version.number), name, value)
+
+    def name_alias(self, alias: str, number: int | None) -> None:
+        """Let `alias` stand for the version `number`; for none where it is None."""
+        if number is None:
+            self.client.delete_registered_model_alias(self.model, alias)
+        else:
+            self.client.set_registered_model_alias(self.model, alias, str(number))
+
+    def notes(self) -> dict[str, str]:
+        """The tags of the registered model itself."""
+        return dict(known.tags) if (known := self._registered()) else {}
+
+    def note(self, name: str, value: str) -> None:
+        """Write a tag of the registered model itself."""
+        self.client.set_registered_model_tag(self.model, name, value)
+
+    def attach(self, run_id: str, name: str, content: str) -> None:
+        """Write the artifact `name` of a run that need not be open."""
+        self.client.log_text(run_id, content, name)
+
+    def load(self, version: Version) -> Served:
+        """The version as MLflow serves it."""
+        served: Served = mlflow.pyfunc.load_model(version.uri)
+        return served
+
+    def example(self, version: Version) -> pd.DataFrame:
+        """The readings that were logged with the version as an example of its input."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = self.download(version, Path(temporary))
+            return pd.DataFrame(Model.load(folder).load_input_example(str(folder)))
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """The version's files below `folder`."""
+        return Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
+
+    @contextmanager
+    def alone(self, purpose: str, *, wait_s: float) -> Iterator[None]:
+        """No other process does `purpose` for this model meanwhile.
+
+        Raises:
+            BusyError: one has been at it for `wait_s` seconds.
+        """
+        with locked(self.client, f"{self.model}.{purpose}", wait_s=wait_s):
+            yield
+
+    def _registered(self) -> RegisteredModel | None:
+        return registered_model(self.client, self.model)
+
+    def _aliases(self) -> dict[str, str]:
+        return dict(known.aliases) if (known := self._registered()) else {}
+
+    def _version(self, found: ModelVersion, aliases: Mapping[str, str]) -> Version:
+        number = int(found.version)
+        return Version(
+            model=self.model,
+            number=number,
+            run_id=found.run_id or "",
+            created=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+            tags=dict(found.tags),
+            aliases=tuple(sorted(alias for alias, version in aliases.items() if int(version) == number)),
+        )

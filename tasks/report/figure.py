@@ -1,0 +1,67 @@
+"""What the figures of all pages share: a panel, its colours and labels, and how numbers are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from wattcast.tasks.learning.evaluate import GRU
+
+LABELS = {
+    "actual": "measured",
+    GRU: "GRU",
+    "ridge": "ridge on lags",
+    "persistence": "persistence",
+    "daily_naive": "daily naive",
+    "mean": "training mean",
+}
+
+
+COLOURS = {"actual": "#7b8794", GRU: "#d55e00", "ridge": "#2b8bcb", "persistence": "#009e73"}  # after Okabe and Ito
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    note: str
+    figure: go.Figure
+    wide: bool = False
+
+
+def number(value: float) -> str:
+    """Three to four digits, or a dash for what is no number."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:z,.0f}" if abs(value) >= 999.5 else f"{value:z.1f}" if abs(value) >= 9.95 else f"{value:z.2f}"
+
+
+TUNED, TRIAL, GREY = COLOURS[GRU], COLOURS["ridge"], COLOURS["actual"]
+
+
+UNTUNED = "#b35c8e"
+"""After the reddish purple of Okabe and Ito, which no baseline has."""
+
+
+SCALE = [[0.0, TUNED], [0.5, "#cbb59a"], [1.0, TRIAL]]
+"""From low values, which are good, to high ones."""
+
+
+def canvas(*, x: dict[str, Any], y: dict[str, Any], height: int = 360, **layout: Any) -> go.Figure:
+    """An empty figure, to be dressed in the page's colours."""
+    return go.Figure(
+        layout={"template": "none", "height": height, "hovermode": "closest", "xaxis": x, "yaxis": y, **layout}
+    )
+
+
+def wh(value: float) -> str:
+    """Wh with two decimals: differences between trials are small."""
+    return f"{value:z,.2f}" if math.isfinite(value) else "–"
+
+
+def plain(text: str) -> str:
+    """`text` for a figure: plotly reads some tags in what it writes."""
+    return escape(text, quote=False)

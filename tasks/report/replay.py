@@ -1,0 +1,211 @@
+"""The page, the picture and the table that a replay leaves behind. Nothing is saved here.
+
+C: cuts. N: forecasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import matplotlib.dates as mdates
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wattcast.model.arrays import Floats
+from wattcast.tasks.backtest.replay import Replay
+from wattcast.tasks.backtest.worth import ALWAYS, GATED, NEVER, Outcome, Worth, squared_errors
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
+from wattcast.tasks.report.page import Subject, Table, render
+
+_COLOURS = {NEVER: GREY, ALWAYS: TUNED, GATED: UNTUNED, **{name: COLOURS[name] for name in ("ridge", "persistence")}}
+_DASHES = {NEVER: "solid", ALWAYS: "solid", GATED: "dash", "ridge": "dot", "persistence": "dot"}
+_MATPLOTLIB_DASHES = {"solid": "-", "dash": "--", "dot": ":"}
+_MEANINGS = {
+    NEVER: "never: the first model alone",
+    ALWAYS: "always: the newest model",
+    GATED: "gated: the champion",
+    "ridge": "ridge on lags, fitted at each cut",
+    "persistence": "persistence",
+}
+_MOST_POINTS = 4_000  # of a line
+
+
+def replay_report(subject: Subject, replay: Replay, worth: Worth, config_toml: str) -> str:
+    """One HTML page. Nothing given is changed."""
+    return render(
+        "replay.html",
+        subject,
+        {"course": [_spans_panel(worth), _gain_panel(replay)]},
+        config_toml=config_toml,
+        headlines=[worth.sentence, worth.gate_sentence],
+        tiles=_tiles(worth),
+        policies=_policy_table(worth),
+        cadences=_cadence_table(worth),
+        cuts=_cut_table(worth),
+    )
+
+
+def replay_csv(worth: Worth) -> str:
+    """One line a cut: what was decided and why, each RMSE in Wh up to the next cut, seconds of training."""
+    decided = pd.DataFrame(
+        {
+            "cut": [cut.at for cut in worth.cuts],
+            "decision": [_decision(cut.promoted) for cut in worth.cuts],
+            "reason": [cut.reason for cut in worth.cuts],
+            **{f"{each.name}_rmse": each.by_cut for each in (*worth.policies, *worth.baselines)},
+            "seconds": [cut.seconds for cut in worth.cuts],
+        }
+    )
+    return decided.to_csv(index=False, lineterminator="\n")
+
+
+def _decision(promoted: bool) -> str:
+    return "promoted" if promoted else "refused"
+
+
+def _tiles(worth: Worth) -> dict[str, str]:
+    scores = {outcome.name: outcome for outcome in (*worth.policies, *worth.baselines)}
+    names = {
+        NEVER: "never retrained",
+        ALWAYS: "always the newest",
+        GATED: "through the gate",
+        "persistence": "persistence",
+    }
+    return {
+        "retrain": worth.recommended.name,
+        **{f"RMSE, {title}": f"{scores[name].rmse:.2f} Wh" for name, title in names.items()},
+        "promoted": f"{worth.promoted} of {len(worth.cuts)}",
+    }
+
+
+def _policy_table(worth: Worth) -> Table:
+    head = ["policy", "RMSE, Wh", "MAE, Wh", "trainings", "seconds of training", "RMSE against never"]
+    lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
+    return Table(
+        head,
+        [[_MEANINGS[each.name], *_cells(each, worth.policies[0])] for each in (*worth.policies, *worth.baselines)],
+        marked=worth.policies.index(lowest),
+    )
+
+
+def _cadence_table(worth: Worth) -> Table:
+    head = ["retrained", "RMSE, Wh", "MAE, Wh", "trainings", "seconds of training", "RMSE against the best"]
+    rows = [[each.name, *_cells(each, worth.best)] for each in worth.cadences]
+    return Table(head, rows, marked=worth.cadences.index(worth.recommended))
+
+
+def _cells(outcome: Outcome, reference: Outcome) -> list[str]:
+    cost = [str(outcome.trainings), f"{outcome.seconds:.0f}"] if outcome.trainings else ["–", "–"]
+    change = "–" if outcome is reference else outcome.change
+    return [f"{outcome.rmse:.2f}", f"{outcome.mae:.2f}", *cost, change]
+
+
+def _cut_table(worth: Worth) -> Table:
+    outcomes = (*worth.policies, *worth.baselines)
+    rows = [
+        [
+            f"{pd.Timestamp(cut.at):%Y-%m-%d %H:%M}",
+            _decision(cut.promoted),
+            *(number(outcome.by_cut[place]) for outcome in outcomes),
+            f"{cut.seconds:.0f}",
+            cut.reason,
+        ]
+        for place, cut in enumerate(worth.cuts)
+    ]
+    return Table(["cut", "gate", *(outcome.name for outcome in outcomes), "seconds", "reason"], rows)
+
+
+def _spans_panel(worth: Worth) -> Panel:
+    """The RMSE of each policy from each cut to the next, beside the baselines."""
+    y = {"title": "RMSE, Wh", "hoverformat": ".1f"}
+    x = {"type": "date", "tickformat": "%d %b<br>%Y", "tickvals": _some([cut.at for cut in worth.cuts])}
+    figure = canvas(x=x, y=y, height=420, hovermode="x unified")
+    for outcome in (*worth.policies, *worth.baselines):
+        line = {"color": _COLOURS[outcome.name], "dash": _DASHES[outcome.name], "width": 2}
+        figure.add_scatter(
+            x=[cut.at for cut in worth.cuts],
+            y=list(outcome.by_cut),
+            mode="lines+markers",
+            name=_MEANINGS[outcome.name],
+            line=line,
+        )
+    note = (
+        "One point a cut: the error of all forecasts from it to the next cut, which no training and no gate had seen."
+    )
+    return Panel("From cut to cut", note, figure, wide=True)
+
+
+def _gain_panel(replay: Replay) -> Panel:
+    """What each way of retraining has gained or lost against the first model alone, added up."""
+    y = {"title": "Wh², in thousands", "hoverformat": ",.0f", "zerolinewidth": 2}
+    figure = canvas(x={"type": "date"}, y=y, height=420, hovermode="x unified")
+    drawn = _drawn(len(replay.made_at))
+    for name, gain in _gains(replay).items():
+        line = {"color": _COLOURS[name], "dash": _DASHES[name], "width": 2}
+        values = (gain[drawn] / 1000).round(1)
+        figure.add_scatter(x=replay.made_at[drawn], y=values, mode="lines", name=_MEANINGS[name], line=line)
+    for cut in replay.cuts:
+        figure.add_vline(x=cut.at, line={"color": GREY, "dash": "dot", "width": 1})
+    note = (
+        "Squared errors minus those of the first model alone, added up over all forecasts so far: where a line falls, "
+        "retraining helps, and where it leaps, a few hours decide. Dotted: the cuts."
+    )
+    return Panel("Gain over the first model, added up", note, figure, wide=True)
+
+
+def _gains(replay: Replay) -> dict[str, Floats]:
+    """`[N]` Wh^2 for each policy that retrains."""
+    count = len(replay.cuts)
+    models = {ALWAYS: [*range(count)], GATED: [cut.champion for cut in replay.cuts]}
+    base = squared_errors(replay.actual, replay.forecast([0] * count))
+    return {
+        name: np.cumsum(squared_errors(replay.actual, replay.forecast(used)) - base) for name, used in models.items()
+    }
+
+
+def _drawn(count: int) -> np.ndarray:
+    """The places of at most so many points, evenly spread, the last one among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(int))
+
+
+def _some(labels: Sequence[str], most: int = 12) -> list[str]:
+    return list(labels[:: -(-len(labels) // most)])
+
+
+def replay_png(replay: Replay, worth: Worth, warning: str) -> bytes:
+    """Both figures as one picture of 1600 x 600 pixels, for places that show only pictures."""
+    figure = Figure(figsize=(32 / 3, 4), dpi=150, layout="constrained", facecolor="white")
+    title = f"Was retraining worth it? Best: {worth.best.name}; recommended: {worth.recommended.name}"
+    figure.suptitle(f"{warning}\n{title}".strip(), parse_math=False, fontsize=11)
+    left, right = (figure.add_subplot(1, 2, place) for place in (1, 2))
+    moments = pd.DatetimeIndex([cut.at for cut in worth.cuts]).to_numpy()
+    for outcome in (*worth.policies, *worth.baselines):
+        left.plot(
+            moments, outcome.by_cut, "o", ls=_ls(outcome.name), ms=4, c=_COLOURS[outcome.name], label=outcome.name
+        )
+    for name, gain in _gains(replay).items():
+        right.plot(replay.made_at, gain / 1000, ls=_ls(name), c=_COLOURS[name], label=name)
+    right.axhline(0, color=GREY, lw=1)
+    left.set_title("RMSE from each cut to the next, Wh", fontsize=10)
+    right.set_title("squared errors minus those of never, added up, 1000 Wh²", fontsize=10)
+    for axis in (left, right):
+        _dress(axis)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _ls(name: str) -> str:
+    return _MATPLOTLIB_DASHES[_DASHES[name]]
+
+
+def _dress(axis: Axes) -> None:
+    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, fontsize=8)

@@ -1,0 +1,115 @@
+"""The page that a retraining leaves behind: what the gate looked at, and how the newest readings have drifted.
+
+N: windows of the held-out span. L: output length. Nothing is saved here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from wattcast.model.metrics import mae, rmse
+from wattcast.tasks.monitoring.drift import Drift
+from wattcast.tasks.registry.gate import Judgement
+from wattcast.tasks.report.drift import drift_panels, drift_table
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
+from wattcast.tasks.report.page import Subject, Table, render
+
+_LINES = {"actual": GREY, "challenger": TUNED, "champion": UNTUNED, "persistence": COLOURS["persistence"]}
+_MOST_DAYS = 3
+
+
+def retrain_report(subject: Subject, judgement: Judgement, drift: Drift, config_toml: str) -> str:
+    """One HTML page. Nothing given is changed."""
+    decision = judgement.decision
+    verdict = "Promoted" if decision.promoted else "Refused"
+    return render(
+        "retraining.html",
+        subject,
+        {"gate": _gate_panels(judgement), "drift": drift_panels(drift)},
+        config_toml=config_toml,
+        headlines=[f"{verdict}: {decision.reason}."],
+        tiles=_tiles(judgement, drift),
+        checks=_check_table(judgement),
+        scores=_score_table(judgement),
+        drift=drift.sentence,
+        columns=drift_table(drift),
+    )
+
+
+def drift_csv(drift: Drift) -> str:
+    """One line a column, the most drifted first, with every number in full."""
+    names = ["column", "read", "psi", "ks", "p_value", "level", "cause", "reference_mean", "newest_mean"]
+    rows = [[getattr(column, name) for name in names] for column in drift.columns]
+    return pd.DataFrame(rows, columns=names).to_csv(index=False, lineterminator="\n")
+
+
+def _tiles(judgement: Judgement, drift: Drift) -> dict[str, str]:
+    names = {"challenger": "challenger RMSE", "champion": "champion RMSE", "persistence": "persistence RMSE"}
+    scores = {
+        title: f"{number(_score(judgement, name)[0])} Wh"
+        for name, title in names.items()
+        if name in judgement.forecasts
+    }
+    return {**scores, "columns that drifted": str(len(drift.alarms))}
+
+
+def _score(judgement: Judgement, name: str) -> tuple[float, float]:
+    """RMSE and MAE in Wh on the windows that the model forecast."""
+    forecast = judgement.forecasts[name]
+    whole = np.isfinite(forecast).all(axis=1)
+    actual = judgement.actual[whole]
+    return (rmse(actual, forecast[whole]), mae(actual, forecast[whole])) if len(actual) else (np.nan, np.nan)
+
+
+def _score_table(judgement: Judgement) -> Table:
+    scores = {name: _score(judgement, name) for name in judgement.forecasts}
+    ordered = sorted(scores, key=lambda name: scores[name])
+    return Table(["model", "RMSE, Wh", "MAE, Wh"], [[name, *map(number, scores[name])] for name in ordered], marked=0)
+
+
+def _check_table(judgement: Judgement) -> Table:
+    rows = [[check.name, "passed" if check.passed else "failed", check.message] for check in judgement.decision.checks]
+    failed = [place for place, check in enumerate(judgement.decision.checks) if not check.passed]
+    return Table(["check", "outcome", "found"], rows, marked=failed[0] if failed else None)
+
+
+def _gate_panels(judgement: Judgement) -> list[Panel]:
+    panels = [_forecast_panel(judgement)]
+    return [*panels, _days_panel(judgement)] if {"challenger", "champion"} <= set(judgement.forecasts) else panels
+
+
+def _forecast_panel(judgement: Judgement) -> Panel:
+    """The first step of each forecast, newest days first in view."""
+    times = judgement.made_at
+    end = times[-1]
+    start = max(times[0], end - pd.Timedelta(days=_MOST_DAYS))
+    x = {"type": "date", "range": [str(start), str(end)], "rangeslider": {"visible": True, "thickness": 0.12}}
+    figure = canvas(x=x, y={"title": "Wh"}, height=440, hovermode="x unified", margin={"b": 40})
+    curves = {"actual": judgement.actual, **judgement.forecasts}
+    for name, colour in _LINES.items():
+        if name in curves:
+            shown = "legendonly" if name == "persistence" else True
+            line = {"color": colour, "width": 2 if name == "actual" else 1.6}
+            figure.add_scatter(
+                x=times, y=curves[name][:, 0].round(2), mode="lines", name=name, line=line, visible=shown
+            )
+    note = f"{len(times):,} forecasts of the held-out span by the moment they were made; the newest days are in view."
+    return Panel("Forecasts of the held-out span", note, figure, wide=True)
+
+
+def _days_panel(judgement: Judgement) -> Panel:
+    """The RMSE of both models on each day."""
+    squared = {
+        name: pd.Series(((judgement.forecasts[name] - judgement.actual) ** 2).mean(axis=1), judgement.made_at)
+        for name in ("champion", "challenger")
+    }
+    daily = {name: errors.groupby(judgement.made_at.date).mean() ** 0.5 for name, errors in squared.items()}
+    figure = canvas(x={}, y={"title": "RMSE, Wh", "rangemode": "tozero"}, barmode="group", margin={"b": 60})
+    for name, errors in daily.items():
+        days = [str(day) for day in errors.index]
+        figure.add_trace(go.Bar(x=days, y=errors.to_numpy(), name=name, marker_color=_LINES[name]))
+    better = int((daily["challenger"] < daily["champion"]).sum())
+    note = f"The challenger was better on {better} of {len(daily['champion'])} days."
+    return Panel("Day by day", note, figure, wide=True)

@@ -1,0 +1,134 @@
+"""The page that a training leaves behind: scores and forecasts as figures, in one HTML file and two PNGs.
+
+Nothing is saved here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from wattcast.model.fit import Epoch
+from wattcast.model.metrics import skill
+from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
+from wattcast.tasks.report.figure import LABELS, number
+from wattcast.tasks.report.page import BANNER, Subject, render
+from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
+from wattcast.tasks.report.training_pictures import forecast_png, learning_png
+
+MOST_ROWS = 20_000
+"""Forecasts that the page draws, all targets together; its statistics use every row."""
+
+_PARTS = {"test": "Test", "validation": "Validation", "train": "Training"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The page, and two pictures of 1600 x 600 pixels for places that show only pictures."""
+
+    html: str
+    forecast_png: bytes
+    learning_png: bytes
+
+
+def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...], config_toml: str) -> Report:
+    """Draw the scores, the forecasts of the test part and the learning curves. Nothing given is changed."""
+    test = evaluation.forecasts[evaluation.forecasts["part"] == "test"]
+    targets = list(dict.fromkeys(score.target for score in evaluation.scores))
+    rows = {target: test[test["target"] == target] for target in targets}
+    phases = {phase: [epoch for epoch in history if epoch.phase == phase] for phase in PHASES}
+    phases = {phase: epochs for phase, epochs in phases.items() if epochs}
+    tests = {f"Test part: {target}": forecast_panels(rows[target], MOST_ROWS // len(targets)) for target in targets}
+    curves = [learning_panel(PHASES[phase], epochs) for phase, epochs in phases.items()]
+    html = render(
+        "training.html",
+        subject,
+        {**tests, "Learning curves": curves},
+        diagnosis=evaluation.diagnosis,
+        headlines=[_headline(evaluation, target) for target in targets],
+        tiles=_tiles(evaluation, targets[0]),
+        metrics=[title for title, _ in _METRICS.values()],
+        tables={target: _score_table(evaluation.scores, target) for target in targets},
+        refitted="refit" in phases,
+        config_toml=config_toml,
+    )
+    warning = f"{BANNER}\n" if subject.simulated else ""
+    return Report(html, forecast_png(rows[targets[0]], targets[0], warning), learning_png(phases, warning))
+
+
+report_task = task(name="report", cache_policy=NO_CACHE)(report)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:z,.1f} %" if math.isfinite(share) else "–"
+
+
+_METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "rmse": ("RMSE, Wh", number),
+    "mae": ("MAE, Wh", number),
+    "r2": ("R²", lambda value: f"{value:z.3f}" if math.isfinite(value) else "–"),
+    "mape": ("MAPE", lambda value: _percent(value / 100)),
+    "skill": ("skill", _percent),
+}
+
+
+def _gain_over_ridge(evaluation: Evaluation, target: str) -> float:
+    return skill(*(evaluation.score(model, "test", target).rmse for model in (GRU, "ridge")))
+
+
+def _versus(gain: float, other: str) -> str:
+    """How it reads that a share of the RMSE of `other` is taken away."""
+    if not math.isfinite(gain):
+        return f"not to be compared with {other}"
+    if abs(gain) < 0.0005:
+        return f"level with {other}"
+    return f"{_percent(abs(gain))} {'better' if gain > 0 else 'worse'} than {other}"
+
+
+def _headline(evaluation: Evaluation, target: str) -> str:
+    score = evaluation.score(GRU, "test", target)
+    return (
+        f"On the test part the forecasts of {target} miss by {number(score.rmse)} Wh RMSE and {number(score.mae)} Wh "
+        f"MAE; in RMSE they are {_versus(score.skill, 'persistence')} and "
+        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}."
+    )
+
+
+def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:
+    score = evaluation.score(GRU, "test", target)
+    return {
+        "test RMSE": f"{number(score.rmse)} Wh",
+        "test MAE": f"{number(score.mae)} Wh",
+        "skill against persistence": _percent(score.skill),
+        "RMSE saved against ridge": _percent(_gain_over_ridge(evaluation, target)),
+    }
+
+
+def _score_table(scores: Iterable[Score], target: str) -> dict[str, dict[str, list[tuple[str, bool]]]]:
+    """Part, model, then for each metric its text and whether it is the best of the test part."""
+    order = {model: rank for rank, model in enumerate(LABELS)}
+    scores = sorted((score for score in scores if score.target == target), key=lambda score: order.get(score.model, 99))
+    best = _best([score for score in scores if score.part == "test"])
+    return {
+        title: {
+            LABELS.get(score.model, score.model): [
+                (show(getattr(score, name)), part == "test" and getattr(score, name) == best[name])
+                for name, (_, show) in _METRICS.items()
+            ]
+            for score in scores
+            if score.part == part
+        }
+        for part, title in _PARTS.items()
+    }
+
+
+def _best(scores: list[Score]) -> dict[str, float | None]:
+    best: dict[str, float | None] = {}
+    for name in _METRICS:
+        values = [value for score in scores if math.isfinite(value := getattr(score, name))]
+        best[name] = (max if name in {"r2", "skill"} else min)(values, default=None)
+    return best

@@ -1,0 +1,57 @@
+"""What the seed writes for TensorBoard: learning rate, global step, MSE and RMSE of both parts, and the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wattcast.model.fit import Epoch
+
+if TYPE_CHECKING:
+    import keras
+
+
+def event_writer(folder: Path) -> Callable[[Epoch], None]:
+    """A listener that writes each epoch's scalars below `folder`, in `train` and `validation`; its step is the update.
+
+    A refit has a `refit` folder of its own, and so has each member of an ensemble but the first: `train-2`.
+    """
+    import tensorflow as tf
+
+    writers = {}
+
+    def write(part: str, step: int, scalars: Mapping[str, float | None]) -> None:
+        if part not in writers:
+            writers[part] = tf.summary.create_file_writer(str(folder / part))
+        with writers[part].as_default(step):
+            for name, value in scalars.items():
+                if value is not None:
+                    tf.summary.scalar(name, value)
+        writers[part].flush()
+
+    def listen(epoch: Epoch) -> None:
+        train = {
+            "learning_rate": epoch.learning_rate,
+            "global_step": epoch.step,
+            "MSE": epoch.train_mse,
+            "RMSE_Wh": epoch.train_rmse,
+        }
+        member = "" if epoch.member == 1 else f"-{epoch.member}"
+        write(f"{'train' if epoch.phase == 'select' else 'refit'}{member}", epoch.step, train)
+        if epoch.phase == "select":
+            write(f"validation{member}", epoch.step, {"MSE": epoch.val_mse, "RMSE_Wh": epoch.val_rmse})
+
+    return listen
+
+
+def write_graph(folder: Path, network: keras.Model) -> None:
+    """The graph of one forecast, below `folder`."""
+    import tensorflow as tf
+
+    inputs = [tf.TensorSpec([None, *source.shape[1:]], source.dtype, name=source.name) for source in network.inputs]
+    graph = tf.function(network).get_concrete_function(inputs).graph
+    writer = tf.summary.create_file_writer(str(folder / "train"))
+    with writer.as_default(step=0):
+        tf.summary.graph(graph)
+    writer.close()

@@ -1,0 +1,114 @@
+"""Whether tuning helped: fresh seeds of the tuned and of the untuned configuration, scored on the test part.
+
+K: seeds. N: windows of the test part. L: output length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from wattcast.model.arrays import Floats
+from wattcast.model.metrics import mae, rmse
+from wattcast.tasks.bootstrap import Interval, difference_interval
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration, trained once with each seed; RMSE and MAE on the test part, Wh."""
+
+    rmse: tuple[float, ...]
+    mae: tuple[float, ...]
+
+    @classmethod
+    def of(cls, actual: Floats, forecasts: Floats) -> Arm:
+        """`actual` `[N, L]` and `forecasts` `[K, N, L]`, Wh."""
+        return cls(tuple(rmse(actual, row) for row in forecasts), tuple(mae(actual, row) for row in forecasts))
+
+    @property
+    def mean_rmse(self) -> float:
+        """The mean over the seeds, Wh."""
+        return float(np.mean(self.rmse))
+
+    @property
+    def mean_mae(self) -> float:
+        """The mean over the seeds, Wh."""
+        return float(np.mean(self.mae))
+
+    @property
+    def spread(self) -> float:
+        """The sample standard deviation of the RMSE over the seeds, Wh; NaN for a single one."""
+        return float(np.std(self.rmse, ddof=1)) if len(self.rmse) > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The two configurations side by side. Differences are tuned minus untuned RMSE in Wh: below 0 tuning helped."""
+
+    seeds: tuple[int, ...]
+    untuned: Arm
+    tuned: Arm | None  # None: the search found nothing better than the untuned configuration
+    baselines: dict[str, tuple[float, float]]  # RMSE and MAE, Wh
+    over_seeds: Interval | None = None
+    over_seeds_and_days: Interval | None = None
+
+    @property
+    def difference(self) -> float:
+        """Mean paired difference over the seeds, Wh."""
+        return self.tuned.mean_rmse - self.untuned.mean_rmse if self.tuned else 0.0
+
+    @property
+    def helped(self) -> bool:
+        """The whole interval over the seeds lies below 0."""
+        return self.over_seeds is not None and self.over_seeds[1] < 0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        if self.tuned is None or self.over_seeds is None or self.over_seeds_and_days is None:
+            return "Tuning did not help: on validation no trial was better than the untuned configuration."
+        low, high = self.over_seeds
+        change = (
+            f"the test RMSE changes by {self.difference:+.2f} Wh over {len(self.seeds)} fresh seeds "
+            f"(95 % interval {low:+.2f} to {high:+.2f})"
+        )
+        if low > 0:
+            return f"Tuning hurt: {change}; keep the untuned configuration."
+        if not self.helped:
+            return f"Tuning did not help beyond seed noise: {change}."
+        low, high = self.over_seeds_and_days
+        holds = "holds" if high < 0 else "does not hold"
+        return (
+            f"Tuning helped beyond seed noise: {change}; this {holds} when days are resampled, too "
+            f"({low:+.2f} to {high:+.2f})."
+        )
+
+
+def judge(
+    actual: Floats,
+    untuned: Floats,
+    tuned: Floats | None,
+    *,
+    seeds: tuple[int, ...],
+    baselines: dict[str, Floats],
+    block: int,
+) -> Verdict:
+    """Compare forecasts `[K, N, L]` of `actual` `[N, L]` from the same seeds, all in Wh; `block` windows make a day.
+
+    The intervals are bootstraps of the mean paired difference of RMSE (see `difference_interval`). One resamples seeds
+    alone: would other seeds say the same? The other resamples seeds and whole days of the test part: would other days?
+    """
+    scores = {name: (rmse(actual, forecast), mae(actual, forecast)) for name, forecast in baselines.items()}
+    if tuned is None:
+        return Verdict(seeds, Arm.of(actual, untuned), None, scores)
+    errors = [((forecast - actual) ** 2).mean(axis=-1) for forecast in (untuned, tuned)]  # [K, N]
+    return Verdict(
+        seeds,
+        Arm.of(actual, untuned),
+        Arm.of(actual, tuned),
+        scores,
+        over_seeds=difference_interval(*errors, block=None),
+        over_seeds_and_days=difference_interval(*errors, block=min(block, len(actual))),
+    )

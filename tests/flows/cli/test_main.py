@@ -1,0 +1,254 @@
+"""The `wattcast` command as a process of its own: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from wattcast.flows.cli import main as cli
+from wattcast.flows.cli import show_training as shown
+from wattcast.flows.experiment.experiment import preset_names, read_experiment
+
+HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
+
+
+def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in `folder`; an empty value takes a variable out of its environment."""
+    variables = {**os.environ, "COLUMNS": "200", "WATTCAST_DATA": "", **environment}
+    variables = {name: value for name, value in variables.items() if value}
+    command = [str(Path(sys.executable).with_name("wattcast")), *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=280)
+
+
+def test_help_names_commands_options_and_presets(tmp_path: Path) -> None:
+    done = wattcast("--help", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "train" in done.stdout
+    assert "options" in done.stdout
+    text = wattcast("train", "--help", folder=tmp_path).stdout
+    assert all(word in text for word in ("--preset", "--config", "--set", "--data", "--seed", "--resume", "--json"))
+    assert all(name in text for name in preset_names())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["train", "--help"], ["options"], ["train", "--set", "fit.epoch=3"], ["train", "--seed", "-1"]],
+)
+def test_nothing_heavy_is_imported_before_there_is_something_to_do(arguments: list[str], tmp_path: Path) -> None:
+    program = f"""
+import sys
+from wattcast.flows.cli.main import main
+sys.argv = ["wattcast", *{arguments!r}]
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--set", "fit.epoch=3"], "error: fit.epoch: there is no such option: did you mean 'epochs'?"),
+        (["train", "--preset", "seed-l3"], "error: there is no preset 'seed-l3': did you mean 'seed-l2'?"),
+        (["train", "--seed", "-1"], "error: fit.seed: Input should be greater than or equal to 0, received -1"),
+        (
+            ["train", "--set", "fit.kernel=turbo"],
+            "error: fit.kernel: Input should be 'auto', 'keras' or 'fast', received 'turbo'\n",
+        ),
+        (["train", "--data", "nosuch.csv"], "error: 'nosuch.csv' cannot be read: No such file or directory"),
+        (["train", "--data", "ucii"], "received 'ucii': did you mean 'uci'?"),
+        (["train", "--config", "nosuch.toml"], "error: the configuration 'nosuch.toml' cannot be read"),
+        (
+            ["train", "--resume", "1", "--seed", "1"],
+            "error: --resume takes everything from the run that it goes on with",
+        ),
+        (["train", "--sede", "1"], "No such option: --sede"),
+        (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = wattcast(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_file_is_told_with_all_its_faults_before_anything_starts(house: pd.DataFrame, tmp_path: Path) -> None:
+    house.head(20).rename(columns={"Appliances": "appliance"}).to_csv(tmp_path / "bad.csv", index=False)
+    done = wattcast("train", "--data", "bad.csv", folder=tmp_path)
+    assert done.returncode == 2
+    assert "column 'Appliances' is missing: did you mean 'appliance'?" in done.stderr
+    assert "the file's columns are date, appliance, lights" in done.stderr
+    assert "one window needs 25 rows without a gap, the longest stretch has 20 of 20 rows" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
+
+
+def test_options_shows_each_with_value_and_meaning(tmp_path: Path) -> None:
+    done = wattcast("options", "--preset", "seed-l2", folder=tmp_path)
+    assert done.returncode == 0
+    line, searched = [line for line in done.stdout.splitlines() if "model.regularisation_scale" in line]
+    assert "0.0001" in line
+    assert "sweep.model.regularisation_scale" in searched
+    assert "1e-07 to 0.1, log" in searched
+    assert "penalty on the tanh layer's kernel" in line
+    assert all(name in done.stdout for name in read_experiment(preset="seed-l2").flat())
+
+
+def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path) -> None:
+    """Without a network at all: `--data auto` falls back to the simulated house, and says so."""
+    settings = [part for setting in small if not setting.startswith("data=") for part in ("--set", setting)]
+    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = wattcast("train", "--seed", "3", "--json", *settings, folder=tmp_path, MLFLOW_RUN_ID="0" * 32, **nowhere)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {"run_id", "model_uri", "metrics", "diagnosis"} <= set(result)
+    assert result["data_source"] == "simulated"
+    assert result["metrics"]["test_rmse"] > 0
+    assert "SIMULATED READINGS" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert result["run_id"] != "0" * 32
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
+
+
+def test_a_training_against_an_mlflow_server(
+    small: tuple[str, ...], tmp_path: Path, served: Callable[..., AbstractContextManager[str]], prefect_server: str
+) -> None:
+    """Standard output stays one JSON object, and what it names can be fetched from the server."""
+    import mlflow
+
+    here = tmp_path / "here"
+    here.mkdir()
+    settings = [part for setting in small for part in ("--set", setting)]
+    with served(["mlflow", "server", "--workers", "1"], folder=tmp_path, path="/health") as address:
+        servers = {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": prefect_server}
+        done = wattcast("train", "--json", *settings, folder=here, **servers)
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert result["report"] == f"runs:/{result['run_id']}/report.html"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", address)
+            fetched = Path(mlflow.artifacts.download_artifacts(result["report"], dst_path=str(tmp_path)))
+        assert "SIMULATED" in fetched.read_text(encoding="utf-8")
+        assert list(here.iterdir()) == []
+
+
+def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_path: Path) -> None:
+    """The signal goes to the whole group, as a terminal sends it: to Prefect's temporary server, too.
+
+    Several networks are in training: each of their threads has to end.
+    """
+    from mlflow import MlflowClient
+
+    wanted = [*small, "fit.members=2", "fit.epochs=5000", "fit.patience=5000"]
+    settings = [part for setting in wanted for part in ("--set", setting)]
+    command = [str(Path(sys.executable).with_name("wattcast")), "train", *settings]
+    variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for _ in range(400):
+            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz")):
+                break
+            time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    run_id = checkpoints[0].parents[3].name
+    assert process.returncode == 130
+    assert f"`wattcast train --resume {run_id}` goes on from the last epoch" in said
+    assert "Traceback" not in said
+    store = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert store.get_run(run_id).info.status == "KILLED"
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "PREFECT_API_URL"])
+def test_a_server_that_does_not_answer_is_named_at_once(variable: str, tmp_path: Path) -> None:
+    done = wattcast("train", folder=tmp_path, **{variable: "http://127.0.0.1:9/api"})
+    assert done.returncode == 2
+    assert f"{variable} names http://127.0.0.1:9/api, which does not answer" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_warnings_are_seen_while_tensorflow_is_imported(tmp_path: Path) -> None:
+    program = """
+import logging
+from wattcast.flows.cli import startup
+from wattcast.flows.cli.warmup import tensorflow_in_background
+startup._set_up_libraries()
+with tensorflow_in_background(startup.screen):
+    logging.getLogger("wattcast.tasks.data.download").warning("taken at once")
+logging.getLogger("wattcast.tasks.data.download").warning("and later")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["warning: taken at once", "warning: and later"]
+
+
+def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    done = wattcast("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_csv(tmp_path / "house.csv", parse_dates=["date"])
+    assert (len(frame), frame["date"].iloc[0]) == (50, pd.Timestamp("2020-01-01"))
+    assert done.stderr == "50 readings in house.csv\n"
+    for arguments, message in (
+        (["house.txt"], "the file must end in .csv or .parquet, received 'house.txt'"),
+        (["nowhere/house.csv"], "'nowhere/house.csv' cannot be written: "),
+        (["house.csv"], "'house.csv' is there already"),
+        (["x.csv", "--rows", "0"], "rows"),
+        (["x.csv", "--start", "soon"], "soon"),
+    ):
+        done = wattcast("simulate", *arguments, folder=tmp_path)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert message in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["house.csv"]
+
+
+def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFixture[str]) -> None:
+    from wattcast.flows.train import Trained
+    from wattcast.model.diagnosis import Diagnosis
+    from wattcast.tasks.learning.evaluate import Evaluation, Score
+
+    scores = tuple(
+        Score(model, "test", target, rmse, 1.0, math.nan, 2.0, 0.1)
+        for target, rmse in (("heat [kWh]", 5.0), ("light", 900.0))
+        for model in ("ridge", "gru")
+    )
+    evaluation = Evaluation(scores, Diagnosis("good", "the reason", "the advice"), pd.DataFrame())
+    shown.show_trained(Trained("run", "models:/m-1", "simulated", evaluation, "report.html"))
+    text = capsys.readouterr().out
+    assert (
+        text.index("heat [kWh]: test part") < text.index("5.0") < text.index("light: test part") < text.index("900.0")
+    )
+    assert "nan" not in text
+    assert "SIMULATED READINGS" in text
+
+
+def test_a_training_that_diverges_is_one_message_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from wattcast.model.fit import DivergedError
+
+    def diverge() -> None:
+        raise DivergedError(12, float("nan"))
+
+    monkeypatch.setattr(cli, "app", diverge)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert "training diverged: the loss is nan after 12 updates; lower fit.initial_learning_rate" in error

@@ -1,0 +1,273 @@
+"""A registered model behind MLflow's own server, as `wattcast serve` starts it: a real one, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from mlflow import MlflowClient
+from servers import free_port, wait_for_answer
+
+from wattcast.flows.service.serve import serve
+from wattcast.model.errors import InputError
+from wattcast.model.fit import FitConfig
+from wattcast.model.forecaster import Forecaster
+from wattcast.model.gru import GRUConfig, LayerConfig
+from wattcast.model.network.training import train_network
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.scaler import ScaleConfig, fit_scaler
+from wattcast.model.split import Split
+from wattcast.model.windows import WindowConfig, make_series, make_windows
+from wattcast.tasks.tracking.logged_model import log_forecaster
+from wattcast.tasks.tracking.run import tracked_run
+
+NAME, ALIAS = "served", "champion"
+READINGS = ReadingsConfig(features=("lights", "T_out"), time="calendar")
+JSON, CSV = "application/json", "text/csv"
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it answers, and the process that `serve` runs in."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: str
+
+    @property
+    def message(self) -> str:
+        return str(json.loads(self.body)["message"])
+
+    @property
+    def forecast(self) -> pd.DataFrame:
+        frame = pd.DataFrame(json.loads(self.body)["predictions"])
+        return frame.assign(made_at=pd.to_datetime(frame["made_at"]), date=pd.to_datetime(frame["date"]))
+
+
+@pytest.fixture(scope="module")
+def forecaster(house: pd.DataFrame) -> Forecaster:
+    """Two networks trained for an epoch."""
+    model, window = GRUConfig(layers=(LayerConfig(units=4),), target_calendar=True), WindowConfig(lookback=6)
+    frame = check_readings(house, READINGS)
+    rows = Split(range(2000), range(2000, 2500), range(2500, len(frame)))
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+    series = make_series(frame, READINGS, scaler)
+    windows = rows.map(lambda part: make_windows(series, part, READINGS.cadence, window))
+    fitted = train_network(model, FitConfig(epochs=1, members=2, refit=False), windows, scaler)
+    return Forecaster(READINGS, window, scaler, model, fitted.network)
+
+
+@pytest.fixture(scope="module")
+def model_uri(forecaster: Forecaster, raw: pd.DataFrame, workspace: Path) -> str:
+    """Of the forecaster in MLflow, where it is the champion."""
+    with tracked_run("served", params={}, tags={}) as run:
+        uri = log_forecaster(run, forecaster, raw.head(12))
+    client = MlflowClient()
+    client.create_registered_model(NAME)
+    version = client.create_model_version(NAME, source=uri, run_id=run.run_id, model_id=uri.rpartition("/")[2])
+    client.set_registered_model_alias(NAME, ALIAS, version.version)
+    return uri
+
+
+@pytest.fixture(scope="module")
+def raw(house: pd.DataFrame) -> pd.DataFrame:
+    """Forty readings, their time stamps as text."""
+    last = house[["date", *READINGS.columns]].tail(40).reset_index(drop=True)
+    return last.assign(date=last["date"].dt.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+@pytest.fixture(scope="module")
+def server(model_uri: str, workspace: Path) -> Iterator[Server]:
+    port = free_port()
+    program = f"""
+import sys
+from wattcast.flows.service.serve import serve
+sys.exit(serve({NAME!r}, {ALIAS!r}, host="127.0.0.1", port={port}, workers=1))
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
+            yield Server(f"http://127.0.0.1:{port}", process)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def ask(server: Server, body: str, content_type: str = JSON) -> Answer:
+    request = urllib.request.Request(f"{server.address}/invocations", body.encode(), {"Content-Type": content_type})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return Answer(response.status, response.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.read().decode())
+
+
+def split(frame: pd.DataFrame, **more: object) -> str:
+    return json.dumps({"dataframe_split": frame.to_dict(orient="split", index=False), **more})
+
+
+def records(frame: pd.DataFrame) -> str:
+    return json.dumps({"dataframe_records": frame.to_dict(orient="records")})
+
+
+def csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+def assert_same(actual: pd.DataFrame, expected: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(actual, expected, check_dtype=False, rtol=1e-6)
+
+
+# Good requests
+
+
+@pytest.mark.parametrize(("write", "content_type"), [(split, JSON), (records, JSON), (csv, CSV)])
+def test_each_format_gives_the_forecasters_own_numbers(
+    server: Server, forecaster: Forecaster, raw: pd.DataFrame, write: Callable[..., str], content_type: str
+) -> None:
+    for rows in (6, 9, 40):
+        answer = ask(server, write(raw.tail(rows)), content_type)
+        assert answer.status == 200, answer
+        assert_same(answer.forecast, forecaster.forecast(raw.tail(rows)))
+
+
+def test_every_moment_on_request(server: Server, forecaster: Forecaster, raw: pd.DataFrame) -> None:
+    answer = ask(server, split(raw, params={"every": True}))
+    assert_same(answer.forecast, forecaster.forecast(raw, every=True))
+    assert len(answer.forecast) == 35
+
+
+def test_the_loaded_model_gives_the_same(model_uri: str, forecaster: Forecaster, raw: pd.DataFrame) -> None:
+    assert_same(mlflow.pyfunc.load_model(model_uri).predict(raw), forecaster.forecast(raw))
+
+
+def test_four_clients_at_once_get_each_its_own_answer(
+    server: Server, forecaster: Forecaster, raw: pd.DataFrame
+) -> None:
+    parts = [raw.iloc[first : first + 8] for first in range(32)]
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda part: ask(server, split(part)), parts))
+    for part, answer in zip(parts, answers, strict=True):
+        assert_same(answer.forecast, forecaster.forecast(part))
+
+
+# Bad requests
+
+
+def changed(raw: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
+    """Another value in row 30."""
+    frame = raw.astype({column: object})
+    frame.loc[30, column] = value
+    return frame
+
+
+BAD_READINGS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "too few rows": (lambda raw: raw.tail(5), "needs the newest 6 readings without a gap, received 5"),
+    "no rows": (lambda raw: raw.head(0), "received no rows"),
+    "another cadence": (
+        lambda raw: raw.assign(date=pd.date_range("2016-02-01", periods=40, freq="15min").astype(str)),
+        "readings must lie 10 minutes (or, at a gap, a multiple of it) apart, 39 steps do not",
+    ),
+    "every other row": (lambda raw: raw.iloc[::2], "received 1 after the gap before 2016-02-01 16:40:00"),
+    "unsorted": (lambda raw: raw.iloc[::-1], "time stamps must ascend"),
+    "no date": (lambda raw: changed(raw, "date", "soon"), "1 time stamps are missing or cannot be read"),
+    "not a number": (lambda raw: changed(raw, "lights", np.nan), "1 of 40 values are not, first nan in row 30"),
+    "text": (lambda raw: changed(raw, "lights", "dark"), "'lights' must hold finite numbers, 1 of 40 values are not"),
+    "beyond every float": (lambda raw: changed(raw, "lights", 10**400), "1 of 40 values are not"),
+}
+
+
+@pytest.mark.parametrize(("write", "content_type"), [(split, JSON), (csv, CSV)])
+@pytest.mark.parametrize("fault", BAD_READINGS)
+def test_readings_that_cannot_be_used_are_refused_with_the_reason(
+    server: Server, raw: pd.DataFrame, fault: str, write: Callable[..., str], content_type: str
+) -> None:
+    change, reason = BAD_READINGS[fault]
+    answer = ask(server, write(change(raw)), content_type)
+    assert answer.status == 400
+    assert reason in answer.message
+    assert answer.message.startswith(("the readings cannot be used:\n  - ", "a forecast needs"))
+    assert "Traceback" not in answer.body
+
+
+@pytest.mark.parametrize("write", [split, records, csv])
+def test_a_missing_column_is_named(server: Server, raw: pd.DataFrame, write: Callable[..., str]) -> None:
+    answer = ask(server, write(raw.rename(columns={"lights": "lamps"})), CSV if write is csv else JSON)
+    assert answer.status == 400
+    assert answer.message.startswith("the readings cannot be used:\n  - column 'lights' is missing")
+    assert "Traceback" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        ("", JSON, "valid JSON"),
+        ("date,lights", JSON, "valid JSON"),
+        ("[1, 2]", JSON, "dataframe_split"),
+        ("{}", JSON, "dataframe_split"),
+        ('{"dataframe_split": {"columns": ["date"], "data": [[1, 2]]}}', JSON, "1 columns passed"),
+        ('{"inputs": [1, 2]}', JSON, "missing"),
+        ("", CSV, "the body is no CSV with a line of column names"),
+        ("a,b\n1,2\n1,2,3\n", CSV, "the body is no CSV with a line of column names"),
+    ],
+)
+def test_a_body_that_holds_no_readings_is_refused(server: Server, body: str, content_type: str, reason: str) -> None:
+    answer = ask(server, body, content_type)
+    assert answer.status == 400
+    assert reason in answer.message
+    assert "Traceback" not in answer.body
+
+
+def test_another_kind_of_content_is_refused(server: Server) -> None:
+    answer = ask(server, "<readings/>", "application/xml")
+    assert answer.status == 415
+    assert "application/json" in answer.body
+
+
+def test_in_python_the_refusal_is_a_value_error(model_uri: str, raw: pd.DataFrame) -> None:
+    served = mlflow.pyfunc.load_model(model_uri)
+    with pytest.raises(ValueError, match=r"^a forecast needs the newest 6 readings") as refused:
+        served.predict(raw.tail(3))
+    assert "InputError" in [kind.__name__ for kind in type(refused.value).__mro__]
+
+
+# Beginning and end
+
+
+def test_a_busy_port_is_told_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be used .*choose another --port"):
+            serve(NAME, ALIAS, host="127.0.0.1", port=port, workers=1)
+
+
+def test_it_goes_without_leaving_a_process_behind(server: Server) -> None:
+    """The last one, as the server is gone then."""
+    below = psutil.Process(server.process.pid).children(recursive=True)
+    assert any("uvicorn" in " ".join(process.cmdline()) for process in below)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 128 + signal.SIGINT
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert alive == []

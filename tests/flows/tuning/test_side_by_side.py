@@ -1,0 +1,167 @@
+"""A sweep on a Dask cluster: studies in PostgreSQL, runs on an MLflow server, and one of two workers shot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import FrozenTrial, TrialState
+from servers import free_port, wait_until
+
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.flows.sweep import sweep
+from wattcast.tasks.tuning.storage import open_storage
+from wattcast.tasks.tuning.study import REASON, TICKET
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+TRIALS = 6
+PROGRAMS = Path(sys.executable).parent
+
+
+@contextmanager
+def running(
+    *command: str, log: Path, stop: signal.Signals = signal.SIGTERM, **options: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as told, subprocess.Popen(command, stdout=told, stderr=told, **options) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(stop)
+            process.wait(30)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    pytest.importorskip("psycopg")
+    places = [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    programs = {name: shutil.which(name, path=os.pathsep.join(places)) for name in ("initdb", "postgres")}
+    if not all(programs.values()):
+        pytest.skip("PostgreSQL is not installed")
+    folder, port = tmp_path / "postgresql", free_port()
+    folder.mkdir()
+    owner: dict[str, object] = {}
+    if os.geteuid() == 0:  # which PostgreSQL refuses to run as
+        owner = {"user": "nobody"}
+        shutil.chown(folder, "nobody")
+        for above in (tmp_path, *tmp_path.parents[:3]):
+            above.chmod(above.stat().st_mode | 0o011)
+    make = [str(programs["initdb"]), "--pgdata", str(folder / "data"), "--username", "wattcast", "--auth", "trust"]
+    subprocess.run(make, cwd=folder, check=True, capture_output=True, **owner)
+    serve = [str(programs["postgres"]), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
+    with running(
+        *serve,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        log=tmp_path / "postgresql.log",
+        stop=signal.SIGINT,
+        cwd=folder,
+        **owner,
+    ):
+        wait_until(lambda: answers(port), "PostgreSQL")
+        yield f"postgresql://wattcast:secret@127.0.0.1:{port}/postgres"
+
+
+@pytest.fixture
+def tracking(
+    tmp_path: Path, served: Callable[..., AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of an MLflow server."""
+    folder = tmp_path / "tracking"
+    folder.mkdir()
+    with served(["mlflow", "server", "--workers", "1"], folder=folder, path="/health") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        yield address
+
+
+@dataclass(frozen=True)
+class Cluster:
+    address: str  # of the scheduler
+    workers: tuple[subprocess.Popen[bytes], ...]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A Dask scheduler and two workers."""
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    dask = [str(PROGRAMS / "dask")]
+    schedule = [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    work = [*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    with running(*schedule, log=tmp_path / "scheduler.log"):
+        wait_until(lambda: answers(port), "the scheduler")
+        logs = [tmp_path / f"worker-{number}.log" for number in (1, 2)]
+        with running(*work, log=logs[0]) as first, running(*work, log=logs[1]) as second:
+            wait_until(lambda: all("Registered to" in log.read_text() for log in logs), "the workers")
+            yield Cluster(address, (first, second))
+
+
+def is_at_work(trial: FrozenTrial, pid: int) -> bool:
+    return (
+        trial.state == TrialState.RUNNING
+        and bool(trial.intermediate_values)
+        and trial.user_attrs.get("owner", {}).get("pid") == pid
+    )
+
+
+@pytest.mark.usefixtures("tracking")
+def test_a_worker_that_is_shot_loses_no_trial(
+    small: tuple[str, ...], postgresql: str, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = read_experiment(settings=[*small, "fit.epochs=30", "fit.patience=30", "fit.refit=false"])
+    storage, victim = open_storage(postgresql), cluster.workers[0]
+
+    def trials() -> list[FrozenTrial]:
+        names = optuna.get_all_study_names(storage)
+        return optuna.load_study(study_name="wide", storage=storage).trials if "wide" in names else []
+
+    def shoot() -> None:
+        wait_until(lambda: any(is_at_work(trial, victim.pid) for trial in trials()), "a trial of the victim's", 120)
+        victim.kill()
+
+    shooter = Thread(target=shoot, daemon=True)
+    shooter.start()
+    swept = sweep(
+        experiment,
+        trials=TRIALS,
+        jobs=2,
+        study="wide",
+        storage=postgresql,
+        seeds=2,
+        pruner="none",
+        runner="dask",
+        address=cluster.address,
+    )
+    assert victim.wait(10) == -9
+    assert swept.counts.complete == TRIALS
+    lost = [trial for trial in trials() if trial.state == TrialState.FAIL]
+    complete = {trial.user_attrs[TICKET]: trial for trial in trials() if trial.state == TrialState.COMPLETE}
+    assert [trial.user_attrs[REASON] for trial in lost] == ["its process ended before it did"]
+    assert (len(trials()), sorted(complete)) == (TRIALS + 1, list(range(TRIALS)))
+    assert complete[lost[0].user_attrs[TICKET]].params == lost[0].params
+    client = MlflowClient()
+    parent = client.get_run(swept.run_id)
+    children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{swept.run_id}'")
+    assert parent.info.status == "FINISHED"
+    assert "secret" not in str(parent.data)
+    judged = 4 if swept.verdict.tuned else 2
+    assert sorted(run.info.status for run in children) == ["FINISHED"] * (TRIALS + judged) + ["KILLED"]

@@ -1,0 +1,56 @@
+"""Small things to test with: a few rows of the simulated house, cut into windows for tiny networks."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
+from wattcast.model.split import Split, SplitConfig, split_rows
+from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_series, make_windows
+from wattcast.tasks.data.simulate import simulate
+
+READINGS = ReadingsConfig(features=("lights",))
+WINDOW = WindowConfig(lookback=5, output_length=1, steps_ahead=2)
+
+
+class Prepared(NamedTuple):
+    frame: pd.DataFrame
+    scaler: Scaler
+    windows: Split[Windows]
+
+
+def house(rows: int = 150, *, seed: int = 3) -> pd.DataFrame:
+    """Raw readings as a file holds them."""
+    return simulate(rows, seed=seed)
+
+
+def prepare(
+    raw: pd.DataFrame,
+    *,
+    readings: ReadingsConfig = READINGS,
+    scale: ScaleConfig | None = None,
+    window: WindowConfig = WINDOW,
+) -> Prepared:
+    """The project's own way from raw readings to windows."""
+    frame = check_readings(raw, readings)
+    parts = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
+    rows = parts.train
+    scaler = fit_scaler(frame.iloc[rows.start : rows.stop], readings.targets, readings.features, scale or ScaleConfig())
+    series = make_series(frame, readings, scaler)
+    return Prepared(frame, scaler, parts.map(lambda part: make_windows(series, part, readings.cadence, window)))
+
+
+def counting_series(rows: int, *, missing: tuple[int, ...] = (), targets: int = 1) -> Series:
+    """A series whose values are the numbers of its grid points, of which `missing` were never measured."""
+    points = np.setdiff1d(np.arange(rows), missing)
+    times = pd.date_range("2016-01-11 17:00", periods=rows, freq="10min")[points]
+    values = np.stack([points + 1000 * k for k in range(targets)], axis=1).astype(np.float32)
+    return Series(times=times, inputs=values, targets=values, readings=values, calendar=calendar(times))
+
+
+def with_readings(windows: Windows, **arrays: np.ndarray) -> Windows:
+    """The same windows over a series in which `arrays` stand in place of its own."""
+    return replace(windows, series=replace(windows.series, **arrays))

@@ -1,0 +1,106 @@
+"""Scores beside baselines: which model is scored where, on which rows, under which names."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wattcast.model.baseline import DailyNaive, Mean, Persistence, Predictor
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.scaler import ScaleConfig, fit_scaler
+from wattcast.model.split import Split, SplitConfig, split_rows
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.learning.evaluate import Evaluation, evaluate
+
+READINGS = ReadingsConfig(targets=("Appliances", "lights"), features=())
+WINDOW = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """Forecasts one number, always."""
+
+    value: float
+
+    def predict(self, windows: Windows) -> np.ndarray:
+        return np.full(windows.actual.shape, self.value)
+
+
+@pytest.fixture(scope="module")
+def windows(house: pd.DataFrame) -> Split[Windows]:
+    frame = check_readings(house.head(600), READINGS)
+    rows = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+    series = make_series(frame, READINGS, scaler)
+    return rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
+
+
+def run(windows: Split[Windows], selected: Predictor, product: Predictor, known: Windows | None = None) -> Evaluation:
+    return evaluate(selected, product, windows, known=known or windows.train, targets=READINGS.targets)
+
+
+def test_what_was_selected_is_scored_on_training_and_validation_and_the_product_on_test(
+    windows: Split[Windows],
+) -> None:
+    evaluation = run(windows, Constant(0), Constant(50))
+    for part, value in (("train", 0), ("validation", 0), ("test", 50)):
+        rows = evaluation.forecasts[evaluation.forecasts["part"] == part]
+        assert (rows["gru"] == value).all()
+
+
+def test_scores_are_of_each_target_by_itself(windows: Split[Windows]) -> None:
+    evaluation = run(windows, Constant(0), Constant(50))
+    for k, target in enumerate(READINGS.targets):
+        actual = windows.test.actual[..., k].astype(float)
+        score = evaluation.score("gru", "test", target)
+        assert score.rmse == pytest.approx(np.sqrt(((actual - 50) ** 2).mean()))
+        assert score.mae == pytest.approx(np.abs(actual - 50).mean())
+        persistence = evaluation.score("persistence", "test", target)
+        assert score.skill == pytest.approx(1 - score.rmse / persistence.rmse)
+        assert persistence.skill == 0
+    assert len(evaluation.scores) == 3 * 2 * 5
+
+
+def test_the_baselines_of_the_test_part_know_what_the_product_knows(windows: Split[Windows]) -> None:
+    known = windows.train + windows.validation
+    evaluation = run(windows, Constant(0), Constant(0), known)
+    table = evaluation.forecasts
+    first = table[table["target"] == "Appliances"].groupby("part")["mean"].first()
+    assert first["test"] == pytest.approx(known.actual[..., 0].mean(), rel=1e-6)
+    assert first["validation"] == first["train"] == pytest.approx(windows.train.actual[..., 0].mean(), rel=1e-6)
+    assert first["test"] != first["train"]
+
+
+def test_metric_names(windows: Split[Windows]) -> None:
+    metrics = run(windows, Constant(0), Constant(0)).metrics()
+    parts = [f"{part}_{name}" for part in ("train", "val", "test") for name in ("rmse", "mae", "r2", "mape", "skill")]
+    baselines = [
+        f"baseline_{name}_{metric}"
+        for name in ("mean", "persistence", "daily_naive", "ridge")
+        for metric in ("rmse", "mae")
+    ]
+    assert set(metrics) == {f"{name}{suffix}" for name in parts + baselines for suffix in ("", "/lights")}
+
+
+def test_the_table_has_a_row_for_each_window_step_and_target(windows: Split[Windows]) -> None:
+    table = run(windows, Constant(0), Persistence()).forecasts
+    test = table[table["part"] == "test"]
+    assert len(test) == len(windows.test) * 2 * 2
+    first = test.iloc[:4]
+    newest = windows.test.series.times[windows.test.newest_row[0]]
+    assert first["made_at"].tolist() == [newest] * 4
+    assert first["time"].tolist() == [newest + pd.Timedelta(minutes=m) for m in (20, 20, 30, 30)]
+    assert first["target"].tolist() == ["Appliances", "lights"] * 2
+    np.testing.assert_array_equal(first["actual"], windows.test.actual[0].ravel())
+    np.testing.assert_array_equal(test["gru"], Persistence().predict(windows.test).ravel())
+    np.testing.assert_array_equal(test["daily_naive"], DailyNaive().predict(windows.test).ravel())
+    np.testing.assert_allclose(test["mean"], Mean.fit(windows.train).predict(windows.test).ravel(), rtol=1e-6)
+
+
+def test_the_diagnosis_reads_the_first_target(windows: Split[Windows]) -> None:
+    evaluation = run(windows, Constant(1000), Constant(0))
+    assert evaluation.diagnosis.verdict.startswith("underfit")
+    assert f"{evaluation.score('gru', 'train').rmse:.1f} Wh" in evaluation.diagnosis.reason

@@ -1,0 +1,87 @@
+"""The proof against leakage holds for an honest preparation and finds each kind of leak."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
+from wattcast.model.split import Split, SplitConfig, split_rows
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.learning.leakage import LeakageProof, prove_no_leakage
+
+READINGS = ReadingsConfig(features=("T_out",), time="calendar")
+WINDOW = WindowConfig(lookback=4, steps_ahead=2, output_length=2)
+Prepared = tuple[Scaler, Split[Windows]]
+
+
+@pytest.fixture(scope="module")
+def frame(house: pd.DataFrame) -> pd.DataFrame:
+    return check_readings(house.head(300), READINGS)
+
+
+@pytest.fixture(scope="module")
+def rows(frame: pd.DataFrame) -> Split[range]:
+    return split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
+
+
+def honest(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+    series = make_series(frame, READINGS, scaler)
+    return scaler, rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
+
+
+def scaler_of_all_rows(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    _, windows = honest(frame, rows)
+    return fit_scaler(frame, READINGS.targets, READINGS.features, ScaleConfig()), windows
+
+
+def inputs_from_the_future(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    scaler, _ = honest(frame, rows)
+    return scaler, honest(frame.assign(T_out=frame["T_out"].shift(-WINDOW.rows, fill_value=0)), rows)[1]
+
+
+def training_windows_that_reach_too_far(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    scaler, windows = honest(frame, rows)
+    last = windows.train.starts + 1
+    return scaler, dataclasses.replace(windows, train=dataclasses.replace(windows.train, starts=last))
+
+
+def prove(
+    frame: pd.DataFrame, rows: Split[range], prepare: Callable[[pd.DataFrame, Split[range]], Prepared]
+) -> tuple[LeakageProof, LeakageProof]:
+    return prove_no_leakage(frame, rows, *prepare(frame, rows), prepare=lambda altered: prepare(altered, rows))
+
+
+def test_an_honest_preparation_passes(frame: pd.DataFrame, rows: Split[range]) -> None:
+    before = frame.copy()
+    training, refit = prove(frame, rows, honest)
+    assert training.passed
+    assert refit.passed
+    assert (training.cut, training.altered_rows, training.cut_time) == (180, 120, str(frame.index[180]))
+    assert (refit.cut, refit.altered_rows) == (240, 60)
+    assert len(set(training.before.values())) == 3
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "changed"),
+    [
+        (scaler_of_all_rows, {"scaler"}),
+        (inputs_from_the_future, {"training_windows"}),
+        (training_windows_that_reach_too_far, {"training_targets"}),
+    ],
+)
+def test_a_leak_is_found_where_it_is(
+    frame: pd.DataFrame,
+    rows: Split[range],
+    prepare: Callable[[pd.DataFrame, Split[range]], Prepared],
+    changed: set[str],
+) -> None:
+    training, _ = prove(frame, rows, prepare)
+    assert not training.passed
+    assert {name for name in training.before if training.before[name] != training.after[name]} == changed

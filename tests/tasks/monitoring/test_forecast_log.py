@@ -1,0 +1,273 @@
+"""The file of forecasts: it grows, learns what was measured, and loses nothing."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wattcast.model.errors import InputError
+from wattcast.tasks.data.files import parse, read_file
+from wattcast.tasks.monitoring.forecast_log import PastScore, add_forecasts, score_past
+
+MEASURED = (50.0, 60.0, 80.0, 40.0, 70.0, 30.0)
+"""Wh in the ten minutes from noon on, and so on."""
+
+
+def clock(minutes: int) -> pd.Timestamp:
+    return pd.Timestamp("2016-05-01 12:00") + pd.Timedelta(minutes=minutes)
+
+
+def readings(count: int, targets: Sequence[str] = ("Appliances",)) -> pd.DataFrame:
+    """The first of the readings; each further target is half of the one before."""
+    times = pd.DatetimeIndex([clock(10 * step) for step in range(count)], name="date")
+    values = {name: np.array(MEASURED[:count]) / 2**place for place, name in enumerate(targets)}
+    return pd.DataFrame(values, index=times)
+
+
+def forecast(minutes: int, *values: float, targets: Sequence[str] = ("Appliances",)) -> pd.DataFrame:
+    """Forecasts made so many minutes after noon of the next steps, the same for each target."""
+    times = [clock(minutes + 10 * (step + 1)) for step in range(len(values))]
+    return pd.DataFrame({"made_at": clock(minutes), "date": times, **dict.fromkeys(targets, values)})
+
+
+@pytest.fixture(params=[".csv", ".parquet"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / f"forecasts{request.param}"
+
+
+def stored(path: Path) -> pd.DataFrame:
+    frame = parse(read_file(path), str(path))
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("made_at", "date")})
+
+
+def rows(frame: pd.DataFrame) -> list[tuple[int, int, float, float | None, float | None, str]]:
+    """Minutes after noon of making and of the forecast moment, the forecast, persistence, the actual, the version."""
+    minutes = [((frame[name] - clock(0)).dt.total_seconds() / 60).astype(int) for name in ("made_at", "date")]
+    values = [frame[f"Appliances{suffix}"] for suffix in ("", "_persistence", "_actual")]
+    known = [[None if pd.isna(value) else float(value) for value in column] for column in values]
+    return list(zip(*minutes, *known, frame["version"].astype(str), strict=True))
+
+
+def test_a_forecast_begins_the_file_and_waits_for_its_actual(path: Path) -> None:
+    added = add_forecasts(path, forecast(0, 55), readings(1), version="3")
+    assert rows(added.frame) == [(0, 10, 55, 50, None, "3")]
+    assert (len(added.made), added.scores) == (1, ())
+    assert list(added.frame) == [
+        "made_at",
+        "date",
+        "Appliances",
+        "Appliances_persistence",
+        "Appliances_actual",
+        "version",
+    ]
+    assert rows(stored(path)) == rows(added.frame)
+
+
+def test_the_file_grows_and_the_past_is_scored_beside_persistence(path: Path) -> None:
+    """Errors of 5 and 4 Wh against 10 and 20 Wh of persistence, as soon as they are known."""
+    add_forecasts(path, forecast(0, 55), readings(1), version="3")
+    second = add_forecasts(path, forecast(10, 76), readings(2), version="3")
+    assert second.scores == (PastScore("3", "Appliances", 1, 5.0, 5.0, 10.0, 0.5),)
+    third = add_forecasts(path, forecast(20, 90), readings(3), version="3")
+    assert rows(third.frame) == [(0, 10, 55, 50, 60, "3"), (10, 20, 76, 60, 80, "3"), (20, 30, 90, 80, None, "3")]
+    (score,) = third.scores
+    assert (score.version, score.target, score.forecasts, score.mae) == ("3", "Appliances", 2, 4.5)
+    assert score.rmse == pytest.approx(math.sqrt(20.5))
+    assert score.persistence_rmse == pytest.approx(math.sqrt(250))
+    assert score.skill == pytest.approx(1 - math.sqrt(20.5 / 250))
+    assert rows(stored(path)) == rows(third.frame)
+
+
+def test_the_same_forecast_twice_is_one(path: Path) -> None:
+    first = add_forecasts(path, forecast(0, 55, 61), readings(1), version="3")
+    before = path.read_bytes()
+    again = add_forecasts(path, forecast(0, 55, 61), readings(1), version="3")
+    assert rows(again.frame) == rows(first.frame)
+    assert len(again.made) == 2
+    assert path.read_bytes() == before
+
+
+def test_the_newest_forecast_of_a_moment_by_the_same_version_counts(path: Path) -> None:
+    add_forecasts(path, forecast(0, 55), readings(1), version="3")
+    assert rows(add_forecasts(path, forecast(0, 58), readings(1), version="3").frame) == [(0, 10, 58, 50, None, "3")]
+
+
+def test_each_version_is_scored_by_itself(path: Path) -> None:
+    """A champion follows the other: 11 and 20 Wh off."""
+    add_forecasts(path, forecast(0, 71), readings(1), version="2")
+    add_forecasts(path, forecast(0, 80), readings(1), version="10")
+    added = add_forecasts(path, forecast(10, 80), readings(2), version="10")
+    assert rows(added.frame) == [(0, 10, 80, 50, 60, "10"), (0, 10, 71, 50, 60, "2"), (10, 20, 80, 60, None, "10")]
+    assert [(score.version, score.forecasts, score.rmse) for score in added.scores] == [("10", 1, 20), ("2", 1, 11)]
+
+
+def test_each_target_has_its_actuals_and_its_score(path: Path) -> None:
+    """Of the second one 30 Wh are measured, which is half of 60."""
+    targets = ("Appliances", "lights")
+    add_forecasts(path, forecast(0, 40, targets=targets), readings(1, targets), version="1")
+    added = add_forecasts(path, forecast(10, 40, targets=targets), readings(2, targets), version="1")
+    assert [(score.target, score.rmse, score.persistence_rmse) for score in added.scores] == [
+        ("Appliances", 20, 10),
+        ("lights", 10, 5),
+    ]
+    assert list(stored(path)) == [
+        *["made_at", "date"],
+        *["Appliances", "Appliances_persistence", "Appliances_actual"],
+        *["lights", "lights_persistence", "lights_actual"],
+        "version",
+    ]
+
+
+def test_several_steps_ahead_meet_their_own_actuals_and_one_persistence(path: Path) -> None:
+    add_forecasts(path, forecast(0, 51, 52, 53), readings(1), version="1")
+    added = add_forecasts(path, forecast(20, 54), readings(3), version="1")
+    assert rows(added.frame) == [
+        *[(0, 10, 51, 50, 60, "1"), (0, 20, 52, 50, 80, "1"), (0, 30, 53, 50, None, "1")],
+        (20, 30, 54, 80, None, "1"),
+    ]
+
+
+def test_what_falls_into_a_gap_of_the_readings_is_never_scored(path: Path) -> None:
+    """The readings at 12:10 are missing for good."""
+    add_forecasts(path, forecast(0, 55, 70), readings(1), version="1")
+    added = add_forecasts(path, forecast(20, 45), readings(4).drop(clock(10)), version="1")
+    assert rows(added.frame)[:2] == [(0, 10, 55, 50, None, "1"), (0, 20, 70, 50, 80, "1")]
+    assert added.scores[0].forecasts == 2
+
+
+def test_what_is_known_stays_known_when_the_readings_no_longer_hold_it(path: Path) -> None:
+    add_forecasts(path, forecast(0, 55), readings(2), version="1")
+    added = add_forecasts(path, forecast(30, 60), readings(5).loc[clock(20) :], version="1")
+    assert rows(added.frame) == [(0, 10, 55, 50, 60, "1"), (30, 40, 60, 40, 70, "1")]
+
+
+def test_a_measurement_that_was_corrected_counts(path: Path) -> None:
+    add_forecasts(path, forecast(0, 55), readings(2), version="1")
+    corrected = readings(3)
+    corrected.loc[clock(10), "Appliances"] = 65.0
+    assert rows(add_forecasts(path, forecast(20, 60), corrected, version="1").frame)[0] == (0, 10, 55, 50, 65, "1")
+
+
+def test_numbers_do_not_wander_however_often_they_are_read_and_written(path: Path) -> None:
+    draws = np.random.default_rng(0).gamma(2, 40, 200)
+    first = add_forecasts(path, forecast(0, *draws), readings(1), version="1")
+    for _ in range(3):
+        again = add_forecasts(path, forecast(10, 60), readings(2), version="1")
+    kept = again.frame[again.frame["made_at"] == clock(0)]
+    np.testing.assert_array_equal(kept["Appliances"], first.frame["Appliances"])
+
+
+def test_nothing_given_is_changed(path: Path) -> None:
+    made, known = forecast(0, 55), readings(2)
+    copies = made.copy(), known.copy()
+    add_forecasts(path, made, known, version="1")
+    pd.testing.assert_frame_equal(made, copies[0])
+    pd.testing.assert_frame_equal(known, copies[1])
+
+
+def test_what_a_version_was_trained_on_does_not_count_for_it(path: Path) -> None:
+    """All forecasts of version 2 lie within what it was trained on; of version 1 the one of 12:20 does not."""
+    add_forecasts(path, forecast(0, 55, 76), readings(1), version="1")
+    trained_to = {"1": clock(10), "2": clock(20), "3": clock(0)}
+    added = add_forecasts(path, forecast(0, 60, 80), readings(3), version="2", trained_to=trained_to)
+    assert added.scores == (PastScore("1", "Appliances", 1, 4.0, 4.0, 30.0, pytest.approx(1 - 4 / 30)),)
+    assert len(added.frame) == 4
+    assert [score.forecasts for score in score_past(added.frame, ["Appliances"])] == [2, 2]
+
+
+# files that are in the way
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("date,Appliances\n2016-05-01 12:00,50\n", "holds no forecasts of this kind, as it lacks made_at, version"),
+        ("made_at,date,lights,version\n2016-05-01,2016-05-02,5,1\n", "as it lacks Appliances: name another file"),
+        (
+            "made_at,date,Appliances,lights,version\n2016-05-01,2016-05-02,5,6,1\n",
+            "as it also holds lights: name another file",
+        ),
+        ("made_at,date,Appliances,version\nnever,tomorrow,5,1\n", "holds no forecasts of this kind"),
+        ("made_at,date,Appliances,version\n", "holds no rows"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_foreign_file_is_refused_and_not_touched(content: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "forecasts.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words) as error:
+        add_forecasts(path, forecast(0, 55), readings(1), version="1")
+    assert str(path) in str(error.value)
+    assert path.read_text() == content
+
+
+def test_forecasts_of_more_or_fewer_targets_belong_in_another_file(path: Path) -> None:
+    """Or else those of the target that is no longer forecast would be lost."""
+    targets = ("Appliances", "lights")
+    add_forecasts(path, forecast(0, 55, targets=targets), readings(1, targets), version="1")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="also holds lights, lights_persistence, lights_actual: name another file"):
+        add_forecasts(path, forecast(10, 55), readings(2), version="2")
+    with pytest.raises(InputError, match="lacks heat"):
+        add_forecasts(path, forecast(10, 55, targets=["heat"]), readings(2, ["heat"]), version="2")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["forecasts.xlsx", "forecasts", "nowhere/forecasts.csv"])
+def test_a_file_that_cannot_be_written_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must end in|there is no folder"):
+        add_forecasts(tmp_path / name, forecast(0, 55), readings(1), version="1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_place_of_the_file_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(InputError, match="it is a folder or a device"):
+        add_forecasts(path, forecast(0, 55), readings(1), version="1")
+
+
+# many at once
+
+ADD = """
+import sys
+from pathlib import Path
+import pandas as pd
+from wattcast.tasks.monitoring.forecast_log import add_forecasts
+
+path, version = Path(sys.argv[1]), sys.argv[2]
+times = pd.date_range("2016-05-01", periods=31, freq="10min")
+readings = pd.DataFrame({"Appliances": range(31)}, index=times, dtype="float64")
+print("ready", flush=True)
+sys.stdin.readline()
+for step in range(30):
+    made = pd.DataFrame({"made_at": times[[step]], "date": times[[step + 1]], "Appliances": [float(step)]})
+    add_forecasts(path, made, readings, version=version)
+"""
+
+
+def test_two_processes_at_once_lose_nothing(path: Path) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", ADD, str(path), version], text=True, **pipes) for version in "12"
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    frame = stored(path)
+    assert len(frame) == 60
+    for _, each in frame.groupby(frame["version"].astype(str)):
+        np.testing.assert_array_equal(each["Appliances"], np.arange(30))
+        np.testing.assert_array_equal(each["Appliances_actual"], np.arange(30) + 1)

@@ -1,0 +1,77 @@
+"""What users of a model rely on, and what of it may change unnoticed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.windows import WindowConfig
+from wattcast.tasks.registry.contract import Interface
+
+READINGS = ReadingsConfig(timestamp="time", cadence_minutes=5, targets=("power", "heat"), features=("wind", "T"))
+WINDOW = WindowConfig(lookback=12, steps_ahead=3, output_length=2)
+INTERFACE = Interface(
+    timestamp="time",
+    cadence_minutes=5,
+    inputs=("T", "heat", "power", "wind"),
+    targets=("power", "heat"),
+    lookback=12,
+    steps_ahead=3,
+    output_length=2,
+)
+
+
+def changed(**options: Any) -> Interface:
+    return INTERFACE.model_copy(update=options)
+
+
+def test_it_is_that_of_the_configurations_whatever_the_order_of_the_inputs() -> None:
+    assert Interface.of(READINGS, WINDOW) == INTERFACE
+    turned = READINGS.model_copy(update={"features": ("T", "wind")})
+    assert Interface.of(turned, WINDOW) == INTERFACE
+
+
+def test_it_is_read_back_as_it_was_written() -> None:
+    assert Interface.model_validate_json(INTERFACE.model_dump_json()) == INTERFACE
+
+
+def test_equal_ones_do_not_differ() -> None:
+    assert INTERFACE.differences(changed()) == []
+    assert INTERFACE.forecasts_like(changed())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words", "alike"),
+    [
+        ("timestamp", "date", "timestamp time instead of date", False),
+        ("cadence_minutes", 10, "cadence_minutes 5 instead of 10", False),
+        ("inputs", ("T",), "inputs ('T', 'heat', 'power', 'wind') instead of ('T',)", True),
+        ("targets", ("power",), "targets ('power', 'heat') instead of ('power',)", True),
+        ("targets", ("heat", "power"), "targets ('power', 'heat') instead of ('heat', 'power')", False),
+        ("steps_ahead", 1, "steps_ahead 3 instead of 1", False),
+        ("output_length", 1, "output_length 2 instead of 1", False),
+        ("lookback", 11, "lookback 12 instead of 11", True),
+    ],
+)
+def test_what_users_would_notice_is_named_and_what_cannot_be_compared_is_known(
+    option: str, value: Any, words: str, alike: bool
+) -> None:
+    """Errors can be compared where the first target is forecast for the same moments."""
+    other = changed(**{option: value})
+    assert INTERFACE.differences(other) == [words]
+    assert INTERFACE.forecasts_like(other) == other.forecasts_like(INTERFACE) == alike
+
+
+def test_less_history_disturbs_nobody() -> None:
+    assert INTERFACE.differences(changed(lookback=13)) == []
+
+
+def test_all_that_differs_is_named() -> None:
+    other = changed(timestamp="date", steps_ahead=1, lookback=6)
+    assert INTERFACE.differences(other) == [
+        "timestamp time instead of date",
+        "steps_ahead 3 instead of 1",
+        "lookback 12 instead of 6",
+    ]

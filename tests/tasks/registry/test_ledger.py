@@ -1,0 +1,451 @@
+"""The champion and the ledger: decisions, races for the championship, processes that die and people who help out."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from uuid import uuid4
+
+import mlflow
+import pytest
+
+from wattcast.model.errors import InputError
+from wattcast.tasks.registry import lock
+from wattcast.tasks.registry.ledger import LEDGER_FILE, Entry, LostRaceError, ledger, promote, refuse, roll_back, settle
+from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
+from wattcast.tasks.registry.versions import Version, Versions
+from wattcast.tasks.tracking.run import tracked_run
+
+STAND_IN = "artifact_path: model\nflavors:\n  python_function:\n    loader_module: wattcast.model.pyfunc\n"
+
+
+@pytest.fixture
+def versions(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
+    """A registered model of three versions, none of which is the champion."""
+    monkeypatch.setattr(lock, "_POLL_S", 0.1)
+    return registered(tmp_path, 3)
+
+
+def registered(folder: Path, count: int) -> Versions:
+    """A registered model that no other test uses, with versions of a model that nobody loads."""
+    (folder / "MLmodel").write_text(STAND_IN)
+    versions = Versions.open(f"house-{uuid4().hex}")
+    versions.client.create_registered_model(versions.model)
+    for _ in range(count):
+        versions.client.create_model_version(versions.model, str(folder))
+    return versions
+
+
+def crowned(versions: Versions, *numbers: int) -> Version:
+    """The last of `numbers` as the champion, after the others were."""
+    for number in numbers:
+        expected = versions.aliased(CHAMPION)
+        promote(versions, versions.find(str(number)), expected=expected, why="it is better", figures={})
+    return versions.find(CHAMPION)
+
+
+def named(versions: Versions) -> dict[str, int]:
+    """The aliases."""
+    return {alias: version.number for version in versions.all() for alias in version.aliases}
+
+
+def swaps(versions: Versions) -> list[tuple[str, int, int | None, int | None, int | None]]:
+    return [(entry.action, entry.version, entry.old, entry.new, entry.previous) for entry in ledger(versions)]
+
+
+# one decision after the other
+
+
+def test_the_first_champion_has_no_predecessor(versions: Versions) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    first = versions.find("1")
+    versions.name_alias(CHALLENGER, 1)
+    entry = promote(versions, first, expected=None, why="it beats persistence", figures={"rmse": 61.23456, "mae": 30})
+    assert named(versions) == {CHAMPION: 1}
+    assert before <= datetime.fromisoformat(entry.when) <= datetime.now(UTC)
+    assert replace(entry, when="") == Entry(
+        old=None,
+        new=1,
+        previous=None,
+        number=1,
+        when="",
+        who=f"{getpass.getuser()}@{socket.gethostname()}",
+        action="promoted",
+        version=1,
+        why="it beats persistence",
+        figures={"rmse": 61.2346, "mae": 30},
+    )
+    assert ledger(versions) == [entry]
+
+
+def test_the_next_champion_makes_the_last_one_the_previous(versions: Versions) -> None:
+    crowned(versions, 1, 2, 3)
+    assert named(versions) == {CHAMPION: 3, PREVIOUS: 2}
+    assert swaps(versions) == [
+        ("promoted", 1, None, 1, None),
+        ("promoted", 2, 1, 2, 1),
+        ("promoted", 3, 2, 3, 2),
+    ]
+
+
+def test_a_challenger_that_is_refused_changes_nothing_but_the_ledger(versions: Versions) -> None:
+    crowned(versions, 1, 2)
+    versions.name_alias(CHALLENGER, 3)
+    entry = refuse(versions, versions.find("3"), why="it is worse", figures={"difference": 2.5})
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 1, CHALLENGER: 3}
+    assert swaps(versions)[2:] == [("refused", 3, 2, 2, 1)]
+    assert (entry.number, entry.why, entry.figures) == (3, "it is worse", {"difference": 2.5})
+    assert not settle(versions)
+
+
+def test_the_first_challenger_may_be_refused(versions: Versions) -> None:
+    refuse(versions, versions.find("1"), why="persistence is better", figures={})
+    assert named(versions) == {}
+    assert swaps(versions) == [("refused", 1, None, None, None)]
+
+
+def test_only_the_challenger_that_wins_is_no_challenger_any_longer(versions: Versions) -> None:
+    versions.name_alias(CHALLENGER, 2)
+    crowned(versions, 1)
+    assert named(versions) == {CHAMPION: 1, CHALLENGER: 2}
+    crowned(versions, 2)
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 1}
+
+
+def test_a_second_rollback_undoes_the_first(versions: Versions) -> None:
+    crowned(versions, 1, 2)
+    for champion, previous in ((1, 2), (2, 1)):
+        roll_back(versions, versions.find(PREVIOUS), why="the forecasts are odd")
+        assert named(versions) == {CHAMPION: champion, PREVIOUS: previous}
+    assert swaps(versions)[2:] == [("rolled back", 1, 2, 1, 2), ("rolled back", 2, 1, 2, 1)]
+
+
+def test_a_rollback_goes_to_any_version(versions: Versions) -> None:
+    crowned(versions, 1, 2, 3)
+    roll_back(versions, versions.find("1"), why="")
+    assert named(versions) == {CHAMPION: 1, PREVIOUS: 3}
+
+
+def test_a_rollback_to_the_champion_is_refused(versions: Versions) -> None:
+    champion = crowned(versions, 1, 2)
+    before = ledger(versions)
+    with pytest.raises(InputError, match=f"version 2 of {versions.model} is the champion already"):
+        roll_back(versions, champion, why="")
+    assert (named(versions), ledger(versions)) == ({CHAMPION: 2, PREVIOUS: 1}, before)
+
+
+def test_the_ledger_lies_in_the_run_of_each_version_that_was_decided_about(versions: Versions, tmp_path: Path) -> None:
+    with tracked_run("training", params={}, tags={}) as run:
+        pass
+    made = versions.client.create_model_version(versions.model, str(tmp_path), run.run_id)
+    crowned(versions, 1, int(made.version))
+    refuse(versions, versions.find("2"), why="it is worse", figures={"rmse": 60.5})
+    written = json.loads(mlflow.artifacts.load_text(f"runs:/{run.run_id}/{LEDGER_FILE}"))
+    assert written == [asdict(entry) for entry in ledger(versions)[:2]]
+    roll_back(versions, versions.find("1"), why="")
+    refuse(versions, versions.find(str(made.version)), why="it is older", figures={})
+    written = json.loads(mlflow.artifacts.load_text(f"runs:/{run.run_id}/{LEDGER_FILE}"))
+    assert written == [asdict(entry) for entry in ledger(versions)]
+    assert [entry["number"] for entry in written] == [1, 2, 3, 4, 5]
+
+
+def test_a_long_reason_is_cut_so_that_any_database_holds_it(versions: Versions) -> None:
+    entry = promote(versions, versions.find("1"), expected=None, why="x" * 9000, figures={})
+    assert entry.why == "x" * 2000
+    assert ledger(versions) == [entry]
+    assert all(len(note) < 5000 for note in versions.notes().values())
+
+
+# races
+
+
+def test_who_has_judged_against_another_champion_changes_nothing(versions: Versions) -> None:
+    stale = crowned(versions, 1)
+    crowned(versions, 2)
+    before = ledger(versions)
+    for expected in (stale, None, versions.find("3")):
+        with pytest.raises(LostRaceError, match=f"the champion of {versions.model} is version 2 by now"):
+            promote(versions, versions.find("3"), expected=expected, why="", figures={})
+    assert (named(versions), ledger(versions)) == ({CHAMPION: 2, PREVIOUS: 1}, before)
+
+
+def test_who_expects_a_champion_where_there_is_none_changes_nothing(versions: Versions) -> None:
+    with pytest.raises(LostRaceError, match="is version None by now"):
+        promote(versions, versions.find("1"), expected=versions.find("2"), why="", figures={})
+    assert (named(versions), ledger(versions)) == ({}, [])
+
+
+RACE = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from wattcast.tasks.registry.names import CHAMPION
+from wattcast.tasks.registry.ledger import LostRaceError, promote
+from wattcast.tasks.registry.versions import Versions
+
+versions = Versions.open(sys.argv[1])
+
+def attempt(number):
+    champion = versions.aliased(CHAMPION)
+    try:
+        promote(versions, versions.find(number), expected=champion, why="", figures={})
+        won = True
+    except LostRaceError:
+        won = False
+    return int(number), champion and champion.number, won
+
+print("ready", flush=True)
+sys.stdin.readline()
+with ThreadPoolExecutor(4) as pool:
+    print(json.dumps(list(pool.map(attempt, sys.argv[2:]))))
+"""
+
+
+def test_of_many_that_have_judged_against_one_champion_one_wins(workspace: Path, tmp_path: Path) -> None:
+    """Two processes of four threads each, each with a challenger of its own."""
+    versions = registered(tmp_path, 8)
+    command = [sys.executable, "-c", RACE, versions.model]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    challengers = [[str(number) for number in range(first, first + 4)] for first in (1, 5)]
+    processes = [subprocess.Popen([*command, *numbers], text=True, **pipes) for numbers in challengers]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    attempts = [tuple(each) for output, _ in outputs for each in json.loads(output)]
+    entries = ledger(versions)
+    assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+    assert {entry.action for entry in entries} == {"promoted"}
+    assert [entry.old for entry in entries] == [None, *(entry.new for entry in entries[:-1])]
+    assert [entry.previous for entry in entries] == [entry.old for entry in entries]
+    won = {expected: number for number, expected, has_won in attempts if has_won}
+    assert won == {entry.old: entry.new for entry in entries}
+    assert len(won) == len(entries) < len(attempts) == 8  # some were in each other's way
+    assert {expected for _, expected, _ in attempts} == won.keys()  # and then one of them has won
+    champion, previous = (versions.aliased(alias) for alias in (CHAMPION, PREVIOUS))
+    assert champion is not None
+    assert (champion.number, previous and previous.number) == (entries[-1].new, entries[-1].old)
+
+
+def test_decisions_of_all_kinds_at_once_are_all_written_down(versions: Versions) -> None:
+    crowned(versions, 1, 2)
+
+    def decide(place: int) -> Entry:
+        if place % 2:
+            return refuse(versions, versions.find("3"), why=str(place), figures={})
+        while True:
+            try:
+                return roll_back(versions, versions.find(PREVIOUS), why=str(place))
+            except InputError:  # the one that was the previous is the champion by now
+                pass
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(decide, range(8)))
+    entries = ledger(versions)
+    assert [entry.number for entry in entries] == list(range(1, 11))
+    assert sorted(made, key=lambda entry: entry.number) == entries[2:]
+    assert all(entry.old == before.new for before, entry in pairwise(entries))
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 1}  # rolled back four times
+
+
+# processes that die
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the next process does, and what it finds done."""
+
+    act: Callable[[Versions], object]
+    swaps: Sequence[tuple[str, int, int | None, int | None, int | None]]
+    names: Mapping[str, int]
+
+
+NEXT = {
+    "settle": Next(settle, [], {CHAMPION: 2, PREVIOUS: 1}),
+    "promote": Next(
+        lambda versions: promote(versions, versions.find("3"), expected=versions.find("2"), why="", figures={}),
+        [("promoted", 3, 2, 3, 2)],
+        {CHAMPION: 3, PREVIOUS: 2},
+    ),
+    "refuse": Next(
+        lambda versions: refuse(versions, versions.find("3"), why="", figures={}),
+        [("refused", 3, 2, 2, 1)],
+        {CHAMPION: 2, PREVIOUS: 1},
+    ),
+    "roll back": Next(
+        lambda versions: roll_back(versions, versions.find("1"), why=""),
+        [("rolled back", 1, 2, 1, 2)],
+        {CHAMPION: 1, PREVIOUS: 2},
+    ),
+}
+
+
+@pytest.mark.parametrize("after", NEXT.values(), ids=NEXT)
+def test_what_a_process_could_not_finish_is_finished_by_the_next_one(after: Next, versions: Versions) -> None:
+    """The entry is written, and Ctrl-C comes before any alias is set."""
+
+    class Interrupted(Versions):
+        def name_alias(self, alias: str, number: int | None) -> None:
+            raise KeyboardInterrupt
+
+    crowned(versions, 1)
+    versions.name_alias(CHALLENGER, 2)
+    interrupted = Interrupted(versions.client, versions.model)
+    with pytest.raises(KeyboardInterrupt):
+        crowned(interrupted, 2)
+    assert named(versions) == {CHAMPION: 1, CHALLENGER: 2}
+    after.act(versions)
+    assert swaps(versions) == [("promoted", 1, None, 1, None), ("promoted", 2, 1, 2, 1), *after.swaps]
+    assert named(versions) == after.names
+    assert not settle(versions)
+
+
+DIE = """
+import os, sys
+import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store  # once for all children
+from sqlalchemy.orm import configure_mappers
+from wattcast.tasks.registry.ledger import promote
+from wattcast.tasks.registry.versions import Versions
+
+class Mortal(Versions):
+    left = 0
+
+    def live(self):
+        if not Mortal.left:
+            os.kill(os.getpid(), 9)
+        Mortal.left -= 1
+
+    def name_alias(self, alias, number):
+        self.live()
+        super().name_alias(alias, number)
+
+    def note(self, name, value):
+        self.live()
+        super().note(name, value)
+
+configure_mappers()
+children = []
+for life, name in enumerate(sys.argv[1:]):
+    child = os.fork()
+    if not child:
+        Mortal.left = life
+        versions = Mortal.open(name)
+        promote(versions, versions.find("2"), expected=versions.find("1"), why="", figures={})
+        os._exit(0)
+    children.append(child)
+print(*(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def test_a_process_may_be_killed_at_any_write(workspace: Path, tmp_path: Path) -> None:
+    """There is a champion all the time, and the lock of the dead is in nobody's way."""
+    cases = [registered(tmp_path, 3) for _ in range(6)]
+    for versions in cases:
+        crowned(versions, 1)
+        versions.name_alias(CHALLENGER, 2)
+    command = [sys.executable, "-c", DIE, *(versions.model for versions in cases)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["9"] * 5 + ["0"], done.stderr
+    found = []
+    for versions in cases:
+        found.append((len(ledger(versions)), named(versions)))
+        settled = settle(versions)
+        found.append((settled, named(versions)))
+        assert not settle(versions)
+        if not settled:  # nobody has needed the lock since
+            crowned(versions, 3)
+        assert [entry.number for entry in ledger(versions)] == list(range(1, len(ledger(versions)) + 1))
+    old, new = {CHAMPION: 1, CHALLENGER: 2}, {CHAMPION: 2, PREVIOUS: 1}
+    assert found == [
+        *[(1, old), (False, old)],  # killed before the entry is written: nothing has happened
+        *[(2, old), (True, new)],  # before the previous one,
+        *[(2, {**old, PREVIOUS: 1}), (True, new)],  # the champion
+        *[(2, {**new, CHALLENGER: 2}), (True, new)],  # and the challenger is named,
+        *[(2, new), (True, new)],  # and before it is written that all were
+        *[(2, new), (False, new)],
+    ]
+
+
+# people who move aliases by hand
+
+
+def test_an_alias_that_was_moved_by_hand_holds_and_is_written_down(versions: Versions) -> None:
+    stale = crowned(versions, 1)
+    versions.client.set_registered_model_alias(versions.model, CHAMPION, "3")
+    with pytest.raises(LostRaceError, match="is version 3 by now"):
+        promote(versions, versions.find("2"), expected=stale, why="", figures={})
+    assert named(versions) == {CHAMPION: 3, PREVIOUS: 1}
+    assert swaps(versions)[1:] == [("set by hand", 3, 1, 3, 1)]
+    crowned(versions, 2)
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 3}
+    assert swaps(versions)[2:] == [("promoted", 2, 3, 2, 3)]
+
+
+@pytest.mark.parametrize("action", ["refuse", "roll back"])
+def test_whatever_is_decided_next_what_was_done_by_hand_comes_first(action: str, versions: Versions) -> None:
+    crowned(versions, 1, 2)
+    versions.client.set_registered_model_alias(versions.model, CHAMPION, "3")
+    if action == "refuse":
+        refuse(versions, versions.find("1"), why="", figures={})
+        expected = ("refused", 1, 3, 3, 2)
+    else:
+        roll_back(versions, versions.find("1"), why="")
+        expected = ("rolled back", 1, 3, 1, 3)
+    assert swaps(versions)[2:] == [("set by hand", 3, 2, 3, 2), expected]
+
+
+def test_a_first_champion_may_be_named_by_hand(versions: Versions) -> None:
+    versions.client.set_registered_model_alias(versions.model, CHAMPION, "2")
+    crowned(versions, 3)
+    assert swaps(versions) == [("set by hand", 2, None, 2, None), ("promoted", 3, 2, 3, 2)]
+    assert named(versions) == {CHAMPION: 3, PREVIOUS: 2}
+
+
+def test_a_champion_that_was_taken_away_by_hand_is_not_brought_back(versions: Versions) -> None:
+    stale = crowned(versions, 1, 2)
+    versions.client.delete_registered_model_alias(versions.model, CHAMPION)
+    with pytest.raises(LostRaceError, match="is version None by now"):
+        promote(versions, versions.find("3"), expected=stale, why="", figures={})
+    crowned(versions, 3)
+    assert named(versions)[CHAMPION] == 3
+
+
+def test_a_version_that_was_deleted_is_in_nobodys_way(versions: Versions) -> None:
+    """The old champion is gone from MLflow, and so cannot be the previous one."""
+    crowned(versions, 1)
+    versions.client.set_registered_model_alias(versions.model, CHAMPION, "2")
+    versions.client.delete_model_version(versions.model, "1")
+    crowned(versions, 3)
+    assert swaps(versions)[1:] == [("set by hand", 2, 1, 2, 1), ("promoted", 3, 2, 3, 2)]
+    assert named(versions) == {CHAMPION: 3, PREVIOUS: 2}
+
+
+def test_the_previous_champion_is_forgotten_with_its_version(versions: Versions) -> None:
+    crowned(versions, 1, 2)
+    versions.client.delete_model_version(versions.model, "1")
+    refuse(versions, versions.find("3"), why="", figures={})
+    assert swaps(versions)[2:] == [("refused", 3, 2, 2, None)]
+    with pytest.raises(InputError, match="has no version 'previous'"):
+        versions.find(PREVIOUS)
+
+
+def test_a_user_without_a_name_may_decide(versions: Versions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    crowned(versions, 1)
+    assert ledger(versions)[0].who == f"unknown@{socket.gethostname()}"

@@ -1,0 +1,108 @@
+"""What the train flow's own test does not reach: runs that are broken, shared, gone on with, or too large."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from wattcast.model.fit import Epoch
+from wattcast.tasks.tracking.run import FAILURE, Run, tracked_run
+
+
+@pytest.mark.usefixtures("workspace")
+def test_an_interrupted_run_is_killed_and_a_broken_one_failed() -> None:
+    for error, status in ((KeyboardInterrupt(), "KILLED"), (OSError("disk full"), "FAILED")):
+        with pytest.raises(type(error)), tracked_run("broken", params={}, tags={"a": "b"}) as run:
+            raise error
+        ended = MlflowClient().get_run(run.run_id)
+        assert ended.info.status == status
+        assert ended.data.tags["a"] == "b"
+    assert ended.data.tags["failure"] == "OSError: disk full"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_what_mlflow_would_refuse_is_made_to_fit() -> None:
+    params = {f"option.{number}": "x" * 7000 for number in range(150)}
+    with tracked_run("many", params=params, tags={}) as run:
+        run.log_metrics({f"test_rmse/Licht (Wh) {number}": float(number) for number in range(1200)})
+    data = MlflowClient().get_run(run.run_id).data
+    assert len(data.params) == 150
+    assert {len(value) for value in data.params.values()} == {6000}
+    assert len(data.metrics) == 1200
+    assert data.metrics["test_rmse/Licht _Wh_ 7"] == 7
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
+    """The first network keeps the names that a run of one network has."""
+    first = Epoch("select", 1, 10, 0.5, 1.0, 2.0, 3.0, 4.0, 9.0, val_loss=5.0, val_mse=6.0, val_rmse=7.0)
+    refit = replace(first, phase="refit", val_loss=None, val_mse=None, val_rmse=None)
+    with tracked_run("curves", params={}, tags={}) as run:
+        for epoch in (first, refit):
+            run.log_epoch(epoch)
+            run.log_epoch(replace(epoch, member=2, number=2, train_rmse=40.0, learning_rate=0.25))
+        run.log_scores({"train_rmse": 3.5}, step=3)
+    names = ["train_loss", "train_mse", "train_penalty", "train_rmse", "learning_rate", "seconds"]
+    names += [f"refit_{name}" for name in names] + ["val_loss", "val_mse", "val_rmse"]
+    client = MlflowClient()
+    metrics = client.get_run(run.run_id).data.metrics
+    assert set(metrics) == {f"{name}{suffix}" for name in names for suffix in ("", "/member_2")}
+    assert (metrics["refit_train_rmse"], metrics["refit_train_rmse/member_2"]) == (4.0, 40.0)
+    assert (metrics["val_rmse"], metrics["val_rmse/member_2"]) == (7.0, 7.0)
+    curves = {name: client.get_metric_history(run.run_id, name) for name in ("train_rmse", "train_rmse/member_2")}
+    assert {name: [(point.step, point.value) for point in curve] for name, curve in curves.items()} == {
+        "train_rmse": [(1, 4.0), (3, 3.5)],  # closed by the score of all networks together
+        "train_rmse/member_2": [(2, 40.0)],
+    }
+
+
+@pytest.mark.usefixtures("workspace")
+def test_no_two_processes_train_one_run() -> None:
+    with tracked_run("mine", params={}, tags={}) as run:
+        program = f"""
+from wattcast.model.errors import InputError
+from wattcast.tasks.tracking.run import tracked_run
+try:
+    with tracked_run("yours", params={{}}, tags={{}}, resume={run.run_id!r}):
+        pass
+except InputError as error:
+    print(error)
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert f"run {run.run_id} is being trained by another process" in done.stdout
+    assert MlflowClient().get_run(run.run_id).info.status == "FINISHED"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_run_taken_up_again_is_no_longer_failed() -> None:
+    def break_down(run: Run) -> None:
+        raise OSError(f"disk full in {run.run_id}")
+
+    with pytest.raises(OSError, match="full") as error, tracked_run("broken", params={}, tags={}) as run:
+        break_down(run)
+    assert run.run_id in str(error.value)
+    with tracked_run("broken", params={}, tags={}, resume=run.run_id) as again:
+        assert (again.run_id, again.folder) == (run.run_id, run.folder)
+    ended = MlflowClient().get_run(run.run_id)
+    assert ended.info.status == "FINISHED"
+    assert FAILURE not in ended.data.tags
+
+
+def test_what_a_retraining_reads_of_a_file_is_a_data_set_of_its_own(workspace: Path, house: pd.DataFrame) -> None:
+    frame = house.set_index("date")
+    found = []
+    for given in (frame, frame.head(2000), frame):
+        with tracked_run("reading", params={}, tags={}) as run:
+            run.log_dataset(given, source="file", origin="house.csv")
+        (used,) = MlflowClient().get_run(run.run_id).inputs.dataset_inputs
+        found.append((used.dataset.digest, json.loads(used.dataset.profile)["num_rows"]))
+    assert [rows for _, rows in found] == [3024, 2000, 3024]
+    assert found[0] == found[2]
+    assert found[0][0] != found[1][0]

@@ -1,0 +1,64 @@
+"""Stores that are new, shared, remote or in the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from wattcast.model.errors import InputError
+from wattcast.tasks.tracking.past_runs import unfinished_run
+from wattcast.tasks.tracking.run import tracked_run
+
+
+def test_two_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    program = """
+from wattcast.tasks.tracking.run import tracked_run
+with tracked_run("race", params={"a": 1}, tags={}) as run:
+    print(run.run_id)
+"""
+    command = [sys.executable, "-c", program]
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
+    ]
+    outputs = [process.communicate(timeout=200) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert len({out for out, _ in outputs}) == 2
+
+
+@pytest.mark.parametrize("uri", ["file:./mlruns", "nonsense://x"])
+def test_a_store_that_cannot_be_used_is_named(uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mlflow.get_tracking_uri", lambda: uri)
+    with pytest.raises(InputError, match=f"the tracking store {uri} cannot be used"):
+        unfinished_run("any")
+
+
+def test_a_folder_that_mlflow_would_mistake_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "50% # why?"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("mlflow.get_tracking_uri", lambda: f"sqlite:///{folder}/mlflow.db")
+    with pytest.raises(InputError, match="the working folder's name has"):
+        unfinished_run("any")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_deleted_experiment_is_said_with_the_way_back() -> None:
+    with tracked_run("first", params={}, tags={}) as run:
+        pass
+    client = MlflowClient()
+    experiment = client.get_run(run.run_id).info.experiment_id
+    client.delete_experiment(experiment)
+    try:
+        with (
+            pytest.raises(InputError, match=f"mlflow experiments restore --experiment-id {experiment}"),
+            tracked_run("second", params={}, tags={}),
+        ):
+            pass
+    finally:
+        client.restore_experiment(experiment)
