@@ -11,8 +11,11 @@ from prefect.artifacts import create_table_artifact
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.download import download_task
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
+from wattcast.tasks.registry import clean_room
+from wattcast.tasks.registry.clean_room import CannotForecastError
+from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.names import CHAMPION, MODEL
-from wattcast.tasks.registry.versions import DATA_TO, Served, Version, Versions
+from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
 from wattcast.tasks.tracking.store import tracking_faults
 
 OUTPUT = "forecasts.csv"
@@ -42,34 +45,33 @@ def forecast(
     with tracking_faults():
         versions = Versions.open(name)
         version = versions.find(model)
-        served = load(versions, version)
+        contract = versions.contract(version)
     frame = download_task(input).frame
-    made = served.predict(frame, params={"every": every})
+    made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(
-        Path(output), made, _actuals(frame, made), version=str(version.number), trained_to=trained_to
+        Path(output),
+        made,
+        _actuals(frame, contract),
+        contract,
+        version=str(version.number),
+        trained_to=trained_to,
     )
     create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
     return added
 
 
-def load(versions: Versions, version: Version) -> Served:
-    """A version as it is served.
-
-    Raises:
-        InputError: it cannot be loaded, for whatever reason.
-    """
+def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool) -> pd.DataFrame:
     try:
-        return versions.load(version)
-    except Exception as error:
+        return clean_room.forecast(versions, version, readings, every=every)
+    except CannotForecastError as fault:
         raise InputError(
-            f"version {version.number} of {versions.model} cannot be loaded ({error}): choose another one, see "
-            "`wattcast models`; `wattcast rollback` makes the previous champion the champion again"
-        ) from error
+            f"version {version.number} of {versions.model} {fault}: choose another one, see `wattcast models`; "
+            "`wattcast rollback` makes the previous champion the champion again"
+        ) from fault
 
 
-def _actuals(frame: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
+def _actuals(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """The targets of the readings by time; the model has found nothing wrong with them."""
-    timestamp = str(made.columns[1])
-    times = frame.get(timestamp, frame.index)
-    return frame[list(made.columns[2:])].set_axis(pd.DatetimeIndex(pd.to_datetime(times)))
+    times = frame.get(contract.timestamp, frame.index)
+    return frame[list(contract.targets)].set_axis(pd.DatetimeIndex(pd.to_datetime(times)))

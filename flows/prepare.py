@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.forecaster import Forecaster
 from wattcast.model.scaler import Scaler
-from wattcast.model.split import Split, cut
+from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.download import Raw, download_task
 from wattcast.tasks.data.validate import validate_task
@@ -16,18 +19,91 @@ from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
 from wattcast.tasks.learning.window import window, window_task
 
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Readings as they came, and row by row the clean frame that was made of them."""
+
+    raw: Raw
+    frame: pd.DataFrame
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that training and evaluation need of the data; where it comes from is told as `Raw` tells it."""
+    """An experiment with its readings: everything that training and evaluation need.
 
-    source: str
-    origin: str
-    sha256: str
-    frame: pd.DataFrame
+    All windows lie over one series of the whole frame, also where `split.until` lets the data end earlier: whatever is
+    trained on the same readings up to different dates shares one compiled program.
+    """
+
+    experiment: Experiment
+    fetched: Fetched
     rows: Split[range]
     scaler: Scaler
     windows: Split[Windows]
+
+    @property
+    def raw(self) -> Raw:
+        """The readings as they came, and from where."""
+        return self.fetched.raw
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The clean frame up to the end of the test part."""
+        return self.fetched.frame.iloc[: self.rows.test.stop]
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """The time stamps of `frame`."""
+        return pd.DatetimeIndex(self.frame.index)
+
+    @property
+    def known(self) -> Windows:
+        """The windows that the product is trained on: what stands beside it on the test part is fitted on them."""
+        parts = self.windows
+        return parts.train + parts.validation if self.experiment.fit.refit else parts.train
+
+    @property
+    def is_simulated(self) -> bool:
+        """The readings are those of no real house."""
+        return self.raw.source == "simulated"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run or a version says of its preset and data."""
+        return {
+            "preset": self.experiment.preset,
+            "data.source": self.raw.source,
+            "data.origin": self.raw.origin,
+            "data.sha256": self.raw.sha256,
+        }
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a page says of the data."""
+        return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
+
+    def forecaster(self, network: keras.Model) -> Forecaster:
+        """The product that a trained network becomes."""
+        experiment = self.experiment
+        return Forecaster(experiment.readings, experiment.window, self.scaler, experiment.model, network)
+
+    def changed(self, experiment: Experiment) -> Prepared:
+        """The same rows of the same readings, made fit for another experiment."""
+        ours = self.experiment
+        if (experiment.scale, experiment.window) == (ours.scale, ours.window):
+            return replace(self, experiment=experiment)
+        return replace(self, experiment=experiment).altered(self.fetched.frame)
+
+    def altered(self, frame: pd.DataFrame) -> Prepared:
+        """The same rows of another clean frame, scaled and windowed anew."""
+        experiment = self.experiment
+        scaler = scale(frame, self.rows, experiment.readings, experiment.scale)
+        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window)
+        return replace(self, fetched=replace(self.fetched, frame=frame), scaler=scaler, windows=windows)
 
 
 def prepare(experiment: Experiment) -> Prepared:
@@ -36,41 +112,33 @@ def prepare(experiment: Experiment) -> Prepared:
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
-    return divide(experiment, *fetch(experiment))
+    return divide(experiment, fetch(experiment))
 
 
-def fetch(experiment: Experiment) -> tuple[Raw, pd.DataFrame]:
-    """Download and validate: the readings as they came, and the clean frame.
+def fetch(experiment: Experiment) -> Fetched:
+    """Download and validate.
 
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
     raw = download_task(experiment.data)
-    return raw, validate_task(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+    return Fetched(raw, validate_task(raw.frame, experiment.readings, window_rows=experiment.window.rows))
 
 
-def divide(experiment: Experiment, raw: Raw, frame: pd.DataFrame) -> Prepared:
-    """Split, scale and window a clean frame that was made of `raw`.
+def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
+    """Split, scale and window what was fetched.
 
     Raises:
         InputError: a part of the data would be empty or too short for a window.
     """
-    frame = cut(frame, experiment.split)
+    frame = fetched.frame
     rows = split_task(frame, experiment.split)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
-    return Prepared(raw.source, raw.origin, raw.sha256, frame, rows, scaler, windows)
+    return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
 
 
-def rescaled(prepared: Prepared, experiment: Experiment, frame: pd.DataFrame | None = None) -> Prepared:
-    """The same rows scaled and windowed as `experiment` says; with `frame`, other readings in their place."""
-    frame = prepared.frame if frame is None else frame
-    scaler = scale(frame, prepared.rows, experiment.readings, experiment.scale)
-    windows = window(frame, prepared.rows, experiment.readings, scaler, experiment.window)
-    return replace(prepared, frame=frame, scaler=scaler, windows=windows)
-
-
-def prepared_for(experiment: Experiment, other: Experiment, prepared: Prepared) -> Prepared:
-    """`prepared`, which was made for the `other` experiment on the same readings and rows, made fit for this one."""
-    same = (experiment.scale, experiment.window) == (other.scale, other.window)
-    return prepared if same else rescaled(prepared, experiment)
+def _located(experiment: Experiment, raw: Raw) -> Experiment:
+    """The experiment with its data named so that its configuration gives the same data again, from anywhere."""
+    found = str(Path(raw.origin).expanduser().resolve()) if raw.source == "file" else raw.source
+    return experiment.model_copy(update={"data": found})

@@ -15,20 +15,17 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
-from wattcast.flows.prepare import Prepared, divide, fetch
+from wattcast.flows.prepare import Fetched, Prepared, divide, fetch
 from wattcast.flows.retrain import dated
-from wattcast.flows.train import located, origin_tags
 from wattcast.model.arrays import Floats
 from wattcast.model.config import ClockTime
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import Forecaster
-from wattcast.model.scaler import Scaler
-from wattcast.model.split import cut
+from wattcast.model.split import rows_until
 from wattcast.model.windows import Windows, make_series, make_windows
 from wattcast.tasks.backtest.cuts import DAY, duration, first_cut, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, weigh
-from wattcast.tasks.data.download import Raw
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
@@ -73,34 +70,36 @@ def replay(
     """
     with tracking_faults():
         close_abandoned()
-        raw, frame = fetch(experiment)
-        frame = cut(frame, experiment.split)
-        first = first_cut(pd.DatetimeIndex(frame.index), pd.Timestamp(start) if start else None)
-        prepared = divide(dated(experiment, frame, first), raw, frame)  # before a run begins: it may be too early
-        scored = _windows_from(first, frame, prepared.scaler, experiment)
+        fetched = fetch(experiment)
+        frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
+        rows = rows_until(times, experiment.split)
+        first = first_cut(times[:rows], pd.Timestamp(start) if start else None)
+        prepared = divide(dated(experiment, frame, first), fetched)  # before a run begins: it may be too early
+        scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
-        if prepared.source == "simulated":
+        if prepared.is_simulated:
             log.warning("%s", BANNER)
-        experiment = located(experiment, prepared)
+        experiment = experiment.model_copy(update={"data": prepared.experiment.data})
         params = {**experiment.flat(), **_params(experiment, first, every)}
-        tags = {**origin_tags(experiment, prepared), JOB: "replay"}
+        tags = {**prepared.tags, JOB: "replay"}
         way_on = "a replay begins anew each time"
         with tracked_run(f"replay-{experiment.title}", params=params, tags=tags, way_on=way_on) as run:
             run.write(CONFIG_FILE, experiment.to_toml())
-            run.log_dataset(frame, source=raw.source, origin=raw.origin)
+            run.log_dataset(frame.iloc[:rows], source=prepared.raw.source, origin=prepared.raw.origin)
             with live_steps("retraining", len(cuts)) as done:
-                challenge = _trainer(experiment, raw, frame)
+                challenge = _trainer(experiment, fetched)
                 day = experiment.readings.steps_a_day
                 history = walk(cuts, challenge, scored, experiment.gate, block=day, done=done)
             worth = weigh(history, duration(every) or DAY)
             _log(run, experiment, prepared, history, worth, every=every)
-        return Replayed(run.run_id, raw.source, worth, run.address("replay.html"))
+        return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))
 
 
-def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, scaler: Scaler, experiment: Experiment) -> Windows:
-    """All windows whose forecast is made at the first cut or later."""
+def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) -> Windows:
+    """All windows over `frame` whose forecast is made at the first cut or later."""
+    experiment = prepared.experiment
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
-    series = make_series(frame, experiment.readings, scaler)
+    series = make_series(frame, experiment.readings, prepared.scaler)
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
 
 
@@ -109,19 +108,17 @@ def _params(experiment: Experiment, first: pd.Timestamp, every: str) -> dict[str
     return {**gate, "replay.every": every, "replay.start": first}
 
 
-def _trainer(experiment: Experiment, raw: Raw, frame: pd.DataFrame) -> Callable[[pd.Timestamp], Challenger]:
-    """Trains a challenger as `retrain` does as of a cut; what it knows of `frame` ends there."""
+def _trainer(experiment: Experiment, fetched: Fetched) -> Callable[[pd.Timestamp], Challenger]:
+    """Trains a challenger as `retrain` does as of a cut; what it knows of the readings ends there."""
 
     def challenge(at: pd.Timestamp) -> Challenger:
-        as_of = dated(experiment, frame, at)
-        prepared = divide(as_of, raw, frame)
-        windows = prepared.windows
+        prepared = divide(dated(experiment, fetched.frame, at), fetched)
+        windows, as_of = prepared.windows, prepared.experiment
         began = perf_counter()
         fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)
         seconds = perf_counter() - began
-        forecaster = Forecaster(as_of.readings, as_of.window, prepared.scaler, as_of.model, fitted.network)
-        known = windows.train + windows.validation if as_of.fit.refit else windows.train
-        return Challenger(known, windows.test, _forecasting(forecaster, frame), seconds)
+        forecasts = _forecasting(prepared.forecaster(fitted.network), fetched.frame)
+        return Challenger(prepared.known, windows.test, forecasts, seconds)
 
     return challenge
 
@@ -144,14 +141,13 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
         run.log_metrics(scores, step=number)
     facts = {
         "run": run.run_id,
-        "data": f"{prepared.source}, {prepared.origin}",
-        "SHA-256": prepared.sha256,
+        **prepared.facts,
         "cuts": f"{len(worth.cuts)}, every {every} from {worth.cuts[0].at}",
         "forecasts": f"{len(history.made_at):,}, made until {history.made_at[-1]}",
         "kept from each training": f"the newest {experiment.gate.holdout_days:g} days, for the gate",
         "networks": f"{experiment.fit.members}, seed {experiment.fit.seed}",
     }
-    subject = Subject(f"replay of {experiment.title}", facts, prepared.source == "simulated")
+    subject = Subject(f"replay of {experiment.title}", facts, prepared.is_simulated)
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))

@@ -15,25 +15,25 @@ from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.prepare import Prepared, divide, fetch
-from wattcast.flows.promotion.comparison import Case, judge
-from wattcast.flows.train import located, origin_tags, train_in
+from wattcast.flows.promotion.comparison import Case, compare
+from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
-from wattcast.tasks.data.download import Raw
 from wattcast.tasks.data.uci import NOISE_COLUMNS
+from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.monitoring.drift import Drift, drift_task
-from wattcast.tasks.registry.contract import Interface
-from wattcast.tasks.registry.gate import Judgement
+from wattcast.tasks.registry.contract import Contract
+from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.registry.ledger import LostRaceError, ledger, promote, refuse, settle
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, MODEL
 from wattcast.tasks.registry.versions import (
+    CONTRACT,
     DATA_FROM,
     DATA_TO,
     DECISION,
     DRIFT,
     HOLDOUT_FROM,
     HOLDOUT_TO,
-    INTERFACE,
     TRAINING,
     WHY,
     Version,
@@ -93,25 +93,26 @@ def retrain(
     with tracking_faults(), versions.alone(TRAINING, wait_s=math.inf if when_busy == "wait" else 0):
         close_abandoned()
         settle(versions)
-        raw, frame = fetch(experiment)
-        prepared = divide(experiment := dated(experiment, frame, as_of), raw, frame)
-        experiment = located(experiment, prepared)
-        if prepared.source == "simulated":
+        fetched = fetch(experiment)
+        prepared = divide(dated(experiment, fetched.frame, as_of), fetched)
+        experiment = prepared.experiment
+        if prepared.is_simulated:
             log.warning("%s", BANNER)
-        key = _key(experiment, prepared, name)
+        key = _key(prepared, name)
         if decided := next((version for version in versions.all() if _is_decided(version, key)), None):
             return _retrained(versions, decided, prepared, repeated=True)
-        tags = {**origin_tags(experiment, prepared), JOB: "retrain", "model": name, _KEY: key}
-        title = f"retrain-{prepared.frame.index[-1]:%Y-%m-%d-%H%M}"
+        tags = {**prepared.tags, JOB: "retrain", "model": name, _KEY: key}
+        title = f"retrain-{prepared.times[-1]:%Y-%m-%d-%H%M}"
         resume = resumable_run(_KEY, key)
         way_on = "the same command goes on from the last epoch"
         with tracked_run(title, params=experiment.flat(), tags=tags, resume=resume, way_on=way_on) as run:
-            drift = _drift(versions.aliased(CHAMPION), experiment, prepared, raw)
+            drift = _drift(versions.aliased(CHAMPION), prepared)
             run.write("drift.csv", drift_csv(drift))
-            challenger = versions.of_run(run.run_id) or _challenger(versions, run, experiment, prepared)
-            case = Case(versions, challenger, experiment, prepared, raw.frame)
-            judgement, champion = _decide(case)
-            _log(run, case, judgement, drift, champion)
+            challenger = versions.of_run(run.run_id) or _challenger(versions, run, prepared)
+            scored = pd.read_parquet(run.folder / FORECASTS_FILE)
+            case = Case(versions, challenger, prepared, scored)
+            comparison, champion = _decide(case)
+            _log(run, case, comparison, drift, champion)
         return _retrained(versions, versions.find(str(challenger.number)), prepared, repeated=False)
 
 
@@ -133,48 +134,48 @@ def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) 
     return experiment.changed({f"split.{option}": str(date) for option, date in dates.items()})
 
 
-def _key(experiment: Experiment, prepared: Prepared, name: str) -> str:
+def _key(prepared: Prepared, name: str) -> str:
     """What two retrainings have in common that would make the same challenger."""
-    return hashlib.sha256("\n".join([name, prepared.sha256, experiment.to_toml()]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([name, prepared.raw.sha256, prepared.experiment.to_toml()]).encode()).hexdigest()
 
 
 def _is_decided(version: Version, key: str) -> bool:
     return version.tags.get(_KEY) == key and DECISION in version.tags
 
 
-def _challenger(versions: Versions, run: Run, experiment: Experiment, prepared: Prepared) -> Version:
+def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
     """Train, register and name it."""
-    trained = train_in(run, experiment, prepared)
-    times, rows = prepared.frame.index, prepared.rows
+    trained = train_in(run, prepared)
+    times, rows, experiment = prepared.times, prepared.rows, prepared.experiment
     newest = rows.test.start if experiment.fit.refit else rows.validation.start
-    score = trained.evaluation.score("gru", "test")
+    score = trained.evaluation.score(GRU, "test")
     tags = {
-        **origin_tags(experiment, prepared),
-        _KEY: _key(experiment, prepared, versions.model),
+        **prepared.tags,
+        _KEY: _key(prepared, versions.model),
         DATA_FROM: str(times[0]),
         DATA_TO: str(times[newest - 1]),
         HOLDOUT_FROM: str(times[rows.test.start]),
         HOLDOUT_TO: str(times[-1]),
         "holdout.rmse": f"{score.rmse:.3f}",
         "holdout.mae": f"{score.mae:.3f}",
-        INTERFACE: Interface.of(experiment.readings, experiment.window).model_dump_json(),
+        CONTRACT: Contract.of(experiment.readings, experiment.window).model_dump_json(),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)
     versions.name_alias(CHALLENGER, challenger.number)
     return challenger
 
 
-def _decide(case: Case) -> tuple[Judgement, Version | None]:
+def _decide(case: Case) -> tuple[Comparison, Version | None]:
     """Judge against the champion and do what was decided; anew where the champion has changed meanwhile."""
     versions, challenger = case.versions, case.challenger
     for entry in ledger(versions):
         if entry.version == challenger.number:  # decided by a process that died right after
             champion = versions.find(str(entry.old)) if entry.old else None
-            return judge(case, champion), champion
+            return compare(case, champion), champion
     for _ in range(_MOST_RACES):
         champion = versions.aliased(CHAMPION)
-        judgement = judge(case, champion)
-        decision = judgement.decision
+        comparison = compare(case, champion)
+        decision = comparison.decision
         try:
             if decision.promoted:
                 promote(versions, challenger, expected=champion, why=decision.reason, figures=decision.numbers())
@@ -183,38 +184,34 @@ def _decide(case: Case) -> tuple[Judgement, Version | None]:
         except LostRaceError as error:
             log.warning("%s: judging against that one", error)
         else:
-            return judgement, champion
+            return comparison, champion
     raise InputError(f"the champion of {versions.model} has changed {_MOST_RACES} times meanwhile: retrain again")
 
 
-def _drift(champion: Version | None, experiment: Experiment, prepared: Prepared, raw: Raw) -> Drift:
+def _drift(champion: Version | None, prepared: Prepared) -> Drift:
     """The held-out span against what the champion was trained on; the challenger's own training without one."""
-    times, test = pd.DatetimeIndex(prepared.frame.index), prepared.rows.test
+    times, test, readings = prepared.times, prepared.rows.test, prepared.experiment.readings
     reference = range(test.start)
     if champion and {DATA_FROM, DATA_TO} <= set(champion.tags):
         first, last = (pd.Timestamp(champion.tags[tag]) for tag in (DATA_FROM, DATA_TO))
         known = range(int(times.searchsorted(first)), min(test.start, int(times.searchsorted(last, side="right"))))
         reference = known if len(known) >= len(test) else reference
-    drift: Drift = drift_task(
-        _watched(experiment, prepared, raw),
-        reference,
-        test,
-        read=experiment.readings.columns,
-        target=experiment.readings.targets[0],
-    )
+    drift: Drift = drift_task(_watched(prepared), reference, test, read=readings.columns, target=readings.targets[0])
     return drift
 
 
-def _watched(experiment: Experiment, prepared: Prepared, raw: Raw) -> pd.DataFrame:
+def _watched(prepared: Prepared) -> pd.DataFrame:
     """What the model reads, and every other number in the file: a sensor that fails may be wanted tomorrow."""
-    numbers = raw.frame.iloc[: len(prepared.frame)].select_dtypes("number").set_axis(prepared.frame.index)
-    others = [name for name in numbers.columns if name not in {*prepared.frame.columns, *NOISE_COLUMNS}]
-    return pd.concat([prepared.frame[list(experiment.readings.columns)], numbers[others].astype("float64")], axis=1)
+    frame = prepared.frame
+    numbers = prepared.raw.frame.iloc[: len(frame)].select_dtypes("number").set_axis(frame.index)
+    others = [name for name in numbers.columns if name not in {*frame.columns, *NOISE_COLUMNS}]
+    read = list(prepared.experiment.readings.columns)
+    return pd.concat([frame[read], numbers[others].astype("float64")], axis=1)
 
 
-def _log(run: Run, case: Case, judgement: Judgement, drift: Drift, champion: Version | None) -> None:
+def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: Version | None) -> None:
     """Figures, checks and report to the run; the outcome to the run and to the version, which is thereby decided."""
-    decision, prepared, times = judgement.decision, case.prepared, case.prepared.frame.index
+    decision, prepared, times = comparison.decision, case.prepared, case.prepared.times
     run.log_metrics({name: value for name, value in decision.numbers().items() if math.isfinite(value)})
     checks = [asdict(check) for check in decision.checks]
     run.write("gate.json", json.dumps(checks, indent=2) + "\n")
@@ -222,14 +219,13 @@ def _log(run: Run, case: Case, judgement: Judgement, drift: Drift, champion: Ver
         "run": run.run_id,
         "challenger": f"version {case.challenger.number}",
         "champion before": f"version {champion.number}" if champion else "none",
-        "data": f"{prepared.source}, {prepared.origin}",
-        "SHA-256": prepared.sha256,
+        **prepared.facts,
         "trained from": str(times[0]),
         "held out from": str(times[prepared.rows.test.start]),
         "held out to": str(times[-1]),
     }
-    subject = Subject(f"retraining of {case.versions.model}", facts, prepared.source == "simulated")
-    run.write(_PAGE, retrain_report(subject, judgement, drift, case.experiment.to_toml()))
+    subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated)
+    run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
     run.set_tags(outcome)
@@ -247,6 +243,6 @@ def _retrained(versions: Versions, version: Version, prepared: Prepared, *, repe
         drift=version.tags.get(DRIFT, ""),
         run_id=version.run_id,
         report=version.tags.get(_REPORT, ""),
-        data_source=prepared.source,
+        data_source=prepared.raw.source,
         repeated=repeated,
     )

@@ -154,7 +154,7 @@ def sweep(
     return Swept(
         study=plan.name,
         run_id=run.run_id,
-        data_source=prepared.source,
+        data_source=prepared.raw.source,
         counts=shared.counts(),
         best_trial=best.user_attrs[TICKET],
         best_rmse=float(best.value or math.nan),
@@ -191,7 +191,7 @@ def _definition(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
     ranges = {
         f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
     }
-    return {**settings, **ranges, "data.sha256": prepared.sha256}
+    return {**settings, **ranges, "data.sha256": prepared.raw.sha256}
 
 
 @contextmanager
@@ -203,9 +203,9 @@ def _opened(
         "preset": experiment.preset,
         "study": plan.name,
         "storage": public(plan.url),
-        "data.source": prepared.source,
-        "data.origin": prepared.origin,
-        "data.sha256": prepared.sha256,
+        "data.source": prepared.raw.source,
+        "data.origin": prepared.raw.origin,
+        "data.sha256": prepared.raw.sha256,
     }
     params = {**experiment.flat(), **{f"sweep.{name}": str(values) for name, values in experiment.sweep.items()}}
     with ExitStack() as stack:
@@ -274,14 +274,14 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         "study": shared.plan.name,
         "storage": public(shared.plan.url),
         "run": run.run_id,
-        "data": f"{prepared.source}, {prepared.origin}",
-        "SHA-256": prepared.sha256,
+        "data": f"{prepared.raw.source}, {prepared.raw.origin}",
+        "SHA-256": prepared.raw.sha256,
         "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",
         "pruner": shared.plan.pruner,
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
     }
-    subject = Subject(title, facts, simulated=prepared.source == "simulated")
+    subject = Subject(title, facts, simulated=prepared.raw.source == "simulated")
     run.write(BEST_FILE, best)
     run.write("trials.csv", trials_csv(snapshot))
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))

@@ -6,9 +6,7 @@ import json
 import logging
 import tomllib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from prefect import flow
@@ -16,10 +14,10 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
-from wattcast.flows.prepare import Prepared, prepare, rescaled
+from wattcast.flows.prepare import Prepared, prepare
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
-from wattcast.model.forecaster import NETWORK_FILE, Forecaster
+from wattcast.model.forecaster import NETWORK_FILE
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -34,12 +32,11 @@ from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
 from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
 
-if TYPE_CHECKING:
-    import keras
-
 log = logging.getLogger(__name__)
 
 _FLOW_RUN = "prefect.flow_run"
+FORECASTS_FILE = "forecasts.parquet"
+"""The artifact with the forecasts that were scored."""
 _EXAMPLE_ROWS = 6  # beyond one lookback, in the model's input example
 
 
@@ -68,14 +65,16 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
     prepared = prepare(experiment)
-    if sha256 not in {None, prepared.sha256}:
-        raise InputError(f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.sha256}: start anew")
-    if prepared.source == "simulated":
+    if sha256 not in {None, prepared.raw.sha256}:
+        raise InputError(
+            f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.raw.sha256}: start anew"
+        )
+    if prepared.is_simulated:
         log.warning("%s", BANNER)
-    experiment = located(experiment, prepared)
-    tags = {**origin_tags(experiment, prepared), _FLOW_RUN: str(flow_run.id)}
+    experiment = prepared.experiment
+    tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
     with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
-        return train_in(run, experiment, prepared)
+        return train_in(run, prepared)
 
 
 def _retried() -> str | None:
@@ -86,35 +85,19 @@ def _retried() -> str | None:
     return resumable_run(_FLOW_RUN, str(flow_run.id))
 
 
-def located(experiment: Experiment, prepared: Prepared) -> Experiment:
-    """The experiment with its data named so that its configuration gives the same data again, from anywhere."""
-    found = str(Path(prepared.origin).expanduser().resolve()) if prepared.source == "file" else prepared.source
-    return experiment.model_copy(update={"data": found})
-
-
-def origin_tags(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
-    """What a run says of its preset and data."""
-    return {
-        "preset": experiment.preset,
-        "data.source": prepared.source,
-        "data.origin": prepared.origin,
-        "data.sha256": prepared.sha256,
-    }
-
-
-def train_in(run: Run, experiment: Experiment, prepared: Prepared) -> Trained:
+def train_in(run: Run, prepared: Prepared) -> Trained:
     """Train within an open run: fit, prove that nothing leaked, score, and log it all."""
-    run.write(CONFIG_FILE, experiment.to_toml())
-    run.log_dataset(prepared.frame, source=prepared.source, origin=prepared.origin)
-    fitted = _fit(experiment, prepared, run)
-    _prove(experiment, prepared, run)
-    evaluation = _evaluate(experiment, prepared, fitted)
-    model_uri = _log(run, experiment, prepared, fitted, evaluation)
-    return Trained(run.run_id, model_uri, prepared.source, evaluation, run.address("report.html"))
+    run.write(CONFIG_FILE, prepared.experiment.to_toml())
+    run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
+    fitted = _fit(prepared, run)
+    _prove(prepared, run)
+    evaluation = _evaluate(prepared, fitted)
+    model_uri = _log(run, prepared, fitted, evaluation)
+    return Trained(run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"))
 
 
-def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
-    events = run.folder / "tensorboard"
+def _fit(prepared: Prepared, run: Run) -> Fitted:
+    experiment, events = prepared.experiment, run.folder / "tensorboard"
     with live_epochs(experiment.fit.epochs, experiment.fit.members) as show:
         fitted: Fitted = train_task(
             experiment.model,
@@ -128,13 +111,13 @@ def _fit(experiment: Experiment, prepared: Prepared, run: Run) -> Fitted:
     return fitted
 
 
-def _prove(experiment: Experiment, prepared: Prepared, run: Run) -> None:
+def _prove(prepared: Prepared, run: Run) -> None:
     def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-        again = rescaled(prepared, experiment, frame)
+        again = prepared.altered(frame)
         return again.scaler, again.windows
 
     proofs = prove_no_leakage_task(
-        prepared.frame, prepared.rows, prepared.scaler, prepared.windows, prepare=prepare_again
+        prepared.fetched.frame, prepared.rows, prepared.scaler, prepared.windows, prepare=prepare_again
     )
     record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
     run.write("leakage.json", json.dumps(record, indent=2) + "\n")
@@ -145,34 +128,30 @@ def _prove(experiment: Experiment, prepared: Prepared, run: Run) -> None:
         )
 
 
-def _evaluate(experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Evaluation:
-    windows = prepared.windows
+def _evaluate(prepared: Prepared, fitted: Fitted) -> Evaluation:
     evaluation: Evaluation = evaluate_task(
-        _forecaster(experiment, prepared, fitted.selected),
-        _forecaster(experiment, prepared, fitted.network),
-        windows,
-        known=windows.train + windows.validation if experiment.fit.refit else windows.train,
-        targets=experiment.readings.targets,
+        prepared.forecaster(fitted.selected),
+        prepared.forecaster(fitted.network),
+        prepared.windows,
+        known=prepared.known,
+        targets=prepared.experiment.readings.targets,
     )
     return evaluation
 
 
-def _forecaster(experiment: Experiment, prepared: Prepared, network: keras.Model) -> Forecaster:
-    return Forecaster(experiment.readings, experiment.window, prepared.scaler, experiment.model, network)
-
-
-def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
+def _log(run: Run, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
     """Scores, model, forecasts and report; the model's URI."""
+    experiment = prepared.experiment
     run.log_scores(
         {**evaluation.metrics(), "best_epoch": mean(member.best_epoch for member in fitted.members)},
         step=max(epoch.number for epoch in fitted.history) + 1,
     )
     run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
-    forecaster = _forecaster(experiment, prepared, fitted.network)
+    forecaster = prepared.forecaster(fitted.network)
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
     forecaster.network.save(run.folder / NETWORK_FILE)
-    evaluation.forecasts.to_parquet(run.folder / "forecasts.parquet", index=False)
-    page = report_task(_subject(run, experiment, prepared, fitted), evaluation, fitted.history, experiment.to_toml())
+    evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)
+    page = report_task(_subject(run, prepared, fitted), evaluation, fitted.history, experiment.to_toml())
     run.write("report.html", page.html)
     run.write("forecast.png", page.forecast_png)
     run.write("learning_curve.png", page.learning_png)
@@ -181,13 +160,12 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted, e
     return log_forecaster(run, forecaster, example)
 
 
-def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Subject:
-    times = prepared.frame.index
+def _subject(run: Run, prepared: Prepared, fitted: Fitted) -> Subject:
+    experiment, times = prepared.experiment, prepared.times
     parts = {f"{name} from": str(times[rows.start]) for name, rows in prepared.rows.items()}
     facts = {
         "run": run.run_id,
-        "data": f"{prepared.source}, {prepared.origin}",
-        "SHA-256": prepared.sha256,
+        **prepared.facts,
         "rows": f"{len(times):,}",
         **parts,
         "last reading": str(times[-1]),
@@ -195,4 +173,4 @@ def _subject(run: Run, experiment: Experiment, prepared: Prepared, fitted: Fitte
         "networks": str(len(fitted.members)),
         "chosen epoch": ", ".join(str(member.best_epoch) for member in fitted.members),
     }
-    return Subject(title=experiment.title, facts=facts, simulated=prepared.source == "simulated")
+    return Subject(title=experiment.title, facts=facts, simulated=prepared.is_simulated)

@@ -64,27 +64,28 @@ class Split(Generic[A]):
         return (("train", self.train), ("validation", self.validation), ("test", self.test))
 
 
-def cut(frame: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
-    """The rows of a clean frame up to `config.until`, as a view; without it all of them.
+def rows_until(times: pd.DatetimeIndex, config: SplitConfig) -> int:
+    """How many of the rows are used: those up to `config.until`, or all of them.
 
     Raises:
         InputError: it lies outside the data.
     """
     if config.until is None:
-        return frame
-    first, last = frame.index[0], frame.index[-1]
-    if not first <= config.until <= last:
-        raise InputError(f"split.until must lie within the data, from {first} to {last}, received {config.until}")
-    return frame.loc[: config.until]
+        return len(times)
+    if not times[0] <= config.until <= times[-1]:
+        raise InputError(
+            f"split.until must lie within the data, from {times[0]} to {times[-1]}, received {config.until}"
+        )
+    return int(times.searchsorted(pd.Timestamp(config.until), side="right"))
 
 
 def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
-    """The rows of each part: `[0, a)`, `[a, b)` and `[b, S)` with `a < b` both inside the data.
+    """The rows of each part: `[0, a)`, `[a, b)` and `[b, c)` with `a < b < c` inside the data; c is `rows_until`.
 
     Raises:
         InputError: a part would be empty.
     """
-    rows = len(times)
+    rows = rows_until(times, config)
     if config.validation_from and config.test_from:
         first = int(times.searchsorted(pd.Timestamp(config.validation_from)))
         second = int(times.searchsorted(pd.Timestamp(config.test_from)))
@@ -92,7 +93,7 @@ def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
         first = int(rows * config.train + _ROUNDING)
         second = int(rows * (config.train + config.validation) + _ROUNDING)
     if not 0 < first < second < rows:
-        span = f"{rows} rows from {times[0]} to {times[-1]}" if rows else "no row"
+        span = f"{rows} rows from {times[0]} to {times[rows - 1]}" if rows else "no row"
         raise InputError(
             f"the split leaves a part empty: train [0, {first}), validation [{first}, {second}), test [{second}, "
             f"{rows}) of {span}; choose other fractions or dates in [split]"

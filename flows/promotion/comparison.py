@@ -1,4 +1,4 @@
-"""Champion and challenger side by side: both are loaded as they are served, and forecast the same newest span, now.
+"""Champion and challenger side by side: both are used as they are served, and forecast the same newest span, now.
 
 N: windows of the held-out span. L: output length.
 """
@@ -6,42 +6,50 @@ N: windows of the held-out span. L: output length.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
+from wattcast.model.errors import InputError
+from wattcast.model.readings import MADE_AT
 from wattcast.model.windows import Windows
-from wattcast.tasks.registry.clean_room import try_elsewhere_task
-from wattcast.tasks.registry.contract import Interface
-from wattcast.tasks.registry.gate import Check, Decision, Judgement, check_baselines, check_champion, check_data
-from wattcast.tasks.registry.versions import DATA_TO, INTERFACE, Served, Version, Versions
+from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.registry import clean_room
+from wattcast.tasks.registry.clean_room import CannotForecastError, CannotLoadError
+from wattcast.tasks.registry.contract import Contract
+from wattcast.tasks.registry.gate import (
+    Check,
+    Comparison,
+    Decision,
+    check_baselines,
+    check_champion,
+    check_clean_room,
+    check_data,
+)
+from wattcast.tasks.registry.versions import CONTRACT, DATA_TO, Version, Versions
 
 log = logging.getLogger(__name__)
 
-
-class CannotForecastError(RuntimeError):
-    """A version cannot be loaded, or does not forecast the held-out span."""
+Outcome = Floats | CannotForecastError
+"""`[N, L]` forecasts of the held-out span in Wh, NaN for a window that a model leaves out; or why there are none."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A challenger, what it was trained by and on, and where the champion is to be found.
+    """A challenger, the readings that it was trained and is judged on, and where the champion is to be found.
 
-    `raw` are the readings that `prepared` was made of, row by row, with the columns that other models may want.
+    `scored` are the forecasts that its training has scored, as `Evaluation.forecasts` has them.
     """
 
     versions: Versions
     challenger: Version
-    experiment: Experiment
     prepared: Prepared
-    raw: pd.DataFrame
+    scored: pd.DataFrame
 
     @property
     def windows(self) -> Windows:
@@ -51,51 +59,48 @@ class Case:
     @property
     def target(self) -> str:
         """The first target, whose errors decide."""
-        return self.experiment.readings.targets[0]
+        return self.prepared.experiment.readings.targets[0]
 
 
-def judge(case: Case, champion: Version | None) -> Judgement:
+def compare(case: Case, champion: Version | None) -> Comparison:
     """All checks of the gate, with the forecasts behind them."""
-    config, windows, parts = case.experiment.gate, case.windows, case.prepared.windows
+    config, windows = case.prepared.experiment.gate, case.windows
     actual = windows.actual[..., 0].astype(np.float64)
-    known = parts.train + parts.validation if case.experiment.fit.refit else parts.train
-    baselines = {name: model.predict(windows)[..., 0] for name, model in fit_baselines(known).items()}
+    baselines = {name: model.predict(windows)[..., 0] for name, model in fit_baselines(case.prepared.known).items()}
     forecasts = {name: baselines[name] for name in ("ridge", "persistence")}
-    checks = [check_data(case.prepared.source, config)]
-    try:
-        served = _load(case.versions, case.challenger)
-        own = forecasts["challenger"] = _forecast(served, case)
-    except CannotForecastError as error:
-        checks.append(Check("elsewhere", False, f"the challenger {error}"))
+    contestants = [case.challenger, champion] if champion else [case.challenger]
+    with ThreadPoolExecutor(len(contestants)) as rooms:  # each is a process of its own
+        own, *others = rooms.map(lambda version: _forecast(case, version), contestants)
+    checks = [check_data(case.prepared.raw.source, config)]
+    if isinstance(own, CannotForecastError):
+        checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
+        forecasts["challenger"] = own
         checks.append(check_baselines(actual, own, baselines, config))
-        checks.append(_elsewhere(case, served))
-        checks.append(_champion(case, champion, forecasts) if champion else _NO_CHAMPION)
-    return Judgement(Decision(tuple(checks)), windows.series.times[windows.newest_row], actual, forecasts)
+        checks.append(check_clean_room(own, _scored(case)))
+        checks.append(_champion(case, champion, others[0], forecasts) if champion else _NO_CHAMPION)
+    return Comparison(Decision(tuple(checks)), windows.series.times[windows.newest_row], actual, forecasts)
 
 
 _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines decide")
 
 
-def _champion(case: Case, champion: Version, forecasts: dict[str, Floats]) -> Check:
+def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[str, Floats]) -> Check:
     """The comparison with the champion, whose forecasts are added; or the named reason why there can be none."""
-    experiment, windows, name = case.experiment, case.windows, f"the champion, version {champion.number},"
-    mine = Interface.of(experiment.readings, experiment.window)
-    try:
-        served = _load(case.versions, champion)
-    except CannotForecastError as error:
-        return Check("champion", True, f"{name} {error}: the baselines decide")
-    other = Interface.model_validate_json(champion.tags[INTERFACE]) if INTERFACE in champion.tags else None
+    experiment, windows, name = case.prepared.experiment, case.windows, f"the champion, version {champion.number},"
+    mine = Contract.of(experiment.readings, experiment.window)
+    if isinstance(theirs, CannotLoadError):
+        return Check("champion", True, f"{name} {theirs}: the baselines decide")
+    other = Contract.model_validate_json(champion.tags[CONTRACT]) if CONTRACT in champion.tags else None
     changed = mine.differences(other) if other else ["it was not registered by a retraining"]
     if changed and not experiment.gate.allow_new_signature:
         way = "gate.allow_new_signature=true lets it pass"
         return Check("champion", False, f"the champion has another signature ({'; '.join(changed)}): {way}")
     if other and not mine.forecasts_like(other):
         return Check("champion", True, f"{name} forecasts something else: the baselines decide")
-    try:
-        theirs = forecasts["champion"] = _forecast(served, case)
-    except CannotForecastError as error:
-        return Check("champion", True, f"{name} {error}: the baselines decide")
+    if isinstance(theirs, CannotForecastError):
+        return Check("champion", True, f"{name} {theirs}: the baselines decide")
+    forecasts["champion"] = theirs
     new = np.isfinite(theirs).all(axis=1)
     trained_to = champion.tags.get(DATA_TO)
     if trained_to:
@@ -108,38 +113,26 @@ def _champion(case: Case, champion: Version, forecasts: dict[str, Floats]) -> Ch
     return check_champion(actual, forecasts["challenger"][new], theirs[new], experiment.gate, block=day)
 
 
-def _load(versions: Versions, version: Version) -> Served:
-    with _named("cannot be loaded"):
-        return versions.load(version)
-
-
-def _forecast(served: Served, case: Case) -> Floats:
-    """`[N, L]` forecasts of the held-out span from raw readings; NaN for a window that the model leaves out."""
-    windows, times = case.windows, case.windows.series.times
-    last = int(windows.target_rows[-1, -1])
-    moments = [times[windows.newest_row].repeat(windows.config.output_length), times[windows.target_rows.ravel()]]
-    with _named("cannot forecast the held-out span"):
-        made = served.predict(case.raw.iloc[: last + 1], params={"every": True})
-        by_moment = made.set_index([pd.DatetimeIndex(made.iloc[:, column]) for column in (0, 1)])[case.target]
-        found = by_moment.reindex(pd.MultiIndex.from_arrays(moments))
-        return found.to_numpy(np.float64).reshape(windows.target_rows.shape)
-
-
-def _elsewhere(case: Case, served: Served) -> Check:
-    """The challenger's newest forecast, made here and made again in an empty folder."""
-    readings = case.experiment.readings
-    names = [name for name in (readings.timestamp, *readings.columns) if name in case.raw]
-    newest = case.raw.iloc[: case.prepared.rows.test.stop].tail(case.experiment.window.lookback)[names]
-    check: Check = try_elsewhere_task(case.versions, case.challenger, newest, served.predict(newest))
-    return check
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
+def _forecast(case: Case, version: Version) -> Outcome:
     """Whatever goes wrong in a stored model, of whichever age, is a case with a name."""
+    windows, times = case.windows, case.windows.series.times
+    readings = case.prepared.raw.frame.iloc[: int(windows.target_rows[-1, -1]) + 1]
+    moments = [times[windows.newest_row].repeat(windows.config.output_length), times[windows.target_rows.ravel()]]
     try:
-        yield
-    except Exception as error:
-        log.warning("a stored model %s: %s", what, error)
-        said = str(error).strip().partition("\n")[0]
-        raise CannotForecastError(f"{what} ({type(error).__name__}: {said})") from error
+        made = clean_room.forecast(case.versions, version, readings, every=True)
+        by_moment = made.set_index([MADE_AT, case.prepared.experiment.readings.timestamp])[case.target]
+        found = by_moment.reindex(pd.MultiIndex.from_arrays(moments)).to_numpy(np.float64)
+    except CannotForecastError as fault:
+        said = fault
+    except (InputError, KeyError) as fault:
+        said = CannotForecastError(f"cannot forecast the held-out span: {fault}")
+    else:
+        return found.reshape(windows.target_rows.shape)
+    log.warning("version %d of %s %s", version.number, case.versions.model, said)
+    return said
+
+
+def _scored(case: Case) -> Floats:
+    """`[N, L]` forecasts of the held-out span that the challenger's training has scored, Wh."""
+    rows = case.scored[(case.scored["part"] == "test") & (case.scored["target"] == case.target)]
+    return rows[GRU].to_numpy(np.float64).reshape(case.windows.target_rows.shape)

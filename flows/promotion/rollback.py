@@ -1,10 +1,12 @@
-"""Going back to an earlier champion: it is loaded and tried first, and only then named."""
+"""Going back to an earlier champion: it is tried first, and only then named."""
 
 from __future__ import annotations
 
-from wattcast.flows.forecast import load
+import numpy as np
+
 from wattcast.model.errors import InputError
-from wattcast.tasks.registry.clean_room import try_elsewhere
+from wattcast.tasks.registry import clean_room
+from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.ledger import Entry, roll_back, settle
 from wattcast.tasks.registry.names import MODEL, PREVIOUS
 from wattcast.tasks.registry.versions import Version, Versions
@@ -23,14 +25,20 @@ def roll_back_to(name: str = MODEL, to: str | None = None, why: str = "") -> Ent
         if to is None and versions.aliased(PREVIOUS) is None:
             raise InputError(f"{name} has had no champion before: name a version with --to, see `wattcast models`")
         target = versions.find(to or PREVIOUS)
-        _require_sound(versions, target)
+        try_example(versions, target)
         return roll_back(versions, target, why=why)
 
 
-def _require_sound(versions: Versions, target: Version) -> None:
-    """It forecasts from its own example, here and in an empty folder."""
-    served = load(versions, target)
-    example = versions.example(target)
-    check = try_elsewhere(versions, target, example, served.predict(example))
-    if not check.passed:
-        raise InputError(f"version {target.number} of {versions.model} is not taken: {check.message}")
+def try_example(versions: Versions, version: Version) -> None:
+    """A version forecasts from its own example, as it is served.
+
+    Raises:
+        InputError: it does not.
+    """
+    name = f"version {version.number} of {versions.model}"
+    try:
+        made = clean_room.forecast_example(versions, version)
+    except CannotForecastError as fault:
+        raise InputError(f"{name} {fault}") from fault
+    if not np.isfinite(made.select_dtypes("number").to_numpy(np.float64)).all():
+        raise InputError(f"{name} forecasts what is no number")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from wattcast.flows.promotion.rollback import try_example
+from wattcast.model.errors import InputError
 from wattcast.tasks.registry.ledger import is_settled, settle
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import Versions
@@ -139,9 +141,9 @@ def _champion(name: str) -> Finding:
     if champion is None:
         return Finding("champion", f"{name} has none yet")
     try:
-        versions.load(champion).predict(versions.example(champion))
-    except Exception as error:
-        return Finding("champion", f"version {champion.number} does not forecast: {error}", "wattcast rollback")
+        try_example(versions, champion)
+    except InputError as fault:
+        return Finding("champion", str(fault), "wattcast rollback")
     return Finding("champion", f"version {champion.number} loads and forecasts")
 
 

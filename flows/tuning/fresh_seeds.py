@@ -13,11 +13,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from wattcast.flows.experiment.experiment import Experiment
-from wattcast.flows.prepare import Prepared, prepared_for
+from wattcast.flows.prepare import Prepared
 from wattcast.flows.tuning.side_by_side import Crew
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
-from wattcast.model.forecaster import Forecaster
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
 from wattcast.tasks.tracking.run import Parent, child_run
@@ -48,10 +47,7 @@ def contend(contender: Contender, seed: int, parent: Parent, *, worker: str) -> 
             cores=contender.cores,
             listeners=(child.log_epoch,),
         )
-        forecaster = Forecaster(
-            experiment.readings, experiment.window, contender.prepared.scaler, experiment.model, fitted.network
-        )
-        forecast: Floats = forecaster.predict(windows.test)[..., 0]
+        forecast: Floats = contender.prepared.forecaster(fitted.network).predict(windows.test)[..., 0]
         actual = windows.test.actual[..., 0]
         child.log_metrics({"test_rmse": rmse(actual, forecast), "test_mae": mae(actual, forecast)})
     return forecast
@@ -79,7 +75,7 @@ def hold_contest(
     """
     contenders = [Contender("untuned", experiment, prepared, cores)]
     if tuned is not None:
-        contenders.append(Contender("tuned", tuned, prepared_for(tuned, experiment, prepared), cores))
+        contenders.append(Contender("tuned", tuned, prepared.changed(tuned), cores))
     calls = [
         {"contender": contender, "seed": seed, "parent": parent, "worker": worker}
         for seed in seeds
@@ -89,7 +85,7 @@ def hold_contest(
     common = _common([contender.prepared for contender in contenders])
     forecasts = [np.stack(results[i :: len(contenders)])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
     windows = prepared.windows
-    known = windows.train + windows.validation if experiment.fit.refit else windows.train
+    known = prepared.known
     baselines = {name: model.predict(windows.test)[common[0], :, 0] for name, model in fit_baselines(known).items()}
     return judge(
         windows.test.actual[common[0], :, 0].astype(np.float64),

@@ -8,7 +8,7 @@ from typing import Any
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.experiment.search_space import suggested
-from wattcast.flows.prepare import Prepared, prepared_for
+from wattcast.flows.prepare import Prepared
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import rmse
 from wattcast.model.network.training import train_members
@@ -40,7 +40,7 @@ class Trials:
         from wattcast.model.network.scoring import forecast_scaled
 
         experiment = self._experiment(values)
-        prepared = prepared_for(experiment, self.experiment, self.prepared)
+        prepared = self.prepared.changed(experiment)
         windows, scaler = prepared.windows, prepared.scaler
         members = train_members(experiment.model, experiment.fit, windows, scaler, cores=self.cores, on_epoch=on_epoch)
         weights = [member.selected for member in members]

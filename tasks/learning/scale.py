@@ -13,7 +13,7 @@ from wattcast.model.split import Split
 
 def scale(frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, config: ScaleConfig) -> Scaler:
     """A scaler of all columns in use; see `wattcast.model.scaler.fit_scaler`."""
-    return fit_scaler(frame.iloc[: rows.train.stop], readings.targets, readings.features, config)
+    return fit_scaler(frame.iloc[rows.train.start : rows.train.stop], readings.targets, readings.features, config)
 
 
 scale_task = task(name="scale", cache_policy=NO_CACHE)(scale)

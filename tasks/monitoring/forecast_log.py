@@ -6,7 +6,7 @@ and, in columns with these endings, what persistence said at that moment and wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.metrics import mae, rmse, skill
 from wattcast.model.readings import MADE_AT
 from wattcast.tasks.data.files import check_writable, parse, read_file, write_frame
+from wattcast.tasks.registry.contract import Contract
 
 PERSISTENCE, ACTUAL, VERSION = "_persistence", "_actual", "version"
 
@@ -51,6 +52,7 @@ def add_forecasts(
     path: Path,
     made: pd.DataFrame,
     readings: pd.DataFrame,
+    contract: Contract,
     *,
     version: str,
     trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({}),
@@ -58,17 +60,18 @@ def add_forecasts(
     """Add the forecasts `made` by `version` to the file `path`, and the actuals out of `readings` to all in it.
 
     A forecast that the same version made of the same moment before is replaced. The file is written whole or not at
-    all, by one process at a time. `readings` has the time stamps as its index; `trained_to` is what `score_past` takes.
+    all, by one process at a time. `readings` has the time stamps as its index; `contract` is that of the version, and
+    `trained_to` is what `score_past` takes.
 
     Raises:
         InputError: the file is there and holds no forecasts of this kind, or cannot be written.
     """
     check_writable(path)
-    timestamp, targets = str(made.columns[1]), [str(name) for name in made.columns[2:]]
+    timestamp, targets = contract.timestamp, contract.targets
     key = [MADE_AT, timestamp, VERSION]
     with FileLock(path.with_name(f".{path.name}.lock")):
         fresh = made.assign(**{VERSION: version})
-        frame = pd.concat([_earlier(path, list(fresh.columns)), fresh]) if path.exists() else fresh
+        frame = pd.concat([_earlier(path, contract), fresh]) if path.exists() else fresh
         frame = frame.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
         for target in targets:
             for suffix, moments in ((PERSISTENCE, frame[MADE_AT]), (ACTUAL, frame[timestamp])):
@@ -77,23 +80,23 @@ def add_forecasts(
         values = [f"{target}{suffix}" for target in targets for suffix in ("", PERSISTENCE, ACTUAL)]
         frame = frame[[MADE_AT, timestamp, *values, VERSION]]
         write_frame(frame, path, replace=True)
-    return Forecasts(frame, made, score_past(frame, targets, trained_to))
+    return Forecasts(frame, made, score_past(frame, contract, trained_to))
 
 
 add_forecasts_task = task(name="add_forecasts", cache_policy=NO_CACHE)(add_forecasts)
 
 
 def score_past(
-    frame: pd.DataFrame, targets: Sequence[str], trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({})
+    frame: pd.DataFrame, contract: Contract, trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({})
 ) -> tuple[PastScore, ...]:
     """The scores of each version on the rows whose actuals are known, beside persistence on the same rows.
 
     Of a version in `trained_to`, only what it forecast for times after that one counts: the rest it was trained on.
     """
-    scores, timestamp = [], frame.columns[1]
+    scores, timestamp = [], contract.timestamp
     for version, rows in frame.groupby(VERSION, sort=True):
         new = rows[rows[timestamp] > trained_to[str(version)]] if str(version) in trained_to else rows
-        for target in targets:
+        for target in contract.targets:
             known = new[[target, target + ACTUAL, target + PERSISTENCE]].dropna().to_numpy(np.float64)
             if len(known):
                 forecast, actual, persistence = known.T
@@ -105,16 +108,17 @@ def score_past(
     return tuple(scores)
 
 
-def _earlier(path: Path, columns: list[str]) -> pd.DataFrame:
+def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     frame = parse(read_file(path), str(path))
-    kept = {*columns, *(f"{target}{suffix}" for target in columns[2:-1] for suffix in (PERSISTENCE, ACTUAL))}
+    columns = [MADE_AT, contract.timestamp, *contract.targets, VERSION]
+    kept = {*columns, *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL))}
     missing = [name for name in columns if name not in frame]
     others = [str(name) for name in frame if name not in kept]  # they would be lost
     if missing or others:
         found = f"lacks {', '.join(missing)}" if missing else f"also holds {', '.join(others)}"
         raise InputError(f"{str(path)!r} holds no forecasts of this kind, as it {found}: name another file")
     try:
-        moments = {name: pd.to_datetime(frame[name]) for name in columns[:2]}
+        moments = {name: pd.to_datetime(frame[name]) for name in (MADE_AT, contract.timestamp)}
     except (ValueError, TypeError) as fault:
         raise InputError(f"{str(path)!r} holds no forecasts of this kind: {fault}; name another file") from fault
     return frame.assign(**moments, **{VERSION: frame[VERSION].astype(str)})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from wattcast.model.config import Config
+from wattcast.model.errors import InputError
+from wattcast.model.forecaster import RECORD_FILE
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 
 
-class Interface(Config):
+class Contract(Config):
     """The readings that a model needs and the moments that it forecasts; steps of `cadence_minutes`."""
 
     timestamp: str
@@ -19,7 +24,7 @@ class Interface(Config):
     output_length: int
 
     @classmethod
-    def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Interface:
+    def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Contract:
         """That of a model with these configurations."""
         return cls(
             timestamp=readings.timestamp,
@@ -31,7 +36,25 @@ class Interface(Config):
             output_length=window.output_length,
         )
 
-    def differences(self, other: Interface) -> list[str]:
+    @classmethod
+    def of_saved(cls, folder: Path) -> Contract:
+        """That of the forecaster whose files lie somewhere below `folder`, written by whichever version.
+
+        Raises:
+            InputError: none lies there.
+        """
+        files = sorted(folder.rglob(RECORD_FILE))
+        if not files:
+            raise InputError("this version holds no forecaster of wattcast: name another one, see `wattcast models`")
+        record = json.loads(files[0].read_text(encoding="utf-8"))
+        readings, window = record["readings"], record["window"]
+        return cls(
+            **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
+            **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
+            inputs=tuple(sorted([*readings["targets"], *readings["features"]])),
+        )
+
+    def differences(self, other: Contract) -> list[str]:
         """What users of `other` would meet in place of it, one phrase each. Fewer rows of history disturb nobody."""
         changed = [
             f"{name} {getattr(self, name)} instead of {getattr(other, name)}"
@@ -41,7 +64,7 @@ class Interface(Config):
         longer = self.lookback > other.lookback
         return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
 
-    def forecasts_like(self, other: Interface) -> bool:
+    def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
         names = ("timestamp", "cadence_minutes", "steps_ahead", "output_length")
         same = all(getattr(self, name) == getattr(other, name) for name in names)

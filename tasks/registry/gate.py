@@ -18,6 +18,8 @@ from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
 
+_TOLERANCE = 1e-5  # of the largest forecast: other machines and sizes of a batch round otherwise
+
 
 class GateConfig(Config):
     """What a challenger must do to become the champion."""
@@ -65,7 +67,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Comparison:
     """A decision, and the forecasts `[N, L]` behind it, Wh: of the challenger, some baselines and any champion."""
 
     decision: Decision
@@ -94,6 +96,16 @@ def check_baselines(actual: Floats, challenger: Floats, baselines: Mapping[str, 
         f"{reference:.1f} Wh"
     )
     return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
+
+
+def check_clean_room(made: Floats, scored: Floats) -> Check:
+    """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, Wh."""
+    apart = float(np.abs(made - scored).max())
+    same = apart <= _TOLERANCE * float(np.abs(scored).max())
+    message = (
+        "loads in an empty folder and forecasts the same" if same else f"forecasts differ elsewhere by {apart:g} Wh"
+    )
+    return Check("clean_room", same, message, {"apart": apart})
 
 
 def check_champion(actual: Floats, challenger: Floats, champion: Floats, config: GateConfig, *, block: int) -> Check:

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import mlflow
 import pandas as pd
@@ -19,24 +18,17 @@ from mlflow.models import Model
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
+from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.lock import locked, registered_model
 from wattcast.tasks.registry.names import MODEL
 from wattcast.tasks.tracking.store import store_client
 
 DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.from", "holdout.to"
 """Tags of a version: oldest and newest reading that it was trained on, and the span that judged it."""
-INTERFACE, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
+CONTRACT, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
 """Tags of a version: what it takes and gives, and what was decided about it."""
 PROMOTION, TRAINING = "promotion", "training"
 """What is done by one process at a time for each registered model."""
-
-
-class Served(Protocol):
-    """A loaded version, as MLflow serves it."""
-
-    def predict(self, data: pd.DataFrame, params: dict[str, object] | None = None) -> pd.DataFrame:
-        """Raw readings in, forecasts in Wh out."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -141,16 +133,18 @@ class Versions:
         """Write the artifact `name` of a run that need not be open."""
         self.client.log_text(run_id, content, name)
 
-    def load(self, version: Version) -> Served:
-        """The version as MLflow serves it."""
-        served: Served = mlflow.pyfunc.load_model(version.uri)
-        return served
-
     def example(self, version: Version) -> pd.DataFrame:
         """The readings that were logged with the version as an example of its input."""
         with tempfile.TemporaryDirectory() as temporary:
             folder = self.download(version, Path(temporary))
             return pd.DataFrame(Model.load(folder).load_input_example(str(folder)))
+
+    def contract(self, version: Version) -> Contract:
+        """What the version takes and gives, by its tag; of one that no retraining has registered, by its files."""
+        if CONTRACT in version.tags:
+            return Contract.model_validate_json(version.tags[CONTRACT])
+        with tempfile.TemporaryDirectory() as temporary:
+            return Contract.of_saved(self.download(version, Path(temporary)))
 
     def download(self, version: Version, folder: Path) -> Path:
         """The version's files below `folder`."""

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.monitoring.drift import Drift
-from wattcast.tasks.registry.gate import Judgement
+from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.report.drift import drift_panels, drift_table
 from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
 from wattcast.tasks.report.page import Subject, Table, render
@@ -20,19 +20,19 @@ _LINES = {"actual": GREY, "challenger": TUNED, "champion": UNTUNED, "persistence
 _MOST_DAYS = 3
 
 
-def retrain_report(subject: Subject, judgement: Judgement, drift: Drift, config_toml: str) -> str:
+def retrain_report(subject: Subject, comparison: Comparison, drift: Drift, config_toml: str) -> str:
     """One HTML page. Nothing given is changed."""
-    decision = judgement.decision
+    decision = comparison.decision
     verdict = "Promoted" if decision.promoted else "Refused"
     return render(
         "retraining.html",
         subject,
-        {"gate": _gate_panels(judgement), "drift": drift_panels(drift)},
+        {"gate": _gate_panels(comparison), "drift": drift_panels(drift)},
         config_toml=config_toml,
         headlines=[f"{verdict}: {decision.reason}."],
-        tiles=_tiles(judgement, drift),
-        checks=_check_table(judgement),
-        scores=_score_table(judgement),
+        tiles=_tiles(comparison, drift),
+        checks=_check_table(comparison),
+        scores=_score_table(comparison),
         drift=drift.sentence,
         columns=drift_table(drift),
     )
@@ -45,49 +45,49 @@ def drift_csv(drift: Drift) -> str:
     return pd.DataFrame(rows, columns=names).to_csv(index=False, lineterminator="\n")
 
 
-def _tiles(judgement: Judgement, drift: Drift) -> dict[str, str]:
+def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
     names = {"challenger": "challenger RMSE", "champion": "champion RMSE", "persistence": "persistence RMSE"}
     scores = {
-        title: f"{number(_score(judgement, name)[0])} Wh"
+        title: f"{number(_score(comparison, name)[0])} Wh"
         for name, title in names.items()
-        if name in judgement.forecasts
+        if name in comparison.forecasts
     }
     return {**scores, "columns that drifted": str(len(drift.alarms))}
 
 
-def _score(judgement: Judgement, name: str) -> tuple[float, float]:
+def _score(comparison: Comparison, name: str) -> tuple[float, float]:
     """RMSE and MAE in Wh on the windows that the model forecast."""
-    forecast = judgement.forecasts[name]
+    forecast = comparison.forecasts[name]
     whole = np.isfinite(forecast).all(axis=1)
-    actual = judgement.actual[whole]
+    actual = comparison.actual[whole]
     return (rmse(actual, forecast[whole]), mae(actual, forecast[whole])) if len(actual) else (np.nan, np.nan)
 
 
-def _score_table(judgement: Judgement) -> Table:
-    scores = {name: _score(judgement, name) for name in judgement.forecasts}
+def _score_table(comparison: Comparison) -> Table:
+    scores = {name: _score(comparison, name) for name in comparison.forecasts}
     ordered = sorted(scores, key=lambda name: scores[name])
     return Table(["model", "RMSE, Wh", "MAE, Wh"], [[name, *map(number, scores[name])] for name in ordered], marked=0)
 
 
-def _check_table(judgement: Judgement) -> Table:
-    rows = [[check.name, "passed" if check.passed else "failed", check.message] for check in judgement.decision.checks]
-    failed = [place for place, check in enumerate(judgement.decision.checks) if not check.passed]
+def _check_table(comparison: Comparison) -> Table:
+    rows = [[check.name, "passed" if check.passed else "failed", check.message] for check in comparison.decision.checks]
+    failed = [place for place, check in enumerate(comparison.decision.checks) if not check.passed]
     return Table(["check", "outcome", "found"], rows, marked=failed[0] if failed else None)
 
 
-def _gate_panels(judgement: Judgement) -> list[Panel]:
-    panels = [_forecast_panel(judgement)]
-    return [*panels, _days_panel(judgement)] if {"challenger", "champion"} <= set(judgement.forecasts) else panels
+def _gate_panels(comparison: Comparison) -> list[Panel]:
+    panels = [_forecast_panel(comparison)]
+    return [*panels, _days_panel(comparison)] if {"challenger", "champion"} <= set(comparison.forecasts) else panels
 
 
-def _forecast_panel(judgement: Judgement) -> Panel:
+def _forecast_panel(comparison: Comparison) -> Panel:
     """The first step of each forecast, newest days first in view."""
-    times = judgement.made_at
+    times = comparison.made_at
     end = times[-1]
     start = max(times[0], end - pd.Timedelta(days=_MOST_DAYS))
     x = {"type": "date", "range": [str(start), str(end)], "rangeslider": {"visible": True, "thickness": 0.12}}
     figure = canvas(x=x, y={"title": "Wh"}, height=440, hovermode="x unified", margin={"b": 40})
-    curves = {"actual": judgement.actual, **judgement.forecasts}
+    curves = {"actual": comparison.actual, **comparison.forecasts}
     for name, colour in _LINES.items():
         if name in curves:
             shown = "legendonly" if name == "persistence" else True
@@ -99,13 +99,13 @@ def _forecast_panel(judgement: Judgement) -> Panel:
     return Panel("Forecasts of the held-out span", note, figure, wide=True)
 
 
-def _days_panel(judgement: Judgement) -> Panel:
+def _days_panel(comparison: Comparison) -> Panel:
     """The RMSE of both models on each day."""
     squared = {
-        name: pd.Series(((judgement.forecasts[name] - judgement.actual) ** 2).mean(axis=1), judgement.made_at)
+        name: pd.Series(((comparison.forecasts[name] - comparison.actual) ** 2).mean(axis=1), comparison.made_at)
         for name in ("champion", "challenger")
     }
-    daily = {name: errors.groupby(judgement.made_at.date).mean() ** 0.5 for name, errors in squared.items()}
+    daily = {name: errors.groupby(comparison.made_at.date).mean() ** 0.5 for name, errors in squared.items()}
     figure = canvas(x={}, y={"title": "RMSE, Wh", "rangemode": "tozero"}, barmode="group", margin={"b": 60})
     for name, errors in daily.items():
         days = [str(day) for day in errors.index]

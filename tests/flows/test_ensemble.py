@@ -155,7 +155,7 @@ def test_keras_alone_loads_the_network_and_forecasts_the_same(
     program = f"""
 import importlib.util, json, sys
 sys.path.append({sysconfig.get_paths()["purelib"]!r})
-if any(importlib.util.find_spec(name) for name in ("model", "tasks", "flows")):
+if any(importlib.util.find_spec(name) for name in ("wattcast", "model", "tasks", "flows")):
     raise SystemExit("this repository is on the path")
 import keras, numpy
 network = keras.saving.load_model({str(artifacts / "network.keras")!r})

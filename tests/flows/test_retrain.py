@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,11 +24,11 @@ from wattcast.flows.promotion.rollback import roll_back_to
 from wattcast.flows.retrain import Retrained, retrain
 from wattcast.flows.service.doctor import examine
 from wattcast.model.errors import InputError
-from wattcast.tasks.registry.contract import Interface
+from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.lock import BusyError
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
-from wattcast.tasks.registry.versions import INTERFACE, TRAINING, Versions
+from wattcast.tasks.registry.versions import CONTRACT, TRAINING, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
 
@@ -77,7 +78,7 @@ def test_a_first_model_needs_the_baselines_only(first: Retrained) -> None:
     assert [(check["name"], check["passed"]) for check in checks] == [
         ("data", True),
         ("baselines", True),
-        ("elsewhere", True),
+        ("clean_room", True),
         ("champion", True),
     ]
     assert checks[1]["numbers"]["challenger"] < checks[1]["numbers"]["persistence"]
@@ -140,15 +141,49 @@ def test_another_signature_is_a_named_case(file: Path, second: Retrained) -> Non
     assert "gate.allow_new_signature=true lets it pass" in refused.why
 
 
+HEAVIER = """
+_served = ServedForecaster.predict
+
+def _heavier(self, model_input, params=None):
+    made = _served(self, model_input, params)
+    return made.assign(Appliances=made["Appliances"] + 10)
+
+ServedForecaster.predict = _heavier
+"""
+
+
+def test_a_champion_is_judged_by_the_code_that_it_is_served_with(
+    file: Path, first: Retrained, second: Retrained, tmp_path: Path
+) -> None:
+    """Its shipped code differs from this project's on purpose: it forecasts 10 Wh more."""
+    versions = Versions.open("heavier")
+    model = versions.download(Versions.open(NAME).find("1"), tmp_path / "model")
+    with (model / "code/wattcast/model/pyfunc.py").open("a", encoding="utf-8") as code:
+        code.write(HEAVIER)
+    tags = {CONTRACT: Versions.open(NAME).find("1").tags[CONTRACT]}
+    versions.client.create_registered_model("heavier")
+    versions.client.create_model_version("heavier", str(model), tags=tags)
+    versions.name_alias(CHAMPION, 1)
+    before = list(sys.path)
+    judged = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND, name="heavier")
+    assert sys.path == before
+    metrics = MlflowClient().get_run(judged.run_id).data.metrics
+    made = mlflow.pyfunc.load_model(f"models:/{NAME}/1").predict(pd.read_csv(file), params={"every": True})
+    readings = pd.read_csv(file, parse_dates=["date"])[["date", "Appliances"]]
+    held_out = made.merge(readings, on="date").query("'2016-01-28' < date <= '2016-02-01'")
+    error = held_out["Appliances_x"] + 10 - held_out["Appliances_y"]
+    assert metrics["gate_champion_champion"] == pytest.approx((error**2).mean() ** 0.5, rel=1e-5)
+
+
 @pytest.fixture(scope="module")
 def broken(file: Path) -> Versions:
     """A model whose champion has no files."""
     versions = Versions.open("broken")
     empty = file.parent / "nothing"
     empty.mkdir()
-    interface = Interface.of(experiment(file).readings, experiment(file).window).model_dump_json()
+    interface = Contract.of(experiment(file).readings, experiment(file).window).model_dump_json()
     versions.client.create_registered_model("broken")
-    versions.client.create_model_version("broken", str(empty), tags={INTERFACE: interface})
+    versions.client.create_model_version("broken", str(empty), tags={CONTRACT: interface})
     versions.name_alias(CHAMPION, 1)
     return versions
 
@@ -246,8 +281,8 @@ os.chdir(folder)
 os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 1)
 os.dup2(1, 2)
 if phase == "download":
-    import flows.prepare
-    flows.prepare.validate_task = shoot
+    import wattcast.flows.prepare
+    wattcast.flows.prepare.validate_task = shoot
 elif phase == "training":
     from wattcast.tasks.tracking.run import Log
     logged = Log.log_epoch

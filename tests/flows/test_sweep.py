@@ -27,7 +27,7 @@ from prefect import flow
 from servers import wait_until
 
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
-from wattcast.flows.prepare import Prepared, prepare, rescaled
+from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.sweep import Swept, sweep
 from wattcast.flows.tuning.trial import Trials
 from wattcast.model.errors import InputError
@@ -122,9 +122,9 @@ def test_every_trial_is_a_run_below_the_sweeps_complete_with_curves(swept: Swept
 
 def test_trials_never_read_the_test_part(experiment: Experiment, prepared: Prepared) -> None:
     """Other readings there, and a trial comes to the same value, bit for bit."""
-    frame = prepared.frame.copy()
+    frame = prepared.fetched.frame.copy()
     frame.iloc[prepared.rows.test.start :] *= 3
-    altered = rescaled(prepared, experiment, frame)
+    altered = prepared.altered(frame)
     assert not np.array_equal(altered.windows.test.actual, prepared.windows.test.actual)
     values = {"fit.initial_learning_rate": 0.01, "model.readout_keep_prob": 0.8}
     one, other = (Trials(experiment, part, 1).judge(values, lambda epoch: None) for part in (prepared, altered))

@@ -170,21 +170,23 @@ def test_the_logged_model_forecasts_what_was_scored(trained: Trained, artifacts:
 
 
 def test_the_model_loads_without_this_repository(artifacts: Path, trained: Trained, tmp_path: Path) -> None:
-    """A Python that sees the installed packages, but neither this repository nor what links to it."""
+    """A Python that sees the installed packages, but neither this repository nor what links to it.
+
+    Modules of the user's own do not shadow the code that the model carries, whatever they are called.
+    """
+    for name in ("model", "tasks", "flows", "wattcast"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name}.py of the user was imported')")
     model = mlflow.artifacts.download_artifacts(trained.model_uri, dst_path=str(tmp_path / "copy"))
     program = f"""
 import sys
 sys.path.append({sysconfig.get_paths()["purelib"]!r})
-try:
-    import flows
-except ModuleNotFoundError:
-    pass
-else:
-    raise SystemExit("this repository is on the path")
 import json, mlflow, pandas
 example = json.load(open({model + "/input_example.json"!r}))
 readings = pandas.DataFrame(example["data"], columns=example["columns"])
 print(mlflow.pyfunc.load_model({model!r}).predict(readings).to_json())
+import wattcast
+if not wattcast.__file__.startswith({model!r}):
+    raise SystemExit(f"the code is that of {{wattcast.__file__}}")
 raise SystemExit("prefect was imported" if "prefect" in sys.modules else 0)
 """
     done = subprocess.run(

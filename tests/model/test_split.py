@@ -1,6 +1,5 @@
 """The chronological split, by fractions and by dates."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wattcast.model.errors import InputError
-from wattcast.model.split import Split, SplitConfig, cut, split_rows
+from wattcast.model.split import Split, SplitConfig, rows_until, split_rows
 
 
 def ten_minutes(rows: int, start: str = "2016-01-11 17:00") -> pd.DatetimeIndex:
@@ -123,10 +122,6 @@ def test_map_and_items_keep_the_parts_in_place():
     assert parts.items() == (("train", 1), ("validation", 2), ("test", 3))
 
 
-def house_of(rows):
-    return pd.DataFrame({"Appliances": np.arange(float(rows))}, index=ten_minutes(rows))
-
-
 @pytest.mark.parametrize(
     ("until", "rows"),
     [
@@ -134,41 +129,28 @@ def house_of(rows):
         ("2016-01-11 17:30", 4),
         ("2016-01-11 17:39:59", 4),
         ("2016-01-11 18:30", 10),
+        (None, 10),
     ],
 )
 def test_the_data_ends_with_the_last_reading_up_to_a_date(until, rows):
-    frame = house_of(10)
-    pd.testing.assert_frame_equal(cut(frame, SplitConfig(until=until)), frame.iloc[:rows])
+    assert rows_until(ten_minutes(10), SplitConfig(until=until)) == rows
 
 
 def test_a_date_within_a_gap_ends_the_data_before_the_gap():
-    frame = house_of(10).drop(ten_minutes(10)[[4, 5, 6]])  # 17:40, 17:50 and 18:00
-    assert list(cut(frame, SplitConfig(until="2016-01-11 17:50"))["Appliances"]) == [0, 1, 2, 3]
-
-
-def test_nothing_is_cut_without_a_date_and_nothing_is_copied_or_changed_with_one():
-    frame = house_of(10)
-    before = frame.copy()
-    assert cut(frame, SplitConfig()) is frame
-    part = cut(frame, SplitConfig(until="2016-01-11 17:30"))
-    assert np.shares_memory(part["Appliances"].to_numpy(), frame["Appliances"].to_numpy())
-    pd.testing.assert_frame_equal(frame, before)
+    times = ten_minutes(10).delete([4, 5, 6])  # 17:40, 17:50 and 18:00
+    assert rows_until(times, SplitConfig(until="2016-01-11 17:50")) == 4
 
 
 def test_what_comes_after_the_date_is_as_if_it_had_never_been():
-    """Whatever was measured later, and however much of it: the parts and their values are the same."""
     config = SplitConfig(until="2016-01-11 18:30")
-    ended, later = house_of(10), house_of(40)
-    later.iloc[10:] = -999.0
-    pd.testing.assert_frame_equal(cut(later, config), ended, check_freq=False)
-    assert split_rows(cut(later, config).index, config) == split_rows(ended.index, SplitConfig())
+    assert split_rows(ten_minutes(40), config) == split_rows(ten_minutes(10), SplitConfig())
 
 
 @pytest.mark.parametrize("until", ["2016-01-11 16:59:59", "2016-01-11 18:30:01", "2017-01-01"])
 def test_an_end_outside_the_data_is_refused_with_the_data_s_own(until):
     words = f"split.until must lie within the data, from 2016-01-11 17:00:00 to 2016-01-11 18:30:00, received {until}"
     with pytest.raises(InputError, match=words):
-        cut(house_of(10), SplitConfig(until=until))
+        split_rows(ten_minutes(10), SplitConfig(until=until))
 
 
 def test_an_end_before_the_test_part_is_refused():

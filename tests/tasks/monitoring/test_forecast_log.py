@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from wattcast.model.errors import InputError
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.files import parse, read_file
-from wattcast.tasks.monitoring.forecast_log import PastScore, add_forecasts, score_past
+from wattcast.tasks.monitoring import forecast_log
+from wattcast.tasks.monitoring.forecast_log import Forecasts, PastScore, score_past
+from wattcast.tasks.registry.contract import Contract
 
 MEASURED = (50.0, 60.0, 80.0, 40.0, 70.0, 30.0)
 """Wh in the ten minutes from noon on, and so on."""
@@ -35,6 +40,15 @@ def forecast(minutes: int, *values: float, targets: Sequence[str] = ("Appliances
     """Forecasts made so many minutes after noon of the next steps, the same for each target."""
     times = [clock(minutes + 10 * (step + 1)) for step in range(len(values))]
     return pd.DataFrame({"made_at": clock(minutes), "date": times, **dict.fromkeys(targets, values)})
+
+
+def contract(targets: Sequence[str] = ("Appliances",)) -> Contract:
+    """That of the versions which make these forecasts."""
+    return Contract.of(ReadingsConfig(targets=tuple(targets)), WindowConfig())
+
+
+def add_forecasts(path: Path, made: pd.DataFrame, actuals: pd.DataFrame, **options: Any) -> Forecasts:
+    return forecast_log.add_forecasts(path, made, actuals, contract(list(actuals)), **options)
 
 
 @pytest.fixture(params=[".csv", ".parquet"])
@@ -179,7 +193,7 @@ def test_what_a_version_was_trained_on_does_not_count_for_it(path: Path) -> None
     added = add_forecasts(path, forecast(0, 60, 80), readings(3), version="2", trained_to=trained_to)
     assert added.scores == (PastScore("1", "Appliances", 1, 4.0, 4.0, 30.0, pytest.approx(1 - 4 / 30)),)
     assert len(added.frame) == 4
-    assert [score.forecasts for score in score_past(added.frame, ["Appliances"])] == [2, 2]
+    assert [score.forecasts for score in score_past(added.frame, contract())] == [2, 2]
 
 
 # files that are in the way
@@ -239,8 +253,12 @@ ADD = """
 import sys
 from pathlib import Path
 import pandas as pd
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.windows import WindowConfig
 from wattcast.tasks.monitoring.forecast_log import add_forecasts
+from wattcast.tasks.registry.contract import Contract
 
+contract = Contract.of(ReadingsConfig(), WindowConfig())
 path, version = Path(sys.argv[1]), sys.argv[2]
 times = pd.date_range("2016-05-01", periods=31, freq="10min")
 readings = pd.DataFrame({"Appliances": range(31)}, index=times, dtype="float64")
@@ -248,7 +266,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for step in range(30):
     made = pd.DataFrame({"made_at": times[[step]], "date": times[[step + 1]], "Appliances": [float(step)]})
-    add_forecasts(path, made, readings, version=version)
+    add_forecasts(path, made, readings, contract, version=version)
 """
 
 

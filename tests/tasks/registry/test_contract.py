@@ -8,11 +8,11 @@ import pytest
 
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
-from wattcast.tasks.registry.contract import Interface
+from wattcast.tasks.registry.contract import Contract
 
 READINGS = ReadingsConfig(timestamp="time", cadence_minutes=5, targets=("power", "heat"), features=("wind", "T"))
 WINDOW = WindowConfig(lookback=12, steps_ahead=3, output_length=2)
-INTERFACE = Interface(
+CONTRACT = Contract(
     timestamp="time",
     cadence_minutes=5,
     inputs=("T", "heat", "power", "wind"),
@@ -23,23 +23,23 @@ INTERFACE = Interface(
 )
 
 
-def changed(**options: Any) -> Interface:
-    return INTERFACE.model_copy(update=options)
+def changed(**options: Any) -> Contract:
+    return CONTRACT.model_copy(update=options)
 
 
 def test_it_is_that_of_the_configurations_whatever_the_order_of_the_inputs() -> None:
-    assert Interface.of(READINGS, WINDOW) == INTERFACE
+    assert Contract.of(READINGS, WINDOW) == CONTRACT
     turned = READINGS.model_copy(update={"features": ("T", "wind")})
-    assert Interface.of(turned, WINDOW) == INTERFACE
+    assert Contract.of(turned, WINDOW) == CONTRACT
 
 
 def test_it_is_read_back_as_it_was_written() -> None:
-    assert Interface.model_validate_json(INTERFACE.model_dump_json()) == INTERFACE
+    assert Contract.model_validate_json(CONTRACT.model_dump_json()) == CONTRACT
 
 
 def test_equal_ones_do_not_differ() -> None:
-    assert INTERFACE.differences(changed()) == []
-    assert INTERFACE.forecasts_like(changed())
+    assert CONTRACT.differences(changed()) == []
+    assert CONTRACT.forecasts_like(changed())
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_what_users_would_notice_is_named_and_what_cannot_be_compared_is_known(
 ) -> None:
     """Errors can be compared where the first target is forecast for the same moments."""
     other = changed(**{option: value})
-    assert INTERFACE.differences(other) == [words]
-    assert INTERFACE.forecasts_like(other) == other.forecasts_like(INTERFACE) == alike
+    assert CONTRACT.differences(other) == [words]
+    assert CONTRACT.forecasts_like(other) == other.forecasts_like(CONTRACT) == alike
 
 
 def test_less_history_disturbs_nobody() -> None:
-    assert INTERFACE.differences(changed(lookback=13)) == []
+    assert CONTRACT.differences(changed(lookback=13)) == []
 
 
 def test_all_that_differs_is_named() -> None:
     other = changed(timestamp="date", steps_ahead=1, lookback=6)
-    assert INTERFACE.differences(other) == [
+    assert CONTRACT.differences(other) == [
         "timestamp time instead of date",
         "steps_ahead 3 instead of 1",
         "lookback 12 instead of 6",
