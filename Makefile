@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# mypy and import-linter cannot follow setuptools' names for the three folders: they are shown the package as links
+TREE := $(VENV)/tree
 
-.PHONY: help train up down test lint bench format lock clean
+.PHONY: help train up down test stories lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -20,13 +23,16 @@ down: $(READY)  ## End what a make up that was killed has left running
 	@$(BIN)/python -m wattcast.flows.service.up down
 
 test: $(READY)  ## Run the tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PYTEST) -m "not story" $(ARGS)
+
+stories: $(READY)  ## Run the long tests: the real data, servers and workers, a cluster
+	$(PYTEST) -m story $(ARGS)
 
 lint: $(READY)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	MYPYPATH=$(TREE) $(BIN)/mypy
+	PYTHONPATH=$(TREE) $(BIN)/lint-imports --no-logo
 
 bench: $(READY)  ## Measure speed and memory beside stock Keras and PyTorch; one part of it: make bench ARGS="--section single"
 	$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -57,4 +63,6 @@ $(READY): requirements.lock pyproject.toml
 	    $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock; \
 	    $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
+	@mkdir -p $(TREE)/wattcast
+	@ln -s ../../../flows/wattcast/__init__.py ../../../flows ../../../tasks ../../../model $(TREE)/wattcast
 	@touch $(READY)

@@ -121,7 +121,7 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
 def read_experiment(
     *,
     preset: str | None = None,
-    config: Path | None = None,
+    config: Path | str | None = None,
     settings: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Experiment:
@@ -132,7 +132,7 @@ def read_experiment(
     Raises:
         InputError: a preset, file, option or value that cannot be used, all of them in one message.
     """
-    given = _read_toml(config) if config else {}
+    given = _read_toml(Path(config)) if config else {}
     if preset and given.get("preset", preset) != preset:
         raise InputError(
             f"the preset is {preset!r} on the command line and {given['preset']!r} in {str(config)!r}: leave out one"

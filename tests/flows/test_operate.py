@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 QUICK = {"window": {"lookback": 12}, "model": {"layers": [{"units": 24}]}}
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.story, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)

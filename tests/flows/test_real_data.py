@@ -19,6 +19,8 @@ from wattcast.tasks.learning.scale import scale
 from wattcast.tasks.learning.split import split
 from wattcast.tasks.learning.window import window
 
+pytestmark = pytest.mark.story
+
 
 @pytest.fixture(scope="module")
 def evaluation(real_file: Path) -> Evaluation:

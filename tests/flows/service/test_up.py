@@ -22,6 +22,7 @@ from servers import free_port, wait_until
 from wattcast.flows.service.up import FOLDER
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.story
 DEPLOYMENTS = ["forecast/newest", "replay/weekly", "retrain/weekly", "sweep/recommended", "train/recommended"]
 
 

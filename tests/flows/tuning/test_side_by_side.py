@@ -25,7 +25,7 @@ from wattcast.flows.sweep import sweep
 from wattcast.tasks.tuning.storage import open_storage
 from wattcast.tasks.tuning.study import REASON, TICKET
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.story, pytest.mark.usefixtures("prefect_server")]
 
 TRIALS = 6
 PROGRAMS = Path(sys.executable).parent
