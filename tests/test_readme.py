@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -137,13 +138,27 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     settings = ["data=office.csv", "fit.epochs=1", "model.layers.0.units=4"]
     trained = train(read_experiment(config=Path("office.toml"), settings=settings))
-    (program,) = blocks("python")
-    assert "models:/m-" in program
+    (program,) = [block for block in blocks("python") if "models:/m-" in block]
     names: dict[str, object] = {}
     exec(re.sub(r"models:/m-\w+", trained.model_uri, program), names)
     forecast = names["forecast"]
     assert isinstance(forecast, pd.DataFrame)
     assert forecast.columns.tolist() == ["made_at", "time", "load_wh"]
+
+
+@pytest.mark.usefixtures("prefect_server", "workspace")
+def test_all_that_the_commands_do_is_one_import_away(
+    office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From "From Python"; one network for an epoch, else to the letter."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
+    (program,) = [block for block in blocks("python") if "import wattcast" in block]
+    quick = 'data = "office.csv"\nfit.epochs = 1\nfit.members = 1\ngate.holdout_days = 4\n'
+    Path("office.toml").write_text(file_shown("office.toml").replace('data = "office.csv"\n', quick), encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert names["trained"].evaluation.score("gru", "test").rmse > 0
+    assert (names["retrained"].model, names["retrained"].version) == ("office", 1)
 
 
 @pytest.mark.parametrize(
