@@ -22,13 +22,12 @@ from uuid import uuid4
 
 import pandas as pd
 from pooch import HTTPDownloader
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, unpack
+from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
 
@@ -119,17 +118,15 @@ def download(
     return Raw(parse(csv, origin), "uci", origin, sha256)
 
 
-fetch_task = task(
-    name="fetch",
-    cache_policy=NO_CACHE,
+fetch_task = step(fetch).with_options(
     retries=2,
     retry_delay_seconds=exponential_backoff(0.5),
     retry_jitter_factor=0.5,
     retry_condition_fn=lambda _task, _run, state: isinstance(state.data, TransientError),
-)(fetch)
+)
 
 
-@task(name="download", cache_policy=NO_CACHE)
+@step
 def download_task(source: str, cache: Path = CACHE) -> Raw:
     """`download`, with another attempt after a transient error."""
     return download(source, cache=cache, fetch=fetch_task)

@@ -11,11 +11,10 @@ import logging
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.readings import ReadingsConfig, inspect_readings, raise_faults
 from wattcast.tasks.data.uci import ENERGY_COLUMNS, ROOM_COLUMNS
+from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -
     return clean
 
 
-validate_task = task(name="validate", cache_policy=NO_CACHE)(validate)
+validate_task = step(validate)
 
 
 def _other_cadence(times: pd.Index, stretches: list[int]) -> str:

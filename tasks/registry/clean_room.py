@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.tasks.registry.gate import Check
 from wattcast.tasks.registry.versions import Version, Versions
+from wattcast.tasks.step import step
 
 TOLERANCE_WH = 1e-3
 _PATIENCE_S = 300
@@ -60,7 +59,7 @@ def try_elsewhere(versions: Versions, version: Version, readings: pd.DataFrame, 
     return Check("elsewhere", same, message, {"apart": apart})
 
 
-try_elsewhere_task = task(name="elsewhere", cache_policy=NO_CACHE)(try_elsewhere)
+try_elsewhere_task = step(try_elsewhere)
 
 
 def _last_line(text: str) -> str:
