@@ -89,18 +89,15 @@ def _require_answer(variable: str) -> None:
 
 def _check_own_file(experiment: Experiment) -> None:
     """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
-    from wattcast.tasks.data.download import CHOICES, download
-    from wattcast.tasks.data.validate import validate
+    from wattcast.tasks.data.download import CHOICES, read_ahead
+    from wattcast.tasks.data.validate import trainable
 
     if experiment.data in CHOICES:
         return
-    frame = download(experiment.data).frame
-    logging.disable(logging.WARNING)  # the flow will say it again
+    frame = read_ahead(experiment.data).frame
     try:
-        validate(frame, experiment.readings, window_rows=experiment.window.rows)
+        trainable(frame, experiment.readings, window_rows=experiment.window.rows)
     except InputError as error:
         names = ", ".join(str(name) for name in frame.columns[:20])
         yours = "name yours in readings.timestamp, readings.targets and readings.features"
         raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None
-    finally:
-        logging.disable(logging.NOTSET)

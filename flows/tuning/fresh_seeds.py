@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared
@@ -19,6 +17,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
+from wattcast.tasks.step import step
 from wattcast.tasks.tracking.run import Parent, child_run
 from wattcast.tasks.tuning.verdict import Verdict, judge
 
@@ -53,7 +52,7 @@ def contend(contender: Contender, seed: int, parent: Parent, *, worker: str) -> 
     return forecast
 
 
-contend_task = task(name="contend", task_run_name="{contender.name} seed {seed}", cache_policy=NO_CACHE)(contend)
+contend_task = step(contend).with_options(task_run_name="{contender.name} seed {seed}")
 
 
 def hold_contest(

@@ -15,6 +15,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,13 +23,12 @@ from uuid import uuid4
 
 import pandas as pd
 from pooch import HTTPDownloader
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, unpack
+from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,10 @@ class Raw:
     source: Literal["file", "uci", "simulated"]
     origin: str
     sha256: str
+
+
+_State = tuple[str, int, int, int, int] | None
+_ahead: dict[_State, Raw] = {}  # at most one
 
 
 class NetworkError(Exception):
@@ -108,7 +112,7 @@ def download(
     if source == "simulated":
         return _simulated()
     if source not in CHOICES:
-        return _user_file(source)
+        return _ahead.pop(_state(source), None) or _user_file(source)
     try:
         csv, origin = _uci_csv(cache, urls, sha256, fetch)
     except NetworkError as fault:
@@ -119,17 +123,31 @@ def download(
     return Raw(parse(csv, origin), "uci", origin, sha256)
 
 
-fetch_task = task(
-    name="fetch",
-    cache_policy=NO_CACHE,
+def read_ahead(name: str) -> Raw:
+    """The readings of a user's file, which the next `download` of it takes over if it has not changed since.
+
+    It is handed over once, so that nothing is kept for longer than it is needed.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    _ahead.clear()
+    state = _state(name)
+    raw = _user_file(name)
+    if state:
+        _ahead[state] = raw
+    return raw
+
+
+fetch_task = step(fetch).with_options(
     retries=2,
     retry_delay_seconds=exponential_backoff(0.5),
     retry_jitter_factor=0.5,
     retry_condition_fn=lambda _task, _run, state: isinstance(state.data, TransientError),
-)(fetch)
+)
 
 
-@task(name="download", cache_policy=NO_CACHE)
+@step
 def download_task(source: str, cache: Path = CACHE) -> Raw:
     """`download`, with another attempt after a transient error."""
     return download(source, cache=cache, fetch=fetch_task)
@@ -228,6 +246,14 @@ def _keep(csv: bytes, cache: Path) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as fault:
         log.warning("%s cannot be cached: %s", cache, fault)
+
+
+def _state(name: str) -> _State:
+    """What tells a file from another one, and from itself after a change; None where there is none."""
+    with suppress(OSError, RuntimeError, ValueError):
+        found = Path(name).expanduser().stat()
+        return name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 def _user_file(name: str) -> Raw:

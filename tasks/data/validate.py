@@ -11,11 +11,10 @@ import logging
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.readings import ReadingsConfig, inspect_readings, raise_faults
 from wattcast.tasks.data.uci import ENERGY_COLUMNS, ROOM_COLUMNS
+from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +27,23 @@ VARYING = pa.Check(lambda values: bool(values.min() != values.max()), error="is 
 
 
 def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -> pd.DataFrame:
+    """As `trainable`, and gaps are logged."""
+    clean = trainable(frame, config, window_rows=window_rows)
+    times = pd.DatetimeIndex(clean.index)
+    stretches = _stretches(times, config.cadence)
+    if len(stretches) > 1:
+        end, start = times[stretches[0] - 1 : stretches[0] + 1]
+        log.warning("gaps in time: %d, first from %s to %s; no window crosses one", len(stretches) - 1, end, start)
+    return clean
+
+
+validate_task = step(validate)
+
+
+def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -> pd.DataFrame:
     """The readings of `config` out of `frame` as a clean frame that a model can be trained on.
 
-    Nothing is repaired and `frame` is not changed. A gap of whole steps is allowed and logged: it starts a new segment.
+    Nothing is repaired and `frame` is not changed. A gap of whole steps is allowed: it starts a new segment.
 
     Args:
         frame: readings, with time stamps in the column `config.timestamp` or as the index.
@@ -51,13 +64,7 @@ def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -
             f"{len(frame)} rows: give more readings, or shorten lookback or horizon{_other_cadence(times, stretches)}"
         )
     raise_faults(faults)
-    if len(stretches) > 1:
-        end, start = times[stretches[0] - 1 : stretches[0] + 1]
-        log.warning("gaps in time: %d, first from %s to %s; no window crosses one", len(stretches) - 1, end, start)
     return clean
-
-
-validate_task = task(name="validate", cache_policy=NO_CACHE)(validate)
 
 
 def _other_cadence(times: pd.Index, stretches: list[int]) -> str:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Predictor, fit_baselines
@@ -18,6 +16,7 @@ from wattcast.model.diagnosis import Diagnosis, diagnose
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.step import step
 
 GRU = "gru"
 """The name of the network among the models that are scored."""
@@ -96,7 +95,7 @@ def evaluate(
     return Evaluation(scores, _diagnose(scores), table)
 
 
-evaluate_task = task(name="evaluate", cache_policy=NO_CACHE)(evaluate)
+evaluate_task = step(evaluate)
 
 
 def _scores(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> list[Score]:

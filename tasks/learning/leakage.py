@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.arrays import Array, Floats
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.step import step
 
 _CHUNK = 16_384  # windows hashed at once
 
@@ -73,7 +72,7 @@ def prove_no_leakage(
     )
 
 
-prove_no_leakage_task = task(name="prove_no_leakage", cache_policy=NO_CACHE)(prove_no_leakage)
+prove_no_leakage_task = step(prove_no_leakage)
 
 
 def _alter(frame: pd.DataFrame, cut: int) -> pd.DataFrame:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split
+from wattcast.tasks.step import step
 
 
 def scale(frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, config: ScaleConfig) -> Scaler:
@@ -16,4 +15,4 @@ def scale(frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, con
     return fit_scaler(frame.iloc[rows.train.start : rows.train.stop], readings.targets, readings.features, config)
 
 
-scale_task = task(name="scale", cache_policy=NO_CACHE)(scale)
+scale_task = step(scale)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.split import Split, SplitConfig, split_rows
+from wattcast.tasks.step import step
 
 
 def split(frame: pd.DataFrame, config: SplitConfig) -> Split[range]:
@@ -14,4 +13,4 @@ def split(frame: pd.DataFrame, config: SplitConfig) -> Split[range]:
     return split_rows(pd.DatetimeIndex(frame.index), config)
 
 
-split_task = task(name="split", cache_policy=NO_CACHE)(split)
+split_task = step(split)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from wattcast.model.fit import Epoch, FitConfig, Fitted
 from wattcast.model.gru import GRUConfig
 from wattcast.model.network.kernel import CORES
@@ -15,6 +12,7 @@ from wattcast.model.network.training import train_network
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.step import step
 
 
 def train(
@@ -36,4 +34,4 @@ def train(
     return train_network(model, config, windows, scaler, cores=cores, checkpoints=checkpoints, on_epoch=on_epoch)
 
 
-train_task = task(name="train", cache_policy=NO_CACHE)(train)
+train_task = step(train)

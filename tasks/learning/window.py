@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.step import step
 
 
 def window(
@@ -20,4 +19,4 @@ def window(
     return rows.map(lambda part: make_windows(series, part, readings.cadence, config))
 
 
-window_task = task(name="window", cache_policy=NO_CACHE)(window)
+window_task = step(window)

@@ -12,13 +12,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.arrays import Floats
 from wattcast.model.readings import nearest
 from wattcast.tasks.monitoring import drift_causes as causes
 from wattcast.tasks.monitoring.drift_statistics import kolmogorov_smirnov, psi
+from wattcast.tasks.step import step
 
 Level = Literal["stable", "moderate", "major"]
 
@@ -121,7 +120,7 @@ def measure_drift(frame: pd.DataFrame, reference: range, newest: range, *, read:
     return Drift(old_from, old_to, new_from, new_to, tuple(columns))
 
 
-drift_task = task(name="drift", cache_policy=NO_CACHE)(measure_drift)
+drift_task = step(measure_drift)
 
 
 def _finite(column: pd.Series) -> Floats:

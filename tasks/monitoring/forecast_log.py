@@ -14,14 +14,13 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from filelock import FileLock
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.errors import InputError
 from wattcast.model.metrics import mae, rmse, skill
 from wattcast.model.readings import MADE_AT
 from wattcast.tasks.data.files import check_writable, parse, read_file, write_frame
 from wattcast.tasks.registry.contract import Contract
+from wattcast.tasks.step import step
 
 PERSISTENCE, ACTUAL, VERSION = "_persistence", "_actual", "version"
 
@@ -83,7 +82,7 @@ def add_forecasts(
     return Forecasts(frame, made, score_past(frame, contract, trained_to))
 
 
-add_forecasts_task = task(name="add_forecasts", cache_policy=NO_CACHE)(add_forecasts)
+add_forecasts_task = step(add_forecasts)
 
 
 def score_past(

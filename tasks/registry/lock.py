@@ -34,6 +34,10 @@ class BusyError(InputError):
     """Another process holds the lock."""
 
 
+class LostLockError(InputError):
+    """The lock was taken from its holder, who seemed to be dead."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock. `token` is of one taking; `seen` its newest sign of life, in seconds since 1970."""
@@ -51,16 +55,47 @@ class Holder:
         return f"process {self.owner.pid} on {self.owner.host}"
 
 
+@dataclass(frozen=True)
+class Held:
+    """One taking of a lock: the holder's means to ask whether it is still its own.
+
+    `taken` is in seconds since 1970. Whoever takes a lock from a silent holder has a later one, as it has waited for
+    `SILENT_S` since the last sign of life.
+    """
+
+    client: MlflowClient
+    name: str
+    token: str
+    taken: float
+
+    @property
+    def is_held(self) -> bool:
+        """The lock is still that of this taking."""
+        holder = holder_of(self.client, self.name)
+        return holder is not None and holder.token == self.token
+
+    def require(self) -> None:
+        """Go on only while the lock is held.
+
+        Raises:
+            LostLockError: this process was silent for so long that another one has taken the lock.
+        """
+        if not self.is_held:
+            raise LostLockError(f"{self.name} was taken by another process while this one was silent: try again")
+
+
 @contextmanager
-def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[None]:
+def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[Held]:
     """Hold the lock `name`; a holder that has died is no obstacle.
+
+    A holder that is only taken for dead may wake up later: before it writes anything it asks what it was given.
 
     Raises:
         BusyError: another process has held it for `wait_s` seconds.
         InputError: a registered model of somebody else's has the lock's name.
     """
-    token, deadline, unheld = uuid4().hex, time.monotonic() + wait_s, 0
-    while not _take(client, name, token):
+    deadline, unheld = time.monotonic() + wait_s, 0
+    while (held := _take(client, name)) is None:
         holder = holder_of(client, name)
         unheld = 0 if holder else unheld + 1
         if holder and holder.is_gone:
@@ -71,11 +106,11 @@ def locked(client: MlflowClient, name: str, *, wait_s: float) -> Iterator[None]:
             raise InputError(f"the registered model {name} has the name of a lock that is needed: rename it")
         else:
             time.sleep(_POLL_S)
-    with _heartbeat(client, name, token):
+    with _heartbeat(held):
         try:
-            yield
+            yield held
         finally:
-            _give_back(client, name, token)
+            _give_back(held)
 
 
 def holder_of(client: MlflowClient, name: str) -> Holder | None:
@@ -90,23 +125,30 @@ def holder_of(client: MlflowClient, name: str) -> Holder | None:
 
 def registered_model(client: MlflowClient, name: str) -> RegisteredModel | None:
     """The registered model `name`; None where there is none."""
-    try:
+    with _none_is_fine():
         return client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
+    return None
 
 
-def _take(client: MlflowClient, name: str, token: str) -> bool:
-    holder = json.dumps({"owner": asdict(Owner.me()), "token": token})
+@contextmanager
+def _none_is_fine() -> Iterator[None]:
     try:
-        client.create_registered_model(name, {_HOLDER: holder, _SEEN: str(time.time())}, "held only while it is needed")
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _take(client: MlflowClient, name: str) -> Held | None:
+    held = Held(client, name, uuid4().hex, time.time())
+    holder = json.dumps({"owner": asdict(Owner.me()), "token": held.token})
+    try:
+        client.create_registered_model(name, {_HOLDER: holder, _SEEN: str(held.taken)}, "held only while it is needed")
     except MlflowException as error:
         if error.error_code in {"RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}:
-            return False  # MLflow looks up who has the name, and that one may have given it back by then
+            return None  # MLflow looks up who has the name, and that one may have given it back by then
         raise
-    return True
+    return held
 
 
 def _break(client: MlflowClient, name: str, holder: Holder) -> None:
@@ -120,15 +162,14 @@ def _break(client: MlflowClient, name: str, holder: Holder) -> None:
 
 
 @contextmanager
-def _heartbeat(client: MlflowClient, name: str, token: str) -> Iterator[None]:
+def _heartbeat(held: Held) -> Iterator[None]:
     ended = Event()
 
     def beat() -> None:
         while not ended.wait(_BEAT_S):
             with suppress(MlflowException):  # a store that is away for a moment
-                holder = holder_of(client, name)
-                if holder and holder.token == token:  # it may have been lost to another one
-                    client.set_registered_model_tag(name, _SEEN, str(time.time()))
+                if held.is_held:
+                    held.client.set_registered_model_tag(held.name, _SEEN, str(time.time()))
 
     thread = Thread(target=beat, daemon=True)
     thread.start()
@@ -138,11 +179,11 @@ def _heartbeat(client: MlflowClient, name: str, token: str) -> Iterator[None]:
         ended.set()
 
 
-def _give_back(client: MlflowClient, name: str, token: str) -> None:
-    holder = holder_of(client, name)
-    if holder and holder.token == token:
-        client.delete_registered_model(name)
-    for broken in client.search_registered_models(f"name LIKE '{name}.broken.%'"):
+def _give_back(held: Held) -> None:
+    if held.is_held:
+        with _none_is_fine():  # it may be lost in this very moment
+            held.client.delete_registered_model(held.name)
+    for broken in held.client.search_registered_models(f"name LIKE '{held.name}.broken.%'"):
         if time.time() - broken.last_updated_timestamp / 1000 > _KEPT_S:
             with suppress(MlflowException):  # another one was quicker
-                client.delete_registered_model(broken.name)
+                held.client.delete_registered_model(broken.name)

@@ -19,7 +19,7 @@ from mlflow.models import Model
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.registry.contract import Contract
-from wattcast.tasks.registry.lock import locked, registered_model
+from wattcast.tasks.registry.lock import Held, locked, registered_model
 from wattcast.tasks.registry.names import MODEL
 from wattcast.tasks.tracking.store import store_client
 
@@ -151,14 +151,16 @@ class Versions:
         return Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
 
     @contextmanager
-    def alone(self, purpose: str, *, wait_s: float) -> Iterator[None]:
+    def alone(self, purpose: str, *, wait_s: float) -> Iterator[Held]:
         """No other process does `purpose` for this model meanwhile.
+
+        One that was silent for long may have lost that right: it can ask what it is given.
 
         Raises:
             BusyError: one has been at it for `wait_s` seconds.
         """
-        with locked(self.client, f"{self.model}.{purpose}", wait_s=wait_s):
-            yield
+        with locked(self.client, f"{self.model}.{purpose}", wait_s=wait_s) as held:
+            yield held
 
     def _registered(self) -> RegisteredModel | None:
         return registered_model(self.client, self.model)

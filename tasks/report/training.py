@@ -9,9 +9,6 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
@@ -19,6 +16,7 @@ from wattcast.tasks.report.figure import LABELS, number
 from wattcast.tasks.report.page import BANNER, Subject, render
 from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
+from wattcast.tasks.step import step
 
 MOST_ROWS = 20_000
 """Forecasts that the page draws, all targets together; its statistics use every row."""
@@ -60,7 +58,7 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
     return Report(html, forecast_png(rows[targets[0]], targets[0], warning), learning_png(phases, warning))
 
 
-report_task = task(name="report", cache_policy=NO_CACHE)(report)
+report_task = step(report)
 
 
 def _percent(share: float) -> str:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from optuna.trial import Trial, TrialState
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from wattcast.model.fit import Epoch
+from wattcast.tasks.step import step
 from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import Log, Parent, child_run
 from wattcast.tasks.tuning.ranges import Scalar, Suggester
@@ -58,7 +57,7 @@ def search(attempt: Attempt, plan: StudyPlan, parent: Parent, *, worker: str, de
             raise
 
 
-search_task = task(name="search", task_run_name="search {worker}", cache_policy=NO_CACHE)(search)
+search_task = step(search).with_options(task_run_name="search {worker}")
 
 
 class _PrunedError(Exception):

@@ -28,7 +28,16 @@ from prefect import flow
 from wattcast.model.errors import InputError
 from wattcast.tasks.data import download as module
 from wattcast.tasks.data import files
-from wattcast.tasks.data.download import NetworkError, Raw, TransientError, download, download_task, fetch, fetch_task
+from wattcast.tasks.data.download import (
+    NetworkError,
+    Raw,
+    TransientError,
+    download,
+    download_task,
+    fetch,
+    fetch_task,
+    read_ahead,
+)
 from wattcast.tasks.data.uci import UCI_COLUMNS
 
 
@@ -543,6 +552,39 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(get, tmp_path, name, cont
     with pytest.raises(InputError, match=reason) as caught:
         get(name)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_a_file_that_was_read_ahead_is_handed_over_once(tmp_path):
+    mine, other = tmp_path / "mine.csv", tmp_path / "other.csv"
+    for path in (mine, other):
+        path.write_bytes(CSV)
+    ahead = read_ahead(str(mine))
+    assert download(str(other)) is not ahead
+    assert download(str(mine)) is ahead
+    again = download(str(mine))
+    assert again is not ahead
+    pd.testing.assert_frame_equal(again.frame, ahead.frame)
+    assert (again.source, again.origin, again.sha256) == (ahead.source, ahead.origin, ahead.sha256)
+
+
+@pytest.mark.parametrize("content", [make_csv(3999), CSV.replace(b"  10", b"  11")], ids=["shorter", "other values"])
+def test_a_file_that_has_changed_since_it_was_read_ahead_is_read_anew(tmp_path, content):
+    mine = tmp_path / "mine.csv"
+    mine.write_bytes(CSV)
+    read_ahead(str(mine))
+    time.sleep(0.01)  # a clock of files ticks more slowly than a processor
+    mine.write_bytes(content)
+    assert download(str(mine)).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_of_two_files_that_were_read_ahead_the_last_one_is_kept(tmp_path):
+    names = [str(tmp_path / name) for name in ("one.csv", "two.csv")]
+    for name in names:
+        Path(name).write_bytes(CSV)
+    one, two = map(read_ahead, names)
+    assert (download(names[1]) is two, download(names[0]) is one) == (True, False)
+    with pytest.raises(InputError, match=r"'nosuch.csv' cannot be read"):
+        read_ahead("nosuch.csv")
 
 
 def test_folders_devices_and_forbidden_files_are_refused(get, tmp_path, monkeypatch):

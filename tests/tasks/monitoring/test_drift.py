@@ -301,7 +301,7 @@ def test_spans_of_a_row_or_two_do_not_fail(old: int, new: int) -> None:
 
 
 def test_the_task_wraps_the_function() -> None:
-    assert (drift_task.name, drift_task.fn) == ("drift", measure_drift)
+    assert (drift_task.name, drift_task.fn) == ("measure_drift", measure_drift)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from wattcast.model.errors import InputError
 from wattcast.tasks.registry import lock
 from wattcast.tasks.registry.ledger import LEDGER_FILE, Entry, LostRaceError, ledger, promote, refuse, roll_back, settle
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
-from wattcast.tasks.registry.versions import Version, Versions
+from wattcast.tasks.registry.versions import PROMOTION, Version, Versions
 from wattcast.tasks.tracking.run import tracked_run
 
 STAND_IN = "artifact_path: model\nflavors:\n  python_function:\n    loader_module: wattcast.model.pyfunc\n"
@@ -56,6 +57,12 @@ def crowned(versions: Versions, *numbers: int) -> Version:
 def named(versions: Versions) -> dict[str, int]:
     """The aliases."""
     return {alias: version.number for version in versions.all() for alias in version.aliases}
+
+
+def settled(versions: Versions) -> Versions:
+    """The same, with the aliases that the ledger says."""
+    settle(versions)
+    return versions
 
 
 def swaps(versions: Versions) -> list[tuple[str, int, int | None, int | None, int | None]]:
@@ -377,6 +384,107 @@ def test_a_process_may_be_killed_at_any_write(workspace: Path, tmp_path: Path) -
         *[(2, new), (True, new)],  # and before it is written that all were
         *[(2, new), (False, new)],
     ]
+
+
+# processes that are taken for dead, and wake up
+
+
+def asleep(versions: Versions, nap: str, meanwhile: Callable[[], object]) -> Versions:
+    """The same, but asleep at its write `nap`, such as "before 2": it loses the lock, and `meanwhile` happens."""
+    writes = count()
+
+    @contextmanager
+    def write() -> Iterator[None]:
+        number = next(writes)
+        sleep(f"before {number}")
+        yield
+        sleep(f"after {number}")
+
+    def sleep(moment: str) -> None:
+        if moment == nap:
+            name = f"{versions.model}.{PROMOTION}"
+            holder = lock.holder_of(versions.client, name)
+            assert holder is not None
+            lock._break(versions.client, name, holder)
+            meanwhile()
+
+    class Sleeper(Versions):
+        def name_alias(self, alias: str, number: int | None) -> None:
+            with write():
+                super().name_alias(alias, number)
+
+        def note(self, name: str, value: str) -> None:
+            with write():
+                super().note(name, value)
+
+    return Sleeper(versions.client, versions.model)
+
+
+@pytest.mark.parametrize("nap", [*(f"before {number}" for number in range(5)), "after 0", "after 2"])
+def test_who_wakes_up_at_any_write_takes_nothing_from_another_decision(nap: str, versions: Versions) -> None:
+    """The entry, three aliases, and that they are set: another process decides right before a write, or after it."""
+    champion = crowned(versions, 1)
+    versions.name_alias(CHALLENGER, 2)
+    theirs: list[Entry] = []
+
+    def meanwhile() -> None:
+        crowned(settled(versions), 3)
+        theirs.append(ledger(versions)[-1])
+
+    sleeper = asleep(versions, nap, meanwhile)
+    if nap == "before 0":
+        with pytest.raises(LostRaceError, match=f"another process has decided about {versions.model} meanwhile"):
+            promote(sleeper, versions.find("2"), expected=champion, why="", figures={})
+        assert swaps(versions)[1:] == [("promoted", 3, 1, 3, 1)]
+        names = {CHAMPION: 3, PREVIOUS: 1, CHALLENGER: 2}
+    else:
+        mine = promote(sleeper, versions.find("2"), expected=champion, why="", figures={})
+        assert ledger(versions)[1:] == [mine, *theirs]
+        assert swaps(versions)[1:] == [("promoted", 2, 1, 2, 1), ("promoted", 3, 2, 3, 2)]
+        names = {CHAMPION: 3, PREVIOUS: 2}
+    assert ledger(versions)[-1] == theirs[0]
+    assert named(versions) == names
+    assert settle(versions) == (nap == "before 4")  # a mark that came too late is set right by doing it once more
+    assert named(versions) == names
+
+
+@pytest.mark.parametrize("nap", ["before 0", "before 2"])
+def test_who_wakes_up_when_nobody_has_decided_anything_goes_on(nap: str, versions: Versions) -> None:
+    champion = crowned(versions, 1)
+    sleeper = asleep(versions, nap, lambda: settle(versions))
+    mine = promote(sleeper, versions.find("2"), expected=champion, why="", figures={})
+    assert ledger(versions)[1:] == [mine]
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 1}
+    assert not settle(versions)
+
+
+def test_who_wakes_up_before_it_has_decided_writes_nothing(versions: Versions) -> None:
+    """It finds out what the lock's next holder has left undone, and is about to do that."""
+
+    class Interrupted(Versions):
+        def name_alias(self, alias: str, number: int | None) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crowned(Interrupted(versions.client, versions.model), 1)
+    sleeper = asleep(versions, "before 0", lambda: crowned(settled(versions), 2))
+    with pytest.raises(LostRaceError, match=f"{versions.model}.promotion was taken by another process while this one"):
+        promote(sleeper, versions.find("3"), expected=versions.find("1"), why="", figures={})
+    assert swaps(versions) == [("promoted", 1, None, 1, None), ("promoted", 2, 1, 2, 1)]
+    settle(versions)
+    assert named(versions) == {CHAMPION: 2, PREVIOUS: 1}
+
+
+def test_an_entry_that_was_written_too_late_counts_for_nobody(versions: Versions) -> None:
+    """Its writer has died before it could find that out."""
+    crowned(versions, 1, 3)
+    before = ledger(versions)
+    late = replace(before[1], version=2, new=2)
+    versions.note("ledger.000002.1000000000000", json.dumps(asdict(late)))
+    assert ledger(versions) == before
+    assert not settle(versions)
+    crowned(versions, 2)
+    assert swaps(versions)[2:] == [("promoted", 2, 3, 2, 3)]
 
 
 # people who move aliases by hand

@@ -26,7 +26,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from wattcast.model.errors import InputError
 from wattcast.tasks.liveness import Owner
 from wattcast.tasks.registry import lock
-from wattcast.tasks.registry.lock import SILENT_S, BusyError, Holder, holder_of, locked
+from wattcast.tasks.registry.lock import SILENT_S, BusyError, Holder, LostLockError, holder_of, locked
 from wattcast.tasks.tracking.store import store_client
 
 DEAD = replace(Owner.me(), began=0.0)
@@ -302,6 +302,37 @@ def test_who_has_lost_its_lock_leaves_that_of_the_next_one_alone(
         theirs = holder_of(client, name)
         beats(5)
     assert holder_of(client, name) == theirs
+
+
+def test_who_has_lost_its_lock_can_find_that_out(client: MlflowClient, name: str) -> None:
+    words = f"{name} was taken by another process while this one was silent: try again"
+    with locked(client, name, wait_s=0) as held:
+        held.require()
+        mine = holder_of(client, name)
+        assert mine is not None
+        lock._break(client, name, mine)
+        with pytest.raises(LostLockError, match=words):
+            held.require()
+        with locked(client, name, wait_s=0) as theirs:
+            theirs.require()
+            assert theirs.taken > held.taken
+            with pytest.raises(LostLockError, match=words):
+                held.require()
+    with pytest.raises(LostLockError):
+        held.require()  # it was given back
+
+
+def test_a_lock_that_is_lost_while_it_is_given_back_is_no_error(client: MlflowClient, name: str) -> None:
+    class Overtaken(MlflowClient):
+        def delete_registered_model(self, name: str) -> None:
+            mine = holder_of(client, name)
+            assert mine is not None
+            lock._break(client, name, mine)
+            super().delete_registered_model(name)
+
+    with locked(Overtaken(client.tracking_uri), name, wait_s=0) as held:
+        pass
+    assert left(client, name) == [f".broken.{held.token}"]
 
 
 def test_a_lock_given_back_in_the_moment_it_is_asked_for_is_asked_for_again(client: MlflowClient, name: str) -> None:

@@ -1,0 +1,30 @@
+"""What a command does before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from wattcast.flows.cli.startup import _check_own_file
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.tasks.data import download
+from wattcast.tasks.data.validate import validate
+
+
+def test_a_users_file_is_looked_at_first_and_yet_read_and_warned_of_once(
+    house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = []
+    parse = download.parse
+    monkeypatch.setattr(download, "parse", lambda content, origin: read.append(origin) or parse(content, origin))
+    file = tmp_path / "mine.csv"
+    house.drop(index=[100]).to_csv(file, index=False)
+    experiment = Experiment().changed({"data": str(file)})
+    _check_own_file(experiment)
+    assert (read, caplog.messages) == ([str(file)], [])
+    raw = download.download(experiment.data)
+    validate(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+    assert read == [str(file)]
+    assert [message[:20] for message in caplog.messages] == ["gaps in time: 1, fir"]
