@@ -14,18 +14,18 @@ from prefect.cache_policies import NO_CACHE
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared, prepared_for
-from wattcast.flows.tuning.side_by_side import Crew
+from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
 from wattcast.tasks.tracking.run import Parent, child_run
-from wattcast.tasks.tuning.verdict import Verdict, judge
+from wattcast.tasks.tuning.verdict import Verdict, compare_seeds
 
 
 @dataclass(frozen=True)
-class Contender:
+class Configuration:
     """One of the two configurations, on data prepared for it."""
 
     name: str
@@ -34,22 +34,22 @@ class Contender:
     cores: int
 
 
-def contend(contender: Contender, seed: int, parent: Parent, *, worker: str) -> Floats:
+def train_with_seed(configuration: Configuration, seed: int, parent: Parent, *, worker: str) -> Floats:
     """Train as the configuration says, refit and all; `[N, L]` forecasts of the first target on the test part, Wh."""
-    experiment = contender.experiment.changed({"fit.seed": seed})
-    windows = contender.prepared.windows
-    name, tags = f"{contender.name}, seed {seed}", {"verdict": contender.name}
+    experiment = configuration.experiment.changed({"fit.seed": seed})
+    windows = configuration.prepared.windows
+    name, tags = f"{configuration.name}, seed {seed}", {"verdict": configuration.name}
     with child_run(parent, name, worker=worker, params=experiment.flat(), tags=tags) as child:
         fitted = train(
             experiment.model,
             experiment.fit,
             windows,
-            contender.prepared.scaler,
-            cores=contender.cores,
+            configuration.prepared.scaler,
+            cores=configuration.cores,
             listeners=(child.log_epoch,),
         )
         forecaster = Forecaster(
-            experiment.readings, experiment.window, contender.prepared.scaler, experiment.model, fitted.network
+            experiment.readings, experiment.window, configuration.prepared.scaler, experiment.model, fitted.network
         )
         forecast: Floats = forecaster.predict(windows.test)[..., 0]
         actual = windows.test.actual[..., 0]
@@ -57,11 +57,13 @@ def contend(contender: Contender, seed: int, parent: Parent, *, worker: str) -> 
     return forecast
 
 
-contend_task = task(name="contend", task_run_name="{contender.name} seed {seed}", cache_policy=NO_CACHE)(contend)
+train_with_seed_task = task(
+    name="train_with_seed", task_run_name="{configuration.name} seed {seed}", cache_policy=NO_CACHE
+)(train_with_seed)
 
 
-def hold_contest(
-    crew: Crew,
+def compare_with_fresh_seeds(
+    side_by_side: SideBySide,
     parent: Parent,
     experiment: Experiment,
     tuned: Experiment | None,
@@ -75,23 +77,25 @@ def hold_contest(
 ) -> Verdict:
     """Train `experiment` and `tuned`, each with all `seeds`, and compare them; `done` is told of each training.
 
-    `stop` is what `Crew.run` takes.
+    `stop` is what `SideBySide.run` takes.
     """
-    contenders = [Contender("untuned", experiment, prepared, cores)]
+    configurations = [Configuration("untuned", experiment, prepared, cores)]
     if tuned is not None:
-        contenders.append(Contender("tuned", tuned, prepared_for(tuned, experiment, prepared), cores))
+        configurations.append(Configuration("tuned", tuned, prepared_for(tuned, experiment, prepared), cores))
     calls = [
-        {"contender": contender, "seed": seed, "parent": parent, "worker": worker}
+        {"configuration": configuration, "seed": seed, "parent": parent, "worker": worker}
         for seed in seeds
-        for contender in contenders
+        for configuration in configurations
     ]
-    results = crew.run(contend_task, calls, stop=stop, done=done)
-    common = _common([contender.prepared for contender in contenders])
-    forecasts = [np.stack(results[i :: len(contenders)])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
+    results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
+    common = _common([configuration.prepared for configuration in configurations])
+    forecasts = [
+        np.stack(results[i :: len(configurations)])[:, rows] for i, rows in enumerate(common)
+    ]  # [K, N, L] each
     windows = prepared.windows
     known = windows.train + windows.validation if experiment.fit.refit else windows.train
     baselines = {name: model.predict(windows.test)[common[0], :, 0] for name, model in fit_baselines(known).items()}
-    return judge(
+    return compare_seeds(
         windows.test.actual[common[0], :, 0].astype(np.float64),
         forecasts[0],
         forecasts[1] if tuned is not None else None,
