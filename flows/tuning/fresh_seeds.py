@@ -89,9 +89,8 @@ def compare_with_fresh_seeds(
     ]
     results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
     common = _common([configuration.prepared for configuration in configurations])
-    forecasts = [
-        np.stack(results[i :: len(configurations)])[:, rows] for i, rows in enumerate(common)
-    ]  # [K, N, L] each
+    step = len(configurations)
+    forecasts = [np.stack(results[i::step])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
     windows = prepared.windows
     known = windows.train + windows.validation if experiment.fit.refit else windows.train
     baselines = {name: model.predict(windows.test)[common[0], :, 0] for name, model in fit_baselines(known).items()}

@@ -19,8 +19,8 @@ from wattcast.tasks.tuning.ranges import Scalar, Suggester
 class TrainingObjective:
     """Each trial trains on training windows and is scored on validation; none is refitted, none sees the test part.
 
-    A trial trains one network, from the experiment's own seed, unless the number of members is what is searched: where luck
-    is the same for all, two trials differ by their values.
+    A trial trains one network, from the experiment's own seed, unless the number of members is what is searched: where
+    luck is the same for all, two trials differ by their values.
     """
 
     experiment: Experiment
