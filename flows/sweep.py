@@ -6,7 +6,6 @@ import logging
 import math
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock
-from optuna.trial import TrialState
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import TypeAdapter
@@ -25,9 +23,9 @@ from pydantic import TypeAdapter
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.search_space import check_space, untuned
 from wattcast.flows.prepare import Prepared, prepare
-from wattcast.flows.tuning.fresh_seeds import hold_contest
-from wattcast.flows.tuning.side_by_side import Crew
-from wattcast.flows.tuning.trial import Trials
+from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds
+from wattcast.flows.tuning.objective import TrainingObjective
+from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.tasks.progress import live_steps, live_study
@@ -39,7 +37,7 @@ from wattcast.tasks.tracking.store import is_local_store, tracking_faults
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 from wattcast.tasks.tuning.search import search_task
 from wattcast.tasks.tuning.storage import public, storage_faults
-from wattcast.tasks.tuning.study import REASON, TICKET, Counts, SharedStudy, StudyPlan, open_study
+from wattcast.tasks.tuning.study import Counts, SharedStudy, StudyPlan, open_study
 from wattcast.tasks.tuning.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -90,10 +88,10 @@ def sweep(
         timeout: seconds after which no further trial begins.
         study: name of the study, that of the experiment unless given; one that exists is gone on with.
         storage: path of Optuna's journal, or any URL that Optuna takes.
-        pruner: who stops trials that do worse than others.
+        pruner: the rule by which trials are stopped early where they do worse than others did by then.
         seeds: trainings of either configuration for the verdict.
-        runner: threads of this process, or the workers of a Dask cluster.
-        address: of the Dask scheduler, such as tcp://127.0.0.1:8786.
+        runner: what runs the trials, threads of this process or the workers of a Dask cluster.
+        address: where the Dask scheduler listens, such as tcp://127.0.0.1:8786.
 
     Raises:
         InputError: something that was given cannot be used, or all trials failed.
@@ -105,12 +103,13 @@ def sweep(
         storage = str(Path(storage).resolve())
     if runner == "dask":
         _require_shared(storage)
-    crew, worker, cores = Crew(runner, address, jobs), uuid4().hex, max(1, CORES // jobs)
-    prepared = prepare(experiment)
+    side_by_side, worker, cores = SideBySide(runner, address, jobs), uuid4().hex, max(1, CORES // jobs)
+    title, prepared = experiment.title, prepare(experiment)
+    experiment = prepared.experiment
     plan = StudyPlan(
         url=storage,
-        name=study or experiment.title,
-        definition=_definition(experiment, prepared),
+        name=study or title,
+        definition=_definition(prepared),
         first=untuned(experiment),
         seed=experiment.fit.seed,
         pruner=pruner,
@@ -118,25 +117,25 @@ def sweep(
         total=trials,
     )
     deadline = math.inf if timeout is None else time.time() + timeout
-    with tracking_faults(), storage_faults(storage), _opened(experiment, prepared, plan, worker) as (shared, run):
+    with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):
         leave = partial(_leave, shared, run, worker)
         with live_study(shared):
-            call = {"attempt": Trials(experiment, prepared, cores), "plan": plan, "parent": run.parent}
+            call = {"objective": TrainingObjective(prepared, cores), "plan": plan, "parent": run.parent}
             names = [f"{worker}/{number}" for number in range(jobs)]
-            crew.run(search_task, [{**call, "worker": name, "deadline": deadline} for name in names], stop=leave)
+            calls = [{**call, "worker": name, "deadline": deadline} for name in names]
+            side_by_side.run(search_task, calls, stop=leave)
         best = shared.best()
         if best is None:
             raise InputError(_why_none(shared))
-        tuned = experiment.changed(best.params)
+        tuned = experiment.changed(best.values)
         with _one_at_a_time(run.run_id):
 
-            def contest(done: Callable[[], None]) -> Verdict:
-                return hold_contest(
-                    crew,
+            def compare(done: Callable[[], None]) -> Verdict:
+                return compare_with_fresh_seeds(
+                    side_by_side,
                     run.parent,
-                    experiment,
-                    tuned if best.user_attrs[TICKET] else None,
                     prepared,
+                    tuned if best.ticket else None,
                     seeds=[experiment.fit.seed + number for number in range(1, seeds + 1)],
                     cores=cores,
                     worker=worker,
@@ -145,21 +144,20 @@ def sweep(
                 )
 
             end_children(run.parent)
-            verdict = _remembered(shared, best.user_attrs[TICKET], seeds, contest)
-            found_by = f"trial {best.user_attrs[TICKET]} of {plan.name}, run {run.run_id}"
+            verdict = _remembered(shared, best.ticket, seeds, compare)
+            found_by = f"trial {best.ticket} of {plan.name}, run {run.run_id}"
             toml = tuned.changed({"found_by": found_by}).to_toml()
-            _write(run, shared, prepared, verdict, title=f"sweep of {experiment.title}", best=toml)
+            _write(run, shared, prepared, verdict, title=f"sweep of {title}", best=toml)
     create_markdown_artifact(verdict.sentence, key="verdict", description=plan.name)
-    ended = shared.trials()
     return Swept(
         study=plan.name,
         run_id=run.run_id,
         data_source=prepared.raw.source,
         counts=shared.counts(),
-        best_trial=best.user_attrs[TICKET],
-        best_rmse=float(best.value or math.nan),
-        best_values=best.params,
-        untuned_rmse=ended[0].value if ended[0].state == TrialState.COMPLETE else None,
+        best_trial=best.ticket,
+        best_rmse=best.rmse,
+        best_values=best.values,
+        untuned_rmse=shared.untuned_rmse(),
         verdict=verdict,
         report=run.address("report.html"),
         best_config=run.address(BEST_FILE),
@@ -185,8 +183,9 @@ def _most_epochs(experiment: Experiment) -> int:
     return max(experiment.fit.epochs, *(int(end) for end in searched.ends)) if searched else experiment.fit.epochs
 
 
-def _definition(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
+def _definition(prepared: Prepared) -> dict[str, Any]:
     """All that makes trials comparable, by dotted names: settings, ranges, and the data itself, not its address."""
+    experiment = prepared.experiment
     settings = {name: value for name, value in experiment.flat().items() if name not in {"data", "found_by"}}
     ranges = {
         f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
@@ -195,18 +194,10 @@ def _definition(experiment: Experiment, prepared: Prepared) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(
-    experiment: Experiment, prepared: Prepared, plan: StudyPlan, worker: str
-) -> Iterator[tuple[SharedStudy, Run]]:
+def _opened(prepared: Prepared, plan: StudyPlan, worker: str) -> Iterator[tuple[SharedStudy, Run]]:
     """The study and its MLflow run, which those who work on it share; the last one to leave ends the run."""
-    tags = {
-        "preset": experiment.preset,
-        "study": plan.name,
-        "storage": public(plan.url),
-        "data.source": prepared.raw.source,
-        "data.origin": prepared.raw.origin,
-        "data.sha256": prepared.raw.sha256,
-    }
+    experiment = prepared.experiment
+    tags = {**prepared.tags, "study": plan.name, "storage": public(plan.url)}
     params = {**experiment.flat(), **{f"sweep.{name}": str(values) for name, values in experiment.sweep.items()}}
     with ExitStack() as stack:
         with _one_at_a_time(f"{public(plan.url)} {plan.name}"):
@@ -246,21 +237,21 @@ def _one_at_a_time(what: str) -> Iterator[None]:
 
 
 def _remembered(
-    shared: SharedStudy, best: int, seeds: int, contest: Callable[[Callable[[], None]], Verdict]
+    shared: SharedStudy, best: int, seeds: int, compare: Callable[[Callable[[], None]], Verdict]
 ) -> Verdict:
-    """The verdict on trial `best`; it is held once, as the test part is scored in it."""
+    """The verdict on trial `best`: worked out once, as the test part is scored for it, and remembered."""
     judged = {"trial": best, "seeds": seeds}
     before = shared.recall(_VERDICT)
     if before and before["judged"] == judged:
         return _VERDICTS.validate_python(before["verdict"])
     with live_steps("verdict", 2 * seeds if best else seeds) as done:
-        verdict = contest(done)
+        verdict = compare(done)
     shared.remember(_VERDICT, {"judged": judged, "verdict": _VERDICTS.dump_python(verdict, mode="json")})
     return verdict
 
 
 def _why_none(shared: SharedStudy) -> str:
-    reasons = Counter(trial.user_attrs.get(REASON, "") for trial in shared.trials() if trial.state == TrialState.FAIL)
+    reasons = shared.failures()
     if not reasons:
         return "no trial has ended: give the sweep more time with --timeout, or run the same command again to go on"
     told = "\n".join(f"- {count} times: {reason}" for reason, count in reasons.most_common())
@@ -274,14 +265,13 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         "study": shared.plan.name,
         "storage": public(shared.plan.url),
         "run": run.run_id,
-        "data": f"{prepared.raw.source}, {prepared.raw.origin}",
-        "SHA-256": prepared.raw.sha256,
+        **prepared.facts,
         "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",
         "pruner": shared.plan.pruner,
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
     }
-    subject = Subject(title, facts, simulated=prepared.raw.source == "simulated")
+    subject = Subject(title, facts, simulated=prepared.is_simulated)
     run.write(BEST_FILE, best)
     run.write("trials.csv", trials_csv(snapshot))
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
@@ -294,7 +284,7 @@ def _metrics(shared: SharedStudy, verdict: Verdict) -> dict[str, float]:
     best = shared.best()
     metrics = {
         "trials": float(shared.counts().done),
-        "best_val_rmse": math.nan if best is None or best.value is None else best.value,
+        "best_val_rmse": math.nan if best is None else best.rmse,
         "untuned_test_rmse": verdict.untuned.mean_rmse,
         "test_rmse_difference": verdict.difference,
         **{f"baseline_{name}_rmse": rmse for name, (rmse, _) in verdict.baselines.items()},

@@ -36,7 +36,7 @@ class Owner:
         return self.host == socket.gethostname()
 
     def works_for(self, worker: str) -> bool:
-        """It is `worker`, or one of those below it: `crew/0` is below `crew`."""
+        """It is `worker`, or one of those below it: `group/0` is below `group`."""
         return bool(worker) and (self.worker == worker or self.worker.startswith(f"{worker}/"))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +13,10 @@ from rich.table import Column, Table
 
 from wattcast.flows.cli.operate import operate
 from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Seed, Settings
+from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
-from wattcast.flows.cli.startup import INTERRUPTED, begin, screen
-from wattcast.flows.cli.warmup import tensorflow_in_background
+from wattcast.flows.cli.startup import INTERRUPTED, screen
+from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import describe, read_experiment
 from wattcast.flows.experiment.search_space import check_space
 from wattcast.model.errors import InputError
@@ -33,7 +33,10 @@ app = typer.Typer(
 app.add_typer(operate)
 
 Resume = Annotated[
-    str | None, typer.Option("--resume", metavar="RUN_ID", help="Go on with a killed run from its last checkpoint.")
+    str | None,
+    typer.Option(
+        "--resume", metavar="RUN_ID", help="MLflow id of a killed run to go on with, from its last checkpoint."
+    ),
 ]
 
 
@@ -58,15 +61,11 @@ def train(
         raise InputError("--resume takes everything from the run that it goes on with: give no other option but --json")
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
-    begin(experiment)
-    with tensorflow_in_background(screen):
+    with ready(experiment):
         from wattcast.flows.train import train as train_flow
 
         trained = train_flow(experiment, resume)
-    if as_json:
-        print(json.dumps(trained_record(trained)))  # noqa: T201 - the output that was asked for
-    else:
-        show_trained(trained)
+    give(trained, record=trained_record, show=show_trained, as_json=as_json)
 
 
 @app.command()
@@ -76,22 +75,42 @@ def sweep(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials the study shall have in all, earlier ones included.")] = 40,
-    jobs: Annotated[int, typer.Option(min=1, help="Trials that run at once.")] = CORES,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which no further trial begins.")] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study; that of preset and data unless given.")] = None,
-    storage: Annotated[str, typer.Option(help="Optuna's journal, or a URL such as postgresql://...")] = JOURNAL,
-    pruner: Annotated[Pruner, typer.Option(help="Who stops trials that do worse than others.")] = "median",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of either configuration for the verdict.")] = 5,
-    runner: Annotated[Runner, typer.Option(help="Threads of this process, or a Dask cluster.")] = "threads",
-    address: Annotated[str | None, typer.Option(help="Of the Dask scheduler, such as tcp://127.0.0.1:8786.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Number of trials in the study, earlier ones included.")] = 40,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Number of trials that run at once; a core each by default.")
+    ] = CORES,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Seconds after which no further trial begins; no limit if left out.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(help="Name of the study; made of preset and data if left out. One that exists goes on."),
+    ] = None,
+    storage: Annotated[
+        str,
+        typer.Option(
+            help="Place of the study: path of Optuna's journal, or a URL such as postgresql://user@host/name."
+        ),
+    ] = JOURNAL,
+    pruner: Annotated[
+        Pruner, typer.Option(help="Rule by which trials stop early that do worse than others did by then.")
+    ] = "median",
+    seeds: Annotated[
+        int, typer.Option(min=2, help="Number of fresh seeds with which the verdict trains either configuration.")
+    ] = 5,
+    runner: Annotated[
+        Runner, typer.Option(help="What runs the trials: threads of this process, or the workers of a Dask cluster.")
+    ] = "threads",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of the Dask scheduler, such as tcp://127.0.0.1:8786; only for --runner dask."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tune an experiment, and say with fresh seeds whether it helped. Run it again to go on."""
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
     check_space(experiment)
-    begin(experiment)
-    with tensorflow_in_background(screen):
+    with ready(experiment):
         from wattcast.flows.sweep import sweep as sweep_flow
 
         swept = sweep_flow(
@@ -106,18 +125,19 @@ def sweep(
             runner=runner,
             address=address,
         )
-    if as_json:
-        print(json.dumps(swept_record(swept)))  # noqa: T201 - the output that was asked for
-    else:
-        show_swept(swept)
+    give(swept, record=swept_record, show=show_swept, as_json=as_json)
 
 
 @app.command()
 def simulate(
-    file: Annotated[Path, typer.Argument(help="The file to write: .csv or .parquet.")],
-    rows: Annotated[int, typer.Option(help="Readings, one every ten minutes; 525600 are ten years.")] = 19_735,
-    start: Annotated[str, typer.Option(help="First time stamp.")] = "2016-01-11 17:00",
-    seed: Annotated[int, typer.Option(help="Which house.")] = 0,
+    file: Annotated[Path, typer.Argument(help="File to write, .csv or .parquet; there must be none yet.")],
+    rows: Annotated[
+        int, typer.Option(help="Number of readings, one every ten minutes; 525600 are ten years.")
+    ] = 19_735,
+    start: Annotated[
+        str, typer.Option(help="Time of the first reading, on the house's own clock.")
+    ] = "2016-01-11 17:00",
+    seed: Annotated[int, typer.Option(help="Seed of the simulation; another number gives another house.")] = 0,
 ) -> None:
     """Write the readings of a simulated house, with the columns of the UCI data set."""
     from wattcast.tasks.data.files import write_frame

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Settings
+from wattcast.flows.cli.options import AsJson, Config, Data, ModelName, ModelVersion, Preset, Settings, with_old_names
+from wattcast.flows.cli.output import give
 from wattcast.flows.cli.startup import begin, screen
-from wattcast.flows.cli.warmup import tensorflow_in_background
+from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 
 operate = typer.Typer()
 
-Name = Annotated[str, typer.Option("--name", help="The registered model.")]
-Which = Annotated[str, typer.Option("--model", help="Alias or number of the version: champion, previous, 3.")]
-
 
 @operate.command()
+@with_old_names
 def retrain(
     *,
     preset: Preset = None,
@@ -32,29 +31,28 @@ def retrain(
     settings: Settings = None,
     data: Data = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="Newest reading that is used; the newest of all.")
+        str | None,
+        typer.Option(
+            "--as-of", metavar="DATE", help="Time of the newest reading that is used; the newest of all if left out."
+        ),
     ] = None,
-    name: Name = MODEL,
+    name: ModelName = MODEL,
     when_busy: Annotated[
         Literal["wait", "cancel"],
-        typer.Option(help="While this model is being retrained elsewhere: wait, or leave it."),
+        typer.Option(help="What to do while this model is being retrained elsewhere: wait for it, or cancel."),
     ] = "wait",
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger on the newest readings, and make it the champion if it passes the gate."""
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
     moment = _moment("--as-of", as_of)
-    begin(experiment)
-    with tensorflow_in_background(screen):
+    with ready(experiment):
         from wattcast.flows.retrain import retrain as retrain_flow
 
         retrained = retrain_flow(experiment, moment, name, when_busy)
-    if as_json:
-        print(json.dumps(asdict(retrained)))  # noqa: T201 - the output that was asked for
-    else:
-        from wattcast.flows.cli.show_models import show_retrained
+    from wattcast.flows.cli.show_models import show_retrained
 
-        show_retrained(retrained)
+    give(retrained, record=asdict, show=show_retrained, as_json=as_json)
 
 
 @operate.command()
@@ -64,67 +62,77 @@ def replay(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
-    every: Annotated[str, typer.Option(metavar="DURATION", help="From one retraining to the next: 7d, 36h.")] = "7d",
+    every: Annotated[
+        str, typer.Option(metavar="DURATION", help="Time from one retraining to the next, such as 7d or 36h.")
+    ] = "7d",
     start: Annotated[
-        str | None, typer.Option("--from", metavar="DATE", help="First retraining; when 60 % of the rows have passed.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            help="Time of the first retraining; when 60 % of the rows have passed if left out.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Go through the readings as if time passed, retrain and gate each week, and say whether that was worth it."""
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
     moment = _moment("--from", start)
-    begin(experiment)
-    from wattcast.flows.cli.show_replay import replayed_record, show_replayed
-
-    with tensorflow_in_background(screen):
+    with ready(experiment):
         from wattcast.flows.replay import replay as replay_flow
 
         replayed = replay_flow(experiment, every, moment)
-    if as_json:
-        print(json.dumps(replayed_record(replayed)))  # noqa: T201 - the output that was asked for
-    else:
-        show_replayed(replayed)
+    from wattcast.flows.cli.show_replay import replayed_record, show_replayed
+
+    give(replayed, record=replayed_record, show=show_replayed, as_json=as_json)
 
 
 @operate.command()
+@with_old_names
 def forecast(
     *,
     source: Annotated[
-        str, typer.Option("--input", help="Readings: uci, simulated, auto, or the path of a file.")
+        str, typer.Option("--input", help="Source of the readings: auto, uci, simulated, or the path of a file.")
     ] = "auto",
-    output: Annotated[Path, typer.Option(help="File of forecasts, .csv or .parquet, which is added to.")] = Path(
-        "forecasts.csv"
-    ),
-    model: Which = CHAMPION,
-    name: Name = MODEL,
-    every: Annotated[bool, typer.Option("--every", help="Forecast from each moment, for a look back.")] = False,
+    output: Annotated[
+        Path, typer.Option(help="File to which the forecasts are added, .csv or .parquet; made where there is none.")
+    ] = Path("forecasts.csv"),
+    model: ModelVersion = CHAMPION,
+    name: ModelName = MODEL,
+    every: Annotated[
+        bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from the newest readings, and score the past forecasts whose actuals have arrived."""
     from wattcast.tasks.data.files import check_writable
 
     check_writable(output)
-    begin()
-    with tensorflow_in_background(screen):
+    with ready():
         from wattcast.flows.forecast import forecast as forecast_flow
 
         forecasts = forecast_flow(source, str(output), model, name, every)
     from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
 
-    if as_json:
-        print(json.dumps(forecasts_record(forecasts, output)))  # noqa: T201 - the output that was asked for
-    else:
-        show_forecasts(forecasts, output)
+    give(
+        forecasts,
+        record=partial(forecasts_record, output=output),
+        show=partial(show_forecasts, output=output),
+        as_json=as_json,
+    )
 
 
 @operate.command()
+@with_old_names
 def serve(
     *,
-    model: Which = CHAMPION,
-    name: Name = MODEL,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5001,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 2,
+    model: ModelVersion = CHAMPION,
+    name: ModelName = MODEL,
+    host: Annotated[
+        str, typer.Option(help="Address of this machine to listen on; 0.0.0.0 for all of them.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")] = 5001,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes that answer requests.")] = 2,
 ) -> None:
     """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts in Wh back."""
     begin()
@@ -137,7 +145,8 @@ def serve(
 
 
 @operate.command()
-def models(*, name: Name = MODEL, as_json: AsJson = False) -> None:
+@with_old_names
+def models(*, name: ModelName = MODEL, as_json: AsJson = False) -> None:
     """List the versions of a registered model, their scores and spans, and every decision about them."""
     begin()
     from wattcast.flows.cli.show_models import models_record, show_models
@@ -146,24 +155,33 @@ def models(*, name: Name = MODEL, as_json: AsJson = False) -> None:
 
     versions = Versions.open(name)
     listed, entries = versions.all(), ledger(versions)
-    if as_json:
-        print(json.dumps(models_record(listed, entries)))  # noqa: T201 - the output that was asked for
-    else:
-        show_models(name, listed, entries)
+    give(
+        listed,
+        record=partial(models_record, entries=entries),
+        show=partial(show_models, name=name, entries=entries),
+        as_json=as_json,
+    )
 
 
 @operate.command()
+@with_old_names
 def rollback(
     *,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Version to go back to; the previous champion.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            help="Number or alias of the version to go back to; the previous champion if left out.",
+        ),
     ] = None,
-    why: Annotated[str, typer.Option(help="For the ledger.")] = "asked for on the command line",
-    name: Name = MODEL,
+    why: Annotated[
+        str, typer.Option(help="Reason for the rollback, which is kept in the ledger.")
+    ] = "asked for on the command line",
+    name: ModelName = MODEL,
 ) -> None:
     """Make an earlier version the champion again, once it has been loaded and tested; a second call undoes it."""
-    begin()
-    with tensorflow_in_background(screen):
+    with ready():
         from wattcast.flows.promotion.rollback import roll_back_to
 
         entry = roll_back_to(name, to, why)
@@ -171,9 +189,16 @@ def rollback(
 
 
 @operate.command()
+@with_old_names
 def explain(
-    which: Annotated[str, typer.Argument(metavar="RUN_OR_VERSION", help="Run id, version number or alias.")],
-    name: Name = MODEL,
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_VERSION",
+            help="What to explain: the id of an MLflow run, or the number or alias of a version.",
+        ),
+    ],
+    name: ModelName = MODEL,
     as_json: AsJson = False,
 ) -> None:
     """Print where a model comes from: data, split, scaler, configuration, trial, scores and decision."""
@@ -181,29 +206,28 @@ def explain(
     from wattcast.flows.cli.show_models import show_story
     from wattcast.flows.promotion.lineage import explain as story_of
 
-    story = story_of(which, name)
-    if as_json:
-        print(json.dumps(story))  # noqa: T201 - the output that was asked for
-    else:
-        show_story(story)
+    give(story_of(which, name), record=dict, show=show_story, as_json=as_json)
 
 
 @operate.command()
+@with_old_names
 def doctor(
     *,
-    name: Name = MODEL,
-    fix: Annotated[bool, typer.Option("--fix", help="Close what dead processes have left open.")] = False,
+    name: ModelName = MODEL,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Close the runs, and finish the promotions, that dead processes have left open."),
+    ] = False,
 ) -> None:
-    """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 if ill."""
-    begin()
-    with tensorflow_in_background(screen):
+    """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 at a problem."""
+    with ready():
         from wattcast.flows.service.doctor import examine
 
         findings = examine(name, fix=fix)
     from wattcast.flows.cli.show_models import show_findings
 
     show_findings(findings)
-    if not all(finding.well for finding in findings):
+    if not all(finding.ok for finding in findings):
         sys.exit(1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from wattcast.flows.cli.output import decimals, finite, show_banner
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:
@@ -24,15 +24,12 @@ if TYPE_CHECKING:
 
 def show_retrained(retrained: Retrained) -> None:
     """The decision, the drift, and where everything is."""
-    from wattcast.tasks.report.page import BANNER
-
     console, number = Console(), retrained.version
-    verdict = "[bold green]promoted[/]" if retrained.promoted else "[bold yellow]refused[/]"
+    outcome = "[bold green]promoted[/]" if retrained.promoted else "[bold yellow]refused[/]"
     again = " (decided before, on the same readings)" if retrained.repeated else ""
-    console.print(f"version {number} of {retrained.model}: {verdict}{again}: {escape(retrained.why)}", soft_wrap=True)
+    console.print(f"version {number} of {retrained.model}: {outcome}{again}: {escape(retrained.why)}", soft_wrap=True)
     console.print(retrained.drift, soft_wrap=True, highlight=False)
-    if retrained.data_source == "simulated":
-        console.print(f"[bold red]{BANNER}[/]")
+    show_banner(console, retrained.data_source)
     champion = f"version {retrained.champion}" if retrained.champion else "none"
     console.print(f"champion {champion}\nrun      {retrained.run_id}\nreport   {retrained.report}", soft_wrap=True)
 
@@ -40,7 +37,7 @@ def show_retrained(retrained: Retrained) -> None:
 def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
     """One JSON object for a forecast."""
     scores = [
-        {name: _finite(value) if isinstance(value, float) else value for name, value in asdict(score).items()}
+        {name: finite(value) if isinstance(value, float) else value for name, value in asdict(score).items()}
         for score in forecasts.scores
     ]
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
@@ -60,7 +57,7 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
             *head, title="Past forecasts of times after its training, whose actuals are known", title_justify="left"
         )
         for score in forecasts.scores:
-            numbers = (f"{score.rmse:.1f}", f"{score.mae:.1f}", f"{score.persistence_rmse:.1f}", _digits(score.skill))
+            numbers = (f"{score.rmse:.1f}", f"{score.mae:.1f}", f"{score.persistence_rmse:.1f}", decimals(score.skill))
             past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)
         console.print(past)
     console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
@@ -75,7 +72,7 @@ def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict
     return {"versions": listed, "ledger": [asdict(entry) for entry in entries]}
 
 
-def show_models(name: str, versions: Sequence[Version], entries: Sequence[Entry]) -> None:
+def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Entry]) -> None:
     """Each version with aliases, scores and spans, then the ledger."""
     console = Console()
     if not versions:
@@ -85,7 +82,7 @@ def show_models(name: str, versions: Sequence[Version], entries: Sequence[Entry]
     table = Table(*head, title=f"{name}; scores on the span that judged it", title_justify="left")
     for version in versions:
         tags, style = version.tags, "bold" if "champion" in version.aliases else None
-        scores = [_digits(float(tags.get(f"holdout.{metric}", "nan")), 1) for metric in ("rmse", "mae")]
+        scores = [decimals(float(tags.get(f"holdout.{metric}", "nan")), 1) for metric in ("rmse", "mae")]
         spans = [_span(tags, *span) for span in ((DATA_FROM, DATA_TO), (HOLDOUT_FROM, HOLDOUT_TO))]
         outcome = tags.get(DECISION, "not judged")
         table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
@@ -114,22 +111,14 @@ def show_findings(findings: Sequence[Finding]) -> None:
     """Each finding, and what to do about it."""
     console = Console()
     for finding in findings:
-        mark = "[green]well[/]" if finding.well else "[bold red]ill [/]"
+        mark = "[green]ok     [/]" if finding.ok else "[bold red]problem[/]"
         console.print(f"{mark}  {finding.name}: {escape(finding.found)}", soft_wrap=True, highlight=False)
         if finding.fix:
-            console.print(f"      -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
+            console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
 
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:
     return f"{tags[first][:10]} to {tags[last][:10]}" if {first, last} <= set(tags) else ""
-
-
-def _digits(value: float, digits: int = 2) -> str:
-    return f"{value:z.{digits}f}" if math.isfinite(value) else "-"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

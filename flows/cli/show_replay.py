@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from wattcast.flows.cli.output import show_banner
+
 if TYPE_CHECKING:
     from wattcast.flows.replay import Replayed
     from wattcast.tasks.backtest.worth import Outcome
@@ -30,8 +32,6 @@ def replayed_record(replayed: Replayed) -> dict[str, Any]:
 
 def show_replayed(replayed: Replayed) -> None:
     """What to do, the scores and costs behind it, what the gate did at each cut, and where everything is."""
-    from wattcast.tasks.report.page import BANNER
-
     console, worth = Console(), replayed.worth
     policies = (*worth.policies, *worth.baselines)
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
@@ -44,8 +44,7 @@ def show_replayed(replayed: Replayed) -> None:
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
     for sentence in (worth.sentence, worth.gate_sentence):
         console.print(sentence, soft_wrap=True, highlight=False)
-    if replayed.data_source == "simulated":
-        console.print(f"[bold red]{BANNER}[/]")
+    show_banner(console, replayed.data_source)
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from wattcast.flows.cli.output import decimals, finite, show_banner
 
 if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
 def trained_record(trained: Trained) -> dict[str, Any]:
     """One JSON object for a training."""
     evaluation = trained.evaluation
-    metrics = {name: value if math.isfinite(value) else None for name, value in evaluation.metrics().items()}
     return {
         "run_id": trained.run_id,
         "model_uri": trained.model_uri,
-        "metrics": metrics,
+        "metrics": {name: finite(value) for name, value in evaluation.metrics().items()},
         "diagnosis": evaluation.diagnosis.verdict,
         "data_source": trained.data_source,
         "report": trained.report,
@@ -37,8 +37,7 @@ def _test_table(scores: list[Score], target: str) -> Table:
     table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
         numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
-        cells = [f"{number:z.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
-        table.add_row(score.model, *cells, style="bold" if score.model == GRU else None)
+        table.add_row(score.model, *(decimals(*each) for each in numbers), style="bold" if score.model == GRU else None)
     return table
 
 
@@ -50,8 +49,7 @@ def show_trained(trained: Trained) -> None:
         console.print(_test_table([score for score in evaluation.scores if score.target == target], target))
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
-    if trained.data_source == "simulated":
-        _show_banner(console)
+    show_banner(console, trained.data_source)
     console.print(f"run     {trained.run_id}\nmodel   {trained.model_uri}\nreport  {trained.report}", soft_wrap=True)
 
 
@@ -84,12 +82,5 @@ def show_swept(swept: Swept) -> None:
         table.add_row(name, f"{rmse:.2f}", "", f"{mae:.2f}")
     console.print(table)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
-    if swept.data_source == "simulated":
-        _show_banner(console)
+    show_banner(console, swept.data_source)
     console.print(f"run     {swept.run_id}\nbest    {swept.best_config}\nreport  {swept.report}", soft_wrap=True)
-
-
-def _show_banner(console: Console) -> None:
-    from wattcast.tasks.report.page import BANNER
-
-    console.print(f"[bold red]{BANNER}[/]")

@@ -9,6 +9,21 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from wattcast.flows.cli.startup import begin, screen
+from wattcast.flows.experiment.experiment import Experiment
+
+
+@contextmanager
+def ready(experiment: Experiment | None = None) -> Iterator[None]:
+    """For the block that imports and runs a flow, on `experiment` where it has one.
+
+    Raises:
+        InputError: a server that the environment names does not answer, or the user's own file cannot be used.
+    """
+    begin(experiment)
+    with tensorflow_in_background(screen):
+        yield
+
 
 @contextmanager
 def tensorflow_in_background(screen: Console) -> Iterator[None]:

@@ -29,14 +29,14 @@ _PATIENCE_S = 3.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `fix` is empty where it is well."""
+    """One thing that was looked at; `fix` is empty where it is ok."""
 
     name: str
     found: str
     fix: str = ""
 
     @property
-    def well(self) -> bool:
+    def ok(self) -> bool:
         """There is nothing to mend."""
         return not self.fix
 

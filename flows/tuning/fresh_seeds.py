@@ -12,55 +12,53 @@ import numpy as np
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared
-from wattcast.flows.tuning.side_by_side import Crew
+from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.run import Parent, child_run
-from wattcast.tasks.tuning.verdict import Verdict, judge
+from wattcast.tasks.tuning.verdict import Verdict, compare_seeds
 
 
 @dataclass(frozen=True)
-class Contender:
+class Configuration:
     """One of the two configurations, on data prepared for it."""
 
     name: str
-    experiment: Experiment
     prepared: Prepared
     cores: int
 
 
-def contend(contender: Contender, seed: int, parent: Parent, *, worker: str) -> Floats:
+def train_with_seed(configuration: Configuration, seed: int, parent: Parent, *, worker: str) -> Floats:
     """Train as the configuration says, refit and all; `[N, L]` forecasts of the first target on the test part, Wh."""
-    experiment = contender.experiment.changed({"fit.seed": seed})
-    windows = contender.prepared.windows
-    name, tags = f"{contender.name}, seed {seed}", {"verdict": contender.name}
+    prepared = configuration.prepared
+    experiment, windows = prepared.experiment.changed({"fit.seed": seed}), prepared.windows
+    name, tags = f"{configuration.name}, seed {seed}", {"verdict": configuration.name}
     with child_run(parent, name, worker=worker, params=experiment.flat(), tags=tags) as child:
         fitted = train(
             experiment.model,
             experiment.fit,
             windows,
-            contender.prepared.scaler,
-            cores=contender.cores,
+            prepared.scaler,
+            cores=configuration.cores,
             listeners=(child.log_epoch,),
         )
-        forecast: Floats = contender.prepared.forecaster(fitted.network).predict(windows.test)[..., 0]
+        forecast: Floats = prepared.forecaster(fitted.network).predict(windows.test)[..., 0]
         actual = windows.test.actual[..., 0]
         child.log_metrics({"test_rmse": rmse(actual, forecast), "test_mae": mae(actual, forecast)})
     return forecast
 
 
-contend_task = step(contend).with_options(task_run_name="{contender.name} seed {seed}")
+train_with_seed_task = step(train_with_seed).with_options(task_run_name="{configuration.name} seed {seed}")
 
 
-def hold_contest(
-    crew: Crew,
+def compare_with_fresh_seeds(
+    side_by_side: SideBySide,
     parent: Parent,
-    experiment: Experiment,
-    tuned: Experiment | None,
     prepared: Prepared,
+    tuned: Experiment | None,
     *,
     seeds: Sequence[int],
     cores: int,
@@ -68,31 +66,31 @@ def hold_contest(
     stop: Callable[[BaseException], None],
     done: Callable[[], None],
 ) -> Verdict:
-    """Train `experiment` and `tuned`, each with all `seeds`, and compare them; `done` is told of each training.
+    """Train the experiment of `prepared` and `tuned`, each with all `seeds`, and compare them; `done` is told of each training.
 
-    `stop` is what `Crew.run` takes.
+    `stop` is what `SideBySide.run` takes.
     """
-    contenders = [Contender("untuned", experiment, prepared, cores)]
+    configurations = [Configuration("untuned", prepared, cores)]
     if tuned is not None:
-        contenders.append(Contender("tuned", tuned, prepared.changed(tuned), cores))
+        configurations.append(Configuration("tuned", prepared.changed(tuned), cores))
     calls = [
-        {"contender": contender, "seed": seed, "parent": parent, "worker": worker}
+        {"configuration": configuration, "seed": seed, "parent": parent, "worker": worker}
         for seed in seeds
-        for contender in contenders
+        for configuration in configurations
     ]
-    results = crew.run(contend_task, calls, stop=stop, done=done)
-    common = _common([contender.prepared for contender in contenders])
-    forecasts = [np.stack(results[i :: len(contenders)])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
-    windows = prepared.windows
-    known = prepared.known
-    baselines = {name: model.predict(windows.test)[common[0], :, 0] for name, model in fit_baselines(known).items()}
-    return judge(
-        windows.test.actual[common[0], :, 0].astype(np.float64),
+    results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
+    common = _common([configuration.prepared for configuration in configurations])
+    count = len(configurations)
+    forecasts = [np.stack(results[i::count])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
+    test, fitted = prepared.windows.test, fit_baselines(prepared.known)
+    baselines = {name: model.predict(test)[common[0], :, 0] for name, model in fitted.items()}
+    return compare_seeds(
+        test.actual[common[0], :, 0].astype(np.float64),
         forecasts[0],
         forecasts[1] if tuned is not None else None,
         seeds=tuple(seeds),
         baselines=baselines,
-        block=experiment.readings.steps_a_day,
+        block=prepared.experiment.readings.steps_a_day,
     )
 
 

@@ -15,8 +15,8 @@ from wattcast.tasks.tuning.ranges import Runner
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Who works, and how many calls run at once."""
+class SideBySide:
+    """Where calls of a task run, and how many at once."""
 
     runner: Runner
     address: str | None  # of a Dask scheduler

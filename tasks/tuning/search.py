@@ -21,8 +21,8 @@ from wattcast.tasks.tuning.study import RUN_ID, TICKET, SharedStudy, StudyPlan, 
 _POLL_S = 0.5
 
 
-class Attempt(Protocol):
-    """What is searched, and how one combination of values is judged."""
+class Objective(Protocol):
+    """What is searched, and the value that one combination of what is searched comes to."""
 
     def suggested(self, trial: Suggester) -> dict[str, Scalar]:
         """The values that a trial gives to what is searched."""
@@ -32,12 +32,12 @@ class Attempt(Protocol):
         """Every option of the training that these values make."""
         ...
 
-    def judge(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
+    def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
         """Train and tell `on_epoch` of each epoch; the validation RMSE in Wh."""
         ...
 
 
-def search(attempt: Attempt, plan: StudyPlan, parent: Parent, *, worker: str, deadline: float) -> None:
+def search(objective: Objective, plan: StudyPlan, parent: Parent, *, worker: str, deadline: float) -> None:
     """Run trials until all of the study have ended, or until none may begin as `deadline` (seconds since 1970) is over.
 
     Trials that fail are noted with the reason; those that other processes leave behind are run again.
@@ -47,7 +47,7 @@ def search(attempt: Attempt, plan: StudyPlan, parent: Parent, *, worker: str, de
         LostTrialError: the search was stopped by someone else.
     """
     with storage_faults(plan.url):
-        one = _Worker(worker, attempt, open_study(plan), parent, deadline)
+        one = _Worker(worker, objective, open_study(plan), parent, deadline)
         end_children(parent, one.study.release(worker))  # those of an earlier life
         try:
             while trial := one.next():
@@ -67,7 +67,7 @@ class _PrunedError(Exception):
 @dataclass(frozen=True)
 class _Worker:
     name: str
-    attempt: Attempt
+    objective: Objective
     study: SharedStudy
     parent: Parent
     deadline: float
@@ -87,9 +87,9 @@ class _Worker:
     def run(self, trial: Trial) -> None:
         """Run a trial and tell the study how it ended."""
         with self.study.held(trial):
-            values = self.attempt.suggested(trial)
+            values = self.objective.suggested(trial)
         try:
-            params = self.attempt.options(values)
+            params = self.objective.options(values)
         except Exception as error:  # each of the values may be, but not all of them together
             self.study.tell(trial, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
         else:
@@ -107,7 +107,7 @@ class _Worker:
                 trial.set_user_attr(RUN_ID, child.run_id)
                 listener = _Listener(self.study, trial, child)
                 try:
-                    state, rmse = TrialState.COMPLETE, self.attempt.judge(values, listener)
+                    state, rmse = TrialState.COMPLETE, self.objective.validation_rmse(values, listener)
                     if not math.isfinite(rmse):
                         raise ArithmeticError(f"the validation RMSE is {rmse}")
                 except _PrunedError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -63,6 +64,15 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class BestTrial:
+    """The trial to beat: its number in the study, its validation RMSE in Wh, and what was searched with its values."""
+
+    ticket: int  # 0: the untuned configuration
+    rmse: float
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class StudyPlan:
     """Where a study is, and what it is about; whoever has the plan can open the study.
 
@@ -97,17 +107,30 @@ class SharedStudy:
         states = [trial.state for trial in self.trials()]
         return Counts(*map(states.count, (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)))
 
-    def best(self) -> FrozenTrial | None:
-        """The complete trial with the lowest value, the older one of two."""
-        complete = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
-        return min(complete, key=lambda trial: (trial.value, trial.user_attrs[TICKET]), default=None)
+    def best(self) -> BestTrial | None:
+        """The complete trial with the lowest RMSE, the older one of two."""
+        complete = [
+            BestTrial(trial.user_attrs[TICKET], trial.value, trial.params)
+            for trial in self.trials()
+            if trial.state == TrialState.COMPLETE and trial.value is not None
+        ]
+        return min(complete, key=lambda trial: (trial.rmse, trial.ticket), default=None)
+
+    def untuned_rmse(self) -> float | None:
+        """What the untuned configuration, which has ticket 0, came to, Wh; None unless its trial is complete."""
+        first = next(iter(self.trials()), None)
+        return first.value if first and first.user_attrs[TICKET] == 0 and first.state == TrialState.COMPLETE else None
+
+    def failures(self) -> Counter[str]:
+        """Why trials have failed, and how many for each reason."""
+        return Counter(trial.user_attrs.get(REASON, "") for trial in self.trials() if trial.state == TrialState.FAIL)
 
     def describe(self) -> str:
         """The study in words: `2 running  5 pruned  1 failed  best 61.42 Wh (trial 7)`."""
         counts, best = self.counts(), self.best()
         words = [f"{number} {name}" for name in ("running", "pruned", "failed") if (number := getattr(counts, name))]
         if best:
-            words.append(f"best {best.value:.2f} Wh (trial {best.user_attrs[TICKET]})")
+            words.append(f"best {best.rmse:.2f} Wh (trial {best.ticket})")
         return "  ".join(words)
 
     def add_tickets(self) -> None:
@@ -203,13 +226,13 @@ class SharedStudy:
         self.add_tickets()
         return released
 
-    def dismiss(self, crew: str) -> None:
-        """Have all workers below `crew` stop: what they run is given up, and they are to begin nothing more."""
-        self.remember(f"{_DISMISSED}{crew}", True)
-        self.release(crew)
+    def dismiss(self, group: str) -> None:
+        """Have all workers below `group` stop: what they run is given up, and they are to begin nothing more."""
+        self.remember(f"{_DISMISSED}{group}", True)
+        self.release(group)
 
     def is_dismissed(self, worker: str) -> bool:
-        """Whether the crew of `worker` was dismissed."""
+        """Whether the group of `worker` was dismissed."""
         return self.recall(f"{_DISMISSED}{worker.partition('/')[0]}") is not None
 
     def remember(self, name: str, value: Any) -> None:

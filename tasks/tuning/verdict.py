@@ -86,7 +86,7 @@ class Verdict:
         )
 
 
-def judge(
+def compare_seeds(
     actual: Floats,
     untuned: Floats,
     tuned: Floats | None,

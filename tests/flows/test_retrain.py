@@ -256,15 +256,15 @@ def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: 
 
 def test_a_doctor_finds_what_is_wrong(second: Retrained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert [finding.name for finding in examine(NAME) if not finding.well] == []
+    assert [finding.name for finding in examine(NAME) if not finding.ok] == []
     run = MlflowClient().create_run(MlflowClient().get_run(second.run_id).info.experiment_id)
     dead = {"host": os.uname().nodename, "pid": 2**22 - 1, "began": 1.0, "worker": ""}
     MlflowClient().set_tag(run.info.run_id, "owner", json.dumps(dead))
     monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
-    ill = {finding.name: finding for finding in examine("broken-by-name") if not finding.well}
-    assert set(ill) == {"environment", "open runs"}
-    assert run.info.run_id in ill["open runs"].found
-    assert {finding.name for finding in examine(NAME, fix=True) if not finding.well} == {"environment"}
+    problems = {finding.name: finding for finding in examine("broken-by-name") if not finding.ok}
+    assert set(problems) == {"environment", "open runs"}
+    assert run.info.run_id in problems["open runs"].found
+    assert {finding.name for finding in examine(NAME, fix=True) if not finding.ok} == {"environment"}
     assert MlflowClient().get_run(run.info.run_id).info.status == "KILLED"
 
 

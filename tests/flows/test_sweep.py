@@ -29,7 +29,7 @@ from servers import wait_until
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.sweep import Swept, sweep
-from wattcast.flows.tuning.trial import Trials
+from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.model.errors import InputError
 from wattcast.tasks.tuning.study import REASON, RUN_ID, TICKET
 
@@ -127,7 +127,9 @@ def test_trials_never_read_the_test_part(experiment: Experiment, prepared: Prepa
     altered = prepared.altered(frame)
     assert not np.array_equal(altered.windows.test.actual, prepared.windows.test.actual)
     values = {"fit.initial_learning_rate": 0.01, "model.readout_keep_prob": 0.8}
-    one, other = (Trials(experiment, part, 1).judge(values, lambda epoch: None) for part in (prepared, altered))
+    one, other = (
+        TrainingObjective(part, 1).validation_rmse(values, lambda epoch: None) for part in (prepared, altered)
+    )
     assert one == other
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import show_training as shown
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
 
+COMMANDS = typer.main.get_group(cli.app).commands
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
 
 
@@ -98,6 +102,52 @@ def test_a_bad_file_is_told_with_all_its_faults_before_anything_starts(house: pd
     assert "the file's columns are date, appliance, lights" in done.stderr
     assert "one window needs 25 rows without a gap, the longest stretch has 20 of 20 rows" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv"]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_and_argument_is_explained_by_a_sentence(name: str) -> None:
+    for parameter in COMMANDS[name].params:
+        text = parameter.help or ""
+        assert text.endswith("."), (parameter.name, text)
+        assert len(text.split()) >= 3, (parameter.name, text)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_says_in_one_line_what_it_does(name: str) -> None:
+    text = COMMANDS[name].help or ""
+    assert text.endswith(".")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("old", "hint", "message"),
+    [
+        (["models", "--name", "mine"], "--name is now --model-name; both work\n", None),
+        (["models", "--name", "mine", "--model-name", "mine"], "--name is now --model-name; both work\n", None),
+        (["models", "--model-name", "mine"], "", None),
+        (["models", "--name", "a", "--model-name", "b"], "", "--name is now --model-name: give one of them"),
+        (["forecast", "--model", "3", "--model-version", "champion"], "", "--model is now --model-version: give one"),
+        (["forecast", "--model", "3", "--output", "a.txt"], "--model is now --model-version; both work\n", "a.txt"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_old_names_of_options_work_with_a_hint(old: list[str], hint: str, message: str | None, tmp_path: Path) -> None:
+    done = wattcast(*old, folder=tmp_path)
+    if message:
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.startswith(f"{hint}error: ")
+    else:
+        assert (done.returncode, done.stderr) == (0, hint)
+        assert done.stdout.startswith("mine has no version yet")
+
+
+def test_old_names_of_options_are_not_in_the_help() -> None:
+    shown = {name: CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS}
+    named = {name for name, text in shown.items() if "--model-name" in text}
+    assert named == {"retrain", "forecast", "serve", "models", "rollback", "explain", "doctor"}
+    assert {name for name, text in shown.items() if "--model-version" in text} == {"forecast", "serve"}
+    assert not [name for name, text in shown.items() if re.search(r"--name\b|--model\b(?!-)", text)]
 
 
 def test_options_shows_each_with_value_and_meaning(tmp_path: Path) -> None:

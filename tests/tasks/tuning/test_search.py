@@ -35,7 +35,7 @@ EPOCHS = 6
 
 
 def nothing(*_: object) -> None:
-    """What an attempt does beside its formula unless a test wants it to."""
+    """What an objective does beside its formula unless a test wants it to."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Formula:
             raise InputError("fault: does not go with rate")
         return {"fit.seed": 7, **values}
 
-    def judge(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
+    def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
         try:
             return self._train(values, on_epoch)
         finally:
@@ -104,8 +104,10 @@ def states(shared: SharedStudy) -> str:
     return "".join(trial.state.name[0] for trial in shared.trials())
 
 
-def run(attempt: Formula, plan: StudyPlan, parent: Parent, *, worker: str = "me/0", deadline: float = math.inf) -> None:
-    search(attempt, plan, parent, worker=worker, deadline=deadline)
+def run(
+    objective: Formula, plan: StudyPlan, parent: Parent, *, worker: str = "me/0", deadline: float = math.inf
+) -> None:
+    search(objective, plan, parent, worker=worker, deadline=deadline)
 
 
 @contextmanager
@@ -190,14 +192,14 @@ def test_a_hopeless_trial_is_given_up(plan: StudyPlan, parent: Parent) -> None:
 
 def test_workers_side_by_side_share_the_trials(plan: StudyPlan, parent: Parent) -> None:
     plan = replace(plan, total=9)
-    attempts = [Formula(beside=lambda _: time.sleep(0.02)) for _ in range(3)]
+    objectives = [Formula(beside=lambda _: time.sleep(0.02)) for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        for number, attempt in enumerate(attempts):
-            pool.submit(run, attempt, plan, parent, worker=f"me/{number}")
+        for number, objective in enumerate(objectives):
+            pool.submit(run, objective, plan, parent, worker=f"me/{number}")
     shared = open_study(plan)
     assert states(shared) == "C" * 9
-    assert all(attempt.seen for attempt in attempts)
-    ran = sorted(float(values["rate"]) for attempt in attempts for values in attempt.seen)
+    assert all(objective.seen for objective in objectives)
+    ran = sorted(float(values["rate"]) for objective in objectives for values in objective.seen)
     assert ran == sorted(trial.params["rate"] for trial in shared.trials())
     assert sorted(child.info.run_name for child in children(parent)) == [f"trial {number}" for number in range(9)]
 
@@ -234,18 +236,18 @@ def test_a_worker_stops_when_its_trial_was_taken_over(epoch: int, plan: StudyPla
         if number == epoch and not taken:
             taken.append(open_study(plan).release("me"))
 
-    attempt = Formula(beside=take_over)
+    objective = Formula(beside=take_over)
     with pytest.raises(LostTrialError, match="trial 0 of study 'house' was taken over"):
-        run(attempt, plan, parent)
+        run(objective, plan, parent)
     assert [[owner.worker for owner in owners] for owners in taken] == [["me/0"]]
     (child,) = children(parent)
     assert child.info.status == "KILLED"
     assert "failure" not in child.data.tags
-    run(attempt, plan, parent)
+    run(objective, plan, parent)
     shared = open_study(plan)
     assert states(shared) == "CCCC"
     assert len(shared.study.trials) == len(children(parent)) == 5
-    assert attempt.seen[0] == attempt.seen[1] == plan.first
+    assert objective.seen[0] == objective.seen[1] == plan.first
 
 
 def test_a_trial_that_is_taken_over_after_its_last_epoch_is_counted_once(plan: StudyPlan, parent: Parent) -> None:
@@ -261,16 +263,16 @@ def test_an_interrupted_trial_is_given_up_for_others_to_run(plan: StudyPlan, par
         if number == 3:
             raise KeyboardInterrupt
 
-    attempt = Formula(beside=interrupt)
+    objective = Formula(beside=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(attempt, plan, parent)
+        run(objective, plan, parent)
     shared = open_study(plan)
     assert states(shared) == "WWWW"
     assert [child.info.status for child in children(parent)] == ["KILLED"]
     again = Formula()
     run(again, plan, parent)
     assert states(shared) == "CCCC"
-    assert again.seen[0] == attempt.seen[0]
+    assert again.seen[0] == objective.seen[0]
     assert sorted(child.info.status for child in children(parent)) == ["FINISHED"] * 4 + ["KILLED"]
 
 
@@ -301,13 +303,13 @@ def test_who_waits_for_a_process_runs_its_trial_when_it_dies(plan: StudyPlan, pa
 def test_a_storage_that_breaks_is_no_failure_of_the_trial(plan: StudyPlan, parent: Parent) -> None:
     """It is there again at once, and might note one."""
     journal, hidden = Path(plan.url), Path(f"{plan.url}.hidden")
-    attempt = Formula(
+    objective = Formula(
         beside=lambda number: number == 2 and journal.rename(hidden), after=lambda: hidden.rename(journal)
     )
     with pytest.raises(
         InputError, match=r"storage .*optuna.journal cannot be used: .*No such file.*same command again"
     ):
-        run(attempt, plan, parent)
+        run(objective, plan, parent)
     assert states(open_study(plan)) == "WWWW"
     assert [child.info.status for child in children(parent)] == ["FAILED"]
     run(Formula(), plan, parent)
@@ -324,7 +326,7 @@ def test_a_tracking_store_that_breaks_is_no_failure_of_the_trial(plan: StudyPlan
     assert states(open_study(plan)) == "WWWW"
 
 
-def test_a_crew_that_was_dismissed_begins_nothing_more(plan: StudyPlan, parent: Parent) -> None:
+def test_a_group_that_was_dismissed_begins_nothing_more(plan: StudyPlan, parent: Parent) -> None:
     def dismiss(number: int) -> None:
         if number == 2:
             open_study(plan).dismiss("me")

@@ -66,7 +66,7 @@ def rmse(values: dict[str, Any]) -> float:
     return float((values["rate"] - 0.3) ** 2 + values["units"] / 100 + (values["loss"] == "mae"))
 
 
-def attempt(shared: SharedStudy, trial: Trial) -> dict[str, Any]:
+def run_trial(shared: SharedStudy, trial: Trial) -> dict[str, Any]:
     """What a worker does with a trial."""
     values = draw(trial)
     for epoch in range(1, shared.plan.epochs + 1):
@@ -90,7 +90,7 @@ def work(planned: StudyPlan, *, lose: Collection[int] = ()) -> dict[int, dict[st
             draw(trial)
             shared.release("me")
         else:
-            drawn[ticket] = attempt(shared, trial)
+            drawn[ticket] = run_trial(shared, trial)
     return drawn
 
 
@@ -233,13 +233,13 @@ def _count_lines(lines: list[int], *, die_at: int | None) -> None:
 def fill_the_disk(wire: Connection, where: str) -> None:
     """In the middle of the second trial the journal may grow no more; says what the user is told."""
     shared = open_study(plan(where))
-    attempt(shared, claimed(shared))
+    run_trial(shared, claimed(shared))
     trial = claimed(shared)
     most = Path(where).stat().st_size + 1000
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     try:
         with storage_faults(where):
-            attempt(shared, trial)
+            run_trial(shared, trial)
     except InputError as error:
         wire.send(str(error))
 
@@ -345,7 +345,7 @@ def test_a_trial_that_is_lost_while_its_values_are_drawn_is_drawn_anew(tmp_path:
     """Half of the values would move the others: each takes the next random number."""
     values = work(plan(tmp_path / "whole"))
     shared = open_study(plan(tmp_path / "optuna.journal"))
-    attempt(shared, claimed(shared))
+    run_trial(shared, claimed(shared))
     claimed(shared).suggest_float("rate", 0, 1)
     shared.release("me")
     assert work(shared.plan)[1] == values[1]
@@ -367,7 +367,7 @@ def test_a_trial_is_lost_to_whom_it_was_taken_from(tmp_path: Path) -> None:
         ended(shared, 5.0)
     best = shared.best()
     assert best is not None
-    assert best.value == 5.0
+    assert best.rmse == 5.0
     assert states(shared) == "CCCCWW"
 
 
@@ -441,7 +441,7 @@ def test_a_study_grows_and_forgets_nothing_when_it_shrinks(tmp_path: Path) -> No
     assert (states(smaller), smaller.counts().done, smaller.claim("me")) == ("C", 1, None)
     best = open_study(plan(where, total=4)).best()
     assert best is not None
-    assert (best.value, best.user_attrs[TICKET]) == (2.0, 3)
+    assert (best.rmse, best.ticket) == (2.0, 3)
     assert len(everything(larger)) == 4
 
 
@@ -484,6 +484,7 @@ def test_what_is_remembered_survives(tmp_path: Path) -> None:
 def test_the_best_trial_is_complete_and_of_equals_the_older(tmp_path: Path) -> None:
     shared = open_study(plan(tmp_path / "optuna.journal"))
     assert (shared.best(), shared.describe()) == (None, "")
+    assert (shared.untuned_rmse(), shared.failures().total()) == (None, 0)
     ended(shared, 7.0)
     pruned, failed = claimed(shared), claimed(shared)
     shared.report(pruned, 1, 0.5)
@@ -493,11 +494,11 @@ def test_the_best_trial_is_complete_and_of_equals_the_older(tmp_path: Path) -> N
     ended(shared, 6.0, 6.0)
     best = shared.best()
     assert best is not None
-    assert (best.value, best.user_attrs[TICKET]) == (6.0, 3)
+    assert (best.rmse, best.ticket) == (6.0, 3)
     claimed(shared)
     assert shared.describe() == "1 running  1 pruned  1 failed  best 6.00 Wh (trial 3)"
     assert shared.counts() == study.Counts(complete=3, pruned=1, failed=1, running=1)
-    assert shared.trials()[2].user_attrs[REASON] == "MemoryError"
+    assert (shared.untuned_rmse(), dict(shared.failures())) == (7.0, {"MemoryError": 1})
 
 
 def test_a_snapshot_holds_what_counts_and_has_ended(tmp_path: Path) -> None:

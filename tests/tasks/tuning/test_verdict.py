@@ -7,27 +7,27 @@ import math
 import numpy as np
 import pytest
 
-from wattcast.tasks.tuning.verdict import Verdict, judge
+from wattcast.tasks.tuning.verdict import Verdict, compare_seeds
 
 SEEDS = (1, 2, 3, 4, 5)
 DAY = 144
 
 
-def contest(better_by: float, *, seed: int = 0, noise: float = 0.3, windows: int = 20 * DAY) -> Verdict:
+def five_seeds(better_by: float, *, seed: int = 0, noise: float = 0.3, windows: int = 20 * DAY) -> Verdict:
     """Five seeds of either configuration; the tuned one's errors are smaller by the factor `1 - better_by`."""
     draws = np.random.default_rng(seed)
     actual = np.zeros((windows, 1))
     shared = draws.normal(0, 60, (windows, 1))
     scales = draws.normal(1, noise / 60, (2, len(SEEDS), 1, 1))
     untuned, tuned = shared * scales * np.array([1, 1 - better_by])[:, None, None, None]
-    return judge(actual, untuned, tuned, seeds=SEEDS, baselines={"mean": actual + 3}, block=DAY)
+    return compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={"mean": actual + 3}, block=DAY)
 
 
 def test_scores_are_those_of_each_seed() -> None:
     actual = np.array([[1.0], [3.0]])
     untuned = np.array([[[1.0], [5.0]], [[1.0], [3.0]]])  # errors 0, 2 and 0, 0
     tuned = np.array([[[2.0], [3.0]], [[0.0], [3.0]]])  # errors 1, 0 and 1, 0
-    verdict = judge(actual, untuned, tuned, seeds=(7, 8), baselines={"zero": np.zeros((2, 1))}, block=1)
+    verdict = compare_seeds(actual, untuned, tuned, seeds=(7, 8), baselines={"zero": np.zeros((2, 1))}, block=1)
     assert verdict.untuned.rmse == pytest.approx((math.sqrt(2), 0))
     assert verdict.untuned.mae == pytest.approx((1, 0))
     assert verdict.untuned.mean_rmse == pytest.approx(math.sqrt(2) / 2)
@@ -43,7 +43,7 @@ def test_the_interval_over_seeds_is_that_of_all_resamples() -> None:
     actual = np.zeros((4, 1))
     untuned = np.full((2, 4, 1), 5.0)
     tuned = np.stack([np.full((4, 1), 4.0), np.full((4, 1), 6.0)])
-    verdict = judge(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=2)
+    verdict = compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=2)
     assert verdict.over_seeds == pytest.approx((-math.sqrt(2), math.sqrt(2)))
     assert verdict.over_seeds_and_days == pytest.approx((-math.sqrt(2), math.sqrt(2)))  # every day is alike
 
@@ -58,7 +58,7 @@ def test_the_interval_over_days_is_that_of_a_bootstrap_written_out(
     monkeypatch.setattr("wattcast.tasks.bootstrap._MOST_GATHERED", held)
     seeds = 3
     untuned, tuned = np.random.default_rng(5).gamma(2, 30, (2, seeds, windows, 1))
-    verdict = judge(np.zeros((windows, 1)), untuned, tuned, seeds=SEEDS[:seeds], baselines={}, block=block)
+    verdict = compare_seeds(np.zeros((windows, 1)), untuned, tuned, seeds=SEEDS[:seeds], baselines={}, block=block)
     draws = np.random.default_rng(0)
     places = draws.integers(seeds, size=(resamples, seeds))
     starts = draws.integers(windows, size=(resamples, -(-windows // block)))
@@ -73,7 +73,7 @@ def test_the_interval_over_days_is_that_of_a_bootstrap_written_out(
 
 
 def test_a_clear_gain_is_called_one_and_says_whether_it_holds_over_days() -> None:
-    verdict = contest(0.05)
+    verdict = five_seeds(0.05)
     assert verdict.helped
     assert verdict.difference == pytest.approx(-3, abs=0.6)
     assert "Tuning helped beyond seed noise: the test RMSE changes by -" in verdict.sentence
@@ -81,7 +81,7 @@ def test_a_clear_gain_is_called_one_and_says_whether_it_holds_over_days() -> Non
 
 
 def test_a_clear_loss_is_called_one() -> None:
-    assert contest(-0.05).sentence.startswith("Tuning hurt: ")
+    assert five_seeds(-0.05).sentence.startswith("Tuning hurt: ")
 
 
 def test_what_comes_from_one_day_does_not_hold_over_days() -> None:
@@ -91,20 +91,20 @@ def test_what_comes_from_one_day_does_not_hold_over_days() -> None:
     tuned = untuned.copy()
     tuned[:, :DAY] = 0  # one day is forecast without error, and for each seed alike
     tuned[:, DAY:] *= 1.005
-    verdict = judge(actual, untuned, tuned, seeds=SEEDS, baselines={}, block=DAY)
+    verdict = compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={}, block=DAY)
     assert verdict.helped
     assert "this does not hold when days are resampled" in verdict.sentence
 
 
 def test_equal_configurations_are_seldom_told_apart() -> None:
     """At a level of 95 % about 1 in 20; five seeds are few, so twice that is let pass."""
-    helped = [contest(0.0, seed=seed, windows=DAY).helped for seed in range(200)]
+    helped = [five_seeds(0.0, seed=seed, windows=DAY).helped for seed in range(200)]
     assert sum(helped) <= 20
 
 
 def test_without_a_better_trial_nothing_is_compared() -> None:
     actual = np.zeros((4, 1))
-    verdict = judge(actual, np.ones((2, 4, 1)), None, seeds=(1, 2), baselines={}, block=2)
+    verdict = compare_seeds(actual, np.ones((2, 4, 1)), None, seeds=(1, 2), baselines={}, block=2)
     assert verdict.sentence == (
         "Tuning did not help: on validation no trial was better than the untuned configuration."
     )
@@ -112,7 +112,7 @@ def test_without_a_better_trial_nothing_is_compared() -> None:
 
 
 def test_a_block_longer_than_the_test_part_is_the_whole_of_it() -> None:
-    assert judge(
+    assert compare_seeds(
         np.zeros((3, 1)), np.ones((2, 3, 1)), np.full((2, 3, 1), 0.5), seeds=(1, 2), baselines={}, block=1000
     ).over_seeds_and_days == pytest.approx((-0.5, -0.5))
 
@@ -120,6 +120,6 @@ def test_a_block_longer_than_the_test_part_is_the_whole_of_it() -> None:
 def test_nothing_given_is_changed() -> None:
     actual, untuned, tuned = np.zeros((9, 2)), np.ones((2, 9, 2)), np.ones((2, 9, 2)) / 2
     copies = [array.copy() for array in (actual, untuned, tuned)]
-    judge(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=3)
+    compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=3)
     for array, copy in zip((actual, untuned, tuned), copies, strict=True):
         np.testing.assert_array_equal(array, copy)

@@ -1,4 +1,4 @@
-"""The trials of a sweep: how one combination of values is trained and judged."""
+"""The objective of a sweep: what a trial trains, and the validation RMSE that it comes to."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ from wattcast.tasks.tuning.ranges import Scalar, Suggester
 
 
 @dataclass(frozen=True)
-class Trials:
-    """Each trains on training windows and is judged on validation; none is refitted, none sees the test part.
+class TrainingObjective:
+    """Each trial trains on training windows and is scored on validation; none is refitted, none sees the test part.
 
-    They train one network, from the experiment's own seed, unless the number of members is what is searched: where luck
-    is the same for all, two trials differ by their values.
+    A trial trains one network, from the experiment's own seed, unless the number of members is what is searched: where
+    luck is the same for all, two trials differ by their values.
     """
 
-    experiment: Experiment
     prepared: Prepared
     cores: int
 
     def suggested(self, trial: Suggester) -> dict[str, Scalar]:
         """The values that a trial gives to what is searched."""
-        return suggested(trial, self.experiment.sweep)
+        return suggested(trial, self.prepared.experiment.sweep)
 
     def options(self, values: Mapping[str, Scalar]) -> dict[str, Any]:
         """Every option of the training that these values make."""
         return self._experiment(values).flat()
 
-    def judge(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
-        """Train; the validation RMSE of the first target in Wh."""
+    def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
+        """Train with `values`; the validation RMSE of the first target in Wh."""
         from wattcast.model.network.scoring import forecast_scaled
 
         experiment = self._experiment(values)
@@ -51,4 +50,4 @@ class Trials:
         return rmse(windows.validation.actual[..., 0], readings[..., 0])
 
     def _experiment(self, values: Mapping[str, Scalar]) -> Experiment:
-        return self.experiment.changed({"fit.refit": False, "fit.members": 1, **values})
+        return self.prepared.experiment.changed({"fit.refit": False, "fit.members": 1, **values})
