@@ -40,7 +40,17 @@ def test_an_installed_wheel_holds_all_files_below_one_name(tmp_path: Path) -> No
         shutil.copytree(ROOT / folder, source / folder)
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "source"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+        "./source",
+    ]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())

@@ -66,9 +66,9 @@ def compare_with_fresh_seeds(
     stop: Callable[[BaseException], None],
     done: Callable[[], None],
 ) -> Verdict:
-    """Train the experiment of `prepared` and `tuned`, each with all `seeds`, and compare them; `done` is told of each training.
+    """Train the experiment of `prepared` and `tuned`, each with all `seeds`, and compare them.
 
-    `stop` is what `SideBySide.run` takes.
+    `stop` is what `SideBySide.run` takes; `done` is told of each training.
     """
     configurations = [Configuration("untuned", prepared, cores)]
     if tuned is not None:
