@@ -643,7 +643,7 @@ def test_any_bytes_give_a_frame_or_one_error(tmp_path_factory, tail, head):
 def test_the_tasks_try_again_after_a_transient_error_and_only_then(server, tmp_path, monkeypatch):
     (tmp_path / "mine.csv").write_bytes(make_csv(7))
     cache = tmp_path / "data" / "uci.csv"
-    known = partial(fetch_task, sha256=SHA256)
+    known = partial(fetch_task.with_options(retry_delay_seconds=0), sha256=SHA256)
 
     @flow(log_prints=False)
     def read():

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from children import Child
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
@@ -249,41 +249,24 @@ def test_a_folder_in_place_of_the_file_is_refused(path: Path) -> None:
 
 # many at once
 
-ADD = """
-import sys
-from pathlib import Path
-import pandas as pd
-from wattcast.model.readings import ReadingsConfig
-from wattcast.model.windows import WindowConfig
-from wattcast.tasks.monitoring.forecast_log import add_forecasts
-from wattcast.tasks.registry.contract import Contract
 
-contract = Contract.of(ReadingsConfig(), WindowConfig())
-path, version = Path(sys.argv[1]), sys.argv[2]
-times = pd.date_range("2016-05-01", periods=31, freq="10min")
-readings = pd.DataFrame({"Appliances": range(31)}, index=times, dtype="float64")
-print("ready", flush=True)
-sys.stdin.readline()
-for step in range(30):
-    made = pd.DataFrame({"made_at": times[[step]], "date": times[[step + 1]], "Appliances": [float(step)]})
-    add_forecasts(path, made, readings, contract, version=version)
-"""
+def add_thirty(wire: Connection, path: Path, version: str) -> None:
+    """In a process of its own."""
+    times = pd.date_range("2016-05-01", periods=31, freq="10min")
+    measured = pd.DataFrame({"Appliances": range(31)}, index=times, dtype="float64")
+    wire.send("ready")
+    wire.recv()
+    for step in range(30):
+        made = pd.DataFrame({"made_at": times[[step]], "date": times[[step + 1]], "Appliances": [float(step)]})
+        add_forecasts(path, made, measured, version=version)
 
 
 def test_two_processes_at_once_lose_nothing(path: Path) -> None:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    processes = [
-        subprocess.Popen([sys.executable, "-c", ADD, str(path), version], text=True, **pipes) for version in "12"
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    outputs = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    children = [Child.of(add_thirty, path, version) for version in "12"]
+    assert [child.wire.recv() for child in children] == ["ready"] * 2
+    for child in children:
+        child.wire.send("go")
+    assert [child.end() for child in children] == [0, 0]
     frame = stored(path)
     assert len(frame) == 60
     for _, each in frame.groupby(frame["version"].astype(str)):

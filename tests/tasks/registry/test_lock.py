@@ -6,19 +6,20 @@ import json
 import math
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from children import Child
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -46,61 +47,46 @@ def name() -> str:
     return f"house-{uuid4().hex}.training"
 
 
-HOLD = """
-import sys
-from wattcast.tasks.registry.lock import locked
-from wattcast.tasks.tracking.store import store_client
-with locked(store_client(), sys.argv[1], wait_s=0):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+# what children do
 
-CROWD = """
-import os, sys, time
-import mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store  # once for both processes
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from wattcast.model.errors import InputError
-from wattcast.tasks.registry import lock
-from wattcast.tasks.tracking.store import store_client
 
-lock._POLL_S = 0.05
-name, folder = sys.argv[1], Path(sys.argv[2])
+def hold(wire: Connection, name: str) -> None:
+    """Until the wire is closed."""
+    with locked(store_client(), name, wait_s=0):
+        wire.send("held")
+        with suppress(EOFError):
+            wire.recv()
 
-def count(client):
-    with lock.locked(client, name, wait_s=200):
-        (folder / "inside").touch(exist_ok=False)
-        number = int((folder / "count").read_text())
-        time.sleep(0.01)
-        (folder / "count").write_text(str(number + 1))
-        (folder / "inside").unlink()
 
-print("ready", flush=True)
-sys.stdin.readline()
-child = os.fork()
-with ThreadPoolExecutor(2) as pool:
-    list(pool.map(count, [store_client()] * 5))
-if child:
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
+def count_up(wire: Connection, name: str, folder: Path) -> None:
+    """Two threads want it five times each. Who finds another one inside fails."""
+    lock._POLL_S = 0.05
+
+    def count(client: MlflowClient) -> None:
+        with locked(client, name, wait_s=200):
+            (folder / "inside").touch(exist_ok=False)
+            number = int((folder / "count").read_text())
+            time.sleep(0.01)
+            (folder / "count").write_text(str(number + 1))
+            (folder / "inside").unlink()
+
+    wire.send("ready")
+    wire.recv()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(count, [store_client()] * 5))
+
+
+# what is done to them
 
 
 @contextmanager
-def holding(name: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the lock until its input is closed."""
-    with started(HOLD, name) as process:
-        assert said(process) == "held"
-        yield process
-
-
-def started(program: str, *arguments: str) -> subprocess.Popen[str]:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", program, *arguments], text=True, **pipes)
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    assert process.stdout
-    return process.stdout.readline().strip()
+def holding(name: str) -> Iterator[BaseProcess]:
+    """A process that holds the lock."""
+    child = Child.of(hold, name)
+    assert child.wire.recv() == "held"
+    yield child.process
+    child.wire.close()
+    child.end()
 
 
 def leave(client: MlflowClient, name: str, owner: Owner, *, silent: float = 0) -> str:
@@ -181,22 +167,20 @@ def test_a_thread_waits_for_another_of_the_same_process(client: MlflowClient, na
 def test_many_wait_for_one_that_is_killed_and_then_each_is_alone(
     client: MlflowClient, name: str, tmp_path: Path
 ) -> None:
-    """Two processes of two threads each want it five times. Who finds another one inside fails."""
     (tmp_path / "count").write_text("0")
-    with started(CROWD, name, str(tmp_path)) as crowd, holding(name) as holder:
-        assert said(crowd) == "ready"
+    crowd = [Child.of(count_up, name, tmp_path) for _ in range(2)]
+    with holding(name) as holder:
+        assert [child.wire.recv() for child in crowd] == ["ready"] * 2
         found = holder_of(client, name)
         assert found is not None
         assert found.owner.pid == holder.pid
-        assert crowd.stdin
-        crowd.stdin.write("go\n")
-        crowd.stdin.flush()
+        for child in crowd:
+            child.wire.send("go")
         with pytest.raises(BusyError), locked(client, name, wait_s=0.5):  # so long the crowd waits, too
             pass
         assert (tmp_path / "count").read_text() == "0"
         holder.kill()
-        result = crowd.communicate()
-        assert crowd.returncode == 0, result
+        assert [child.end() for child in crowd] == [0, 0]
     assert (tmp_path / "count").read_text() == "10"
     assert left(client, name) == [f".broken.{found.token}"]
 
@@ -370,7 +354,10 @@ def test_what_breaking_leaves_is_cleared_away_when_nobody_can_want_it(
     assert left(client, name) == [f"-too.broken.{other}"]
 
 
-def test_a_model_of_somebody_elses_with_the_locks_name_is_named(client: MlflowClient, name: str) -> None:
+def test_a_model_of_somebody_elses_with_the_locks_name_is_named(
+    client: MlflowClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_MOST_UNHELD", 5)
     client.create_registered_model(name)
     words = f"the registered model {name} has the name of a lock"
     with pytest.raises(InputError, match=words), locked(client, name, wait_s=math.inf):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
 from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from children import Child
 from mlflow import MlflowClient
 
 from wattcast.model.fit import DivergedError
@@ -31,22 +32,21 @@ def status(run_id: str) -> str:
     return str(MlflowClient().get_run(run_id).info.status)
 
 
+def train_for_ever(wire: Connection) -> None:
+    """In a process of its own."""
+    with tracked_run("killed", params={}, tags={}) as run:
+        wire.send(run.run_id)
+        wire.recv()
+
+
 @pytest.mark.usefixtures("workspace")
 def test_the_run_of_a_process_that_was_killed_is_closed() -> None:
-    program = """
-import sys
-from wattcast.tasks.tracking.run import tracked_run
-with tracked_run("killed", params={}, tags={}) as run:
-    print(run.run_id, flush=True)
-    sys.stdin.read()
-"""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", program], text=True, **pipes) as process:
-        assert process.stdout
-        run_id = process.stdout.readline().strip()
-        assert run_id not in close_abandoned()
-        assert status(run_id) == "RUNNING"
-        process.kill()
+    child = Child.of(train_for_ever)
+    run_id = child.wire.recv()
+    assert run_id not in close_abandoned()
+    assert status(run_id) == "RUNNING"
+    child.process.kill()
+    assert child.end() == -signal.SIGKILL
     assert status(run_id) == "RUNNING"  # it had no time to say anything else
     assert run_id in close_abandoned()
     assert status(run_id) == "KILLED"

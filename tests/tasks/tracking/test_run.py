@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from children import Child
 from mlflow import MlflowClient
 
+from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
 from wattcast.tasks.tracking.run import FAILURE, Run, tracked_run
 
@@ -63,20 +64,20 @@ def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
     }
 
 
+def take_up(wire: Connection, run_id: str) -> None:
+    """In a process of its own."""
+    try:
+        with tracked_run("yours", params={}, tags={}, resume=run_id):
+            wire.send("taken up")
+    except InputError as error:
+        wire.send(str(error))
+
+
 @pytest.mark.usefixtures("workspace")
 def test_no_two_processes_train_one_run() -> None:
     with tracked_run("mine", params={}, tags={}) as run:
-        program = f"""
-from wattcast.model.errors import InputError
-from wattcast.tasks.tracking.run import tracked_run
-try:
-    with tracked_run("yours", params={{}}, tags={{}}, resume={run.run_id!r}):
-        pass
-except InputError as error:
-    print(error)
-"""
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert f"run {run.run_id} is being trained by another process" in done.stdout
+        said = Child.of(take_up, run.run_id).last_word()
+    assert said == f"run {run.run_id} is being trained by another process: wait for it, or end it first"
     assert MlflowClient().get_run(run.run_id).info.status == "FINISHED"
 
 

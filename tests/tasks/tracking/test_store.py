@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from children import Child
 from mlflow import MlflowClient
 
 from wattcast.model.errors import InputError
@@ -14,19 +14,16 @@ from wattcast.tasks.tracking.past_runs import unfinished_run
 from wattcast.tasks.tracking.run import tracked_run
 
 
-def test_two_processes_may_open_a_new_store_at_once(tmp_path: Path) -> None:
-    program = """
-from wattcast.tasks.tracking.run import tracked_run
-with tracked_run("race", params={"a": 1}, tags={}) as run:
-    print(run.run_id)
-"""
-    command = [sys.executable, "-c", program]
-    processes = [
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
-    ]
-    outputs = [process.communicate(timeout=200) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert len({out for out, _ in outputs}) == 2
+def track(wire: Connection) -> None:
+    with tracked_run("race", params={"a": 1}, tags={}) as run:
+        wire.send(run.run_id)
+
+
+def test_two_processes_may_open_a_new_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    children = [Child.of(track) for _ in "ab"]
+    assert len({child.last_word() for child in children}) == 2
+    assert (tmp_path / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("uri", ["file:./mlruns", "nonsense://x"])

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -22,6 +20,7 @@ from typing import Any
 
 import optuna
 import pytest
+from children import Child
 from filelock import FileLock
 from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
@@ -122,32 +121,6 @@ def write(shared: SharedStudy, trial: Trial, **attributes: Any) -> None:
     """Attributes of a trial as another machine would leave them."""
     for name, value in attributes.items():
         shared.study._storage.set_trial_user_attr(trial._trial_id, name, value)
-
-
-@dataclass(frozen=True)
-class Child:
-    """A process that calls a function of this file, and the wire to it."""
-
-    process: BaseProcess
-    wire: Connection
-
-    @classmethod
-    def of(cls, function: Callable[..., None], *arguments: Any) -> Child:
-        context = multiprocessing.get_context("forkserver")  # from a process that has imported what takes its time
-        context.set_forkserver_preload(["pytest", "wattcast.tasks.tuning.study"])
-        mine, its = context.Pipe()
-        program = f"import runpy; runpy.run_path({__file__!r})[{function.__name__!r}](wire, *arguments)"
-        process = context.Process(target=exec, args=(program, {"wire": its, "arguments": arguments}), daemon=True)
-        process.start()
-        its.close()
-        return cls(process, mine)
-
-    def last_word(self) -> Any:
-        """What it says before it ends."""
-        word = self.wire.recv()
-        self.process.join()
-        assert self.process.exitcode == 0
-        return word
 
 
 # what children do
