@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from wattcast.model.gru import GRUConfig, Shape, keep_probs
+from wattcast.model.gru import GRUConfig, Shape, keep_probs, named_weights
 from wattcast.model.network.build import connect, parts_on, recurrent_layers
 from wattcast.model.network.compiled import compiled_once, kept
 from wattcast.model.network.kernel import Kernel
@@ -183,7 +183,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
         seed = tf.stack([work.seed[0] + lane, work.seed[1] + update])
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            parts = parts_on(weights, layers, dropout=_dropout(plan, knobs, seed))
+            parts = parts_on(named_weights(plan.model, weights), layers, dropout=_dropout(plan, knobs, seed))
             forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.calendar, rows))  # [b, L, K]
             error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows))
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
@@ -212,13 +212,14 @@ def _update(plan: Plan) -> Callable[[State, list[_Lane], Knobs], tuple[State, Te
     """One update by the gradients of loss and penalty; `[2]` both together and penalty alone; `[B, L, K]` forecasts."""
 
     def update(state: State, lanes: list[_Lane], knobs: Knobs) -> tuple[State, Tensor, Tensor]:
-        gradients = [tf.add_n(parts) for parts in zip(*(lane.gradients for lane in lanes), strict=True)]
+        sums = (tf.add_n(parts) for parts in zip(*(lane.gradients for lane in lanes), strict=True))
+        slopes = named_weights(plan.model, sums)
         penalty = tf.constant(0.0)
         if plan.model.tanh_layer:
-            kernel = state.weights[-4]
+            kernel = named_weights(plan.model, state.weights)["tanh/kernel"]
             penalty = knobs.regularisation_scale * tf.reduce_sum(tf.square(kernel)) / 2
-            gradients[-4] += knobs.regularisation_scale * kernel
-        gradients = _clip(gradients, knobs.clip_norm)
+            slopes["tanh/kernel"] += knobs.regularisation_scale * kernel
+        gradients = _clip(list(slopes.values()), knobs.clip_norm)
         step = _adam if plan.optimiser == "adam" else _descend
         losses = tf.stack([tf.add_n([lane.loss for lane in lanes]) + penalty, penalty])
         state = step(state, gradients, learning_rate(knobs, state.step))

@@ -190,7 +190,7 @@ def test_each_epoch_visits_every_window_once_in_a_new_order(prepared, monkeypatc
 
         return record
 
-    monkeypatch.setattr("wattcast.model.network.program.compile_epoch", recorded)
+    monkeypatch.setattr("wattcast.model.network.training.compile_epoch", recorded)
     train(prepared, fit=FitConfig(epochs=2, batch_size=16))
     windows = prepared.windows.train.starts.tolist()
     a_pass = math.ceil(len(windows) / 16)
@@ -592,7 +592,7 @@ def test_a_batch_that_two_cores_share_repeats_and_resumes_bit_for_bit(prepared, 
     """Large enough for two lanes, of unequal size and with masks of their own."""
     plans: list[Plan] = []
     monkeypatch.setattr(
-        "wattcast.model.network.program.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan)
+        "wattcast.model.network.training.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan)
     )
     fit = SHORT.model_copy(update={"batch_size": 131, "refit": False})
     train = prepared.windows.train
