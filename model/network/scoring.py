@@ -92,12 +92,14 @@ def compile_single(
     handing over of some dozen tensors, once a member.
     """
     kernel = choose_kernel("auto")
-    forecast = _program(structure(config), shape, 1, kernel)
+    forecast = tf.function(
+        _program(structure(config), shape, 1, kernel), jit_compile=kernel == "fast", autograph=False
+    )  # traced once for all members
 
     def every(rows: Tensor, calendar: Tensor) -> list[Tensor]:
         return [forecast(weights, rows, calendar) for weights in members]
 
-    program = compiled_once(tf.function(every, jit_compile=kernel == "fast", autograph=False))
+    program = compiled_once(every, jit_compile=kernel == "fast")
 
     def single(windows: Windows) -> npt.NDArray[np.float32]:
         forecasts = program(*_sources(windows, int(windows.starts[0]), 1))
@@ -113,10 +115,10 @@ Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
 @kept(programs=32)
 def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
-    return compiled_once(_program(model, shape, windows, kernel))
+    return compiled_once(_program(model, shape, windows, kernel), jit_compile=kernel == "fast")
 
 
-def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Any:
+def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     layers = recurrent_layers(kernel, model, shape)
     history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
 
@@ -134,4 +136,4 @@ def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> An
         newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
         return connect(model, shape, replace(parts, gru=gru), newest, calendar)
 
-    return tf.function(forecast, jit_compile=kernel == "fast", autograph=False)
+    return forecast

@@ -136,7 +136,7 @@ class _Course:
     plan: Plan
     series: Resident
     knobs: Knobs
-    room: int  # updates of the longest epoch
+    room: int  # updates that an epoch may have
     cores: int  # for one member
 
     @classmethod
@@ -164,9 +164,10 @@ class _Course:
             regularisation_scale=tf.constant(model.regularisation_scale, tf.float32),
             keep_probs=tf.constant(list(keep_probs(model).values()), tf.float32),
         )
-        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
         series = Resident.of(windows.train.series)
-        room = -(-most // config.batch_size)
+        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
+        rows = series.inputs.shape[0]  # a bound that is the same for other windows of the series
+        room = -(-max(most, rows) // config.batch_size)
         return cls(model, config, scaler, plan, series, knobs, room, cores if config.members == 1 else 1)
 
 

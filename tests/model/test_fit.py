@@ -574,6 +574,19 @@ def test_further_trainings_of_one_structure_trace_nothing_and_leave_no_memory_be
     assert len({members[0].weights[0].tobytes() for members in done}) == 15
 
 
+def test_other_rows_of_a_series_and_a_series_that_has_grown_trace_nothing(prepared, monkeypatch):
+    """As at each cut of a replay, and at each retraining of a process that lives long."""
+    plain = GRUConfig(layers=(LayerConfig(units=3),))
+    fit = FitConfig(epochs=1, batch_size=16, refit=True)
+    train_members(plain, fit, prepared.windows, prepared.scaler)
+    traced = count_traces(monkeypatch)
+    fewer = replace(prepared.windows, train=prepared.windows.train.take(slice(0, 20)))
+    grown = prepare(house(125), window=WindowConfig(lookback=3))
+    for windows in (fewer, grown.windows):
+        train_members(plain, fit, windows, prepared.scaler)
+    assert traced == []
+
+
 def test_an_ensemble_traces_its_programs_once_however_many_threads_begin_with_it(prepared, monkeypatch):
     """Two structures that nothing else here has trained, alike but for a unit."""
     choose_kernel("fast")  # traces a trial of its own, once a process
