@@ -1,7 +1,4 @@
-"""Training: windows in, the network with the best validation loss out, or the mean of several.
-
-N: windows. C: updates there is room for. B: windows in a batch. L: output length. K: targets.
-"""
+"""How a network is trained, and what a training leaves behind."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ import pandas as pd
 from wattcast.model.arrays import Floats, Times
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
-from wattcast.model.network.build import members_of
 from wattcast.model.readings import MADE_AT, ReadingsConfig, check_readings
 from wattcast.model.scaler import Scaler
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
@@ -97,7 +96,7 @@ class Forecaster:
         Raises:
             InputError: an earlier version wrote it, which did not keep all that is needed.
         """
-        import keras
+        from wattcast.model.network.build import load_network
 
         record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         if missing := {"readings", "window", "scaler", "model"} - set(record):
@@ -107,15 +106,15 @@ class Forecaster:
             window=WindowConfig.model_validate(record["window"]),
             scaler=Scaler.from_json(record["scaler"]),
             model=GRUConfig.model_validate(record["model"]),
-            network=keras.saving.load_model(folder / NETWORK_FILE, compile=False),
+            network=load_network(folder / NETWORK_FILE),
         )
 
     @cached_property
     def _members(self) -> list[tuple[Any, ...]]:
-        """The members' weights in TensorFlow's memory, so that no forecast has to bring them there."""
-        import tensorflow as tf
+        from wattcast.model.network.build import members_of
+        from wattcast.model.network.scoring import resident
 
-        return [tuple(map(tf.constant, weights)) for weights in members_of(self.network, self.model)]
+        return resident(members_of(self.network, self.model))
 
     @cached_property
     def _single(self) -> Callable[[Windows], npt.NDArray[np.float32]]:

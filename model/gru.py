@@ -11,8 +11,9 @@ recurrent matrix product, `tanh(x W + (r * h_prev) R + b)` (Cho et al. 2014, arX
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -86,8 +87,28 @@ class Shape:
 
 
 Weights = tuple[npt.NDArray[np.float32], ...]
-"""A network's weights, in the order that `build` gives them: each GRU's kernel, recurrent kernel and bias, then kernel
-and bias of the tanh layer, where there is one, and of the output."""
+"""A network's weights, in the order of `weight_names`."""
+W = TypeVar("W")
+
+
+def weight_names(config: GRUConfig) -> tuple[str, ...]:
+    """What each of a network's `Weights` is, in the order of Keras: `gru_1/kernel`, ..., `output/bias`."""
+    recurrent = (f"gru_{number}" for number, _ in enumerate(config.layers, start=1))
+    dense = ("tanh", "output") if config.tanh_layer else ("output",)
+    return (
+        *(f"{layer}/{weight}" for layer in recurrent for weight in ("kernel", "recurrent_kernel", "bias")),
+        *(f"{layer}/{weight}" for layer in dense for weight in ("kernel", "bias")),
+    )
+
+
+def named_weights(config: GRUConfig, weights: Iterable[W]) -> dict[str, W]:
+    """One thing for each of a network's weights, by their names and in their order."""
+    return dict(zip(weight_names(config), weights, strict=True))
+
+
+def layer_weights(weights: Mapping[str, W], layer: str) -> tuple[W, ...]:
+    """Those of one layer, in its order."""
+    return tuple(weight for name, weight in weights.items() if name.startswith(f"{layer}/"))
 
 
 def keep_probs(config: GRUConfig) -> dict[str, float]:

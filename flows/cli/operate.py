@@ -108,12 +108,11 @@ def forecast(
     from wattcast.tasks.data.files import check_writable
 
     check_writable(output)
-    with ready():
-        from wattcast.flows.forecast import forecast as forecast_flow
-
-        forecasts = forecast_flow(source, str(output), model, name, every)
+    begin()
     from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
+    from wattcast.flows.forecast import forecast as forecast_flow
 
+    forecasts = forecast_flow(source, str(output), model, name, every)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
@@ -181,10 +180,10 @@ def rollback(
     name: ModelName = MODEL,
 ) -> None:
     """Make an earlier version the champion again, once it has been loaded and tested; a second call undoes it."""
-    with ready():
-        from wattcast.flows.promotion.rollback import roll_back_to
+    begin()
+    from wattcast.flows.promotion.rollback import roll_back_to
 
-        entry = roll_back_to(name, to, why)
+    entry = roll_back_to(name, to, why)
     screen.print(f"version {entry.new} of {name} is the champion again, in place of version {entry.old}")
 
 
@@ -220,12 +219,11 @@ def doctor(
     ] = False,
 ) -> None:
     """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 at a problem."""
-    with ready():
-        from wattcast.flows.service.doctor import examine
-
-        findings = examine(name, fix=fix)
+    begin()
     from wattcast.flows.cli.show_models import show_findings
+    from wattcast.flows.service.doctor import examine
 
+    findings = examine(name, fix=fix)
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

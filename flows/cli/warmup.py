@@ -44,7 +44,7 @@ def tensorflow_in_background(screen: Console) -> Iterator[None]:
 
 def _import_tensorflow() -> None:
     with _native_log_hidden():
-        import keras  # noqa: F401
+        import wattcast.model.network.build  # noqa: F401
 
 
 @contextmanager

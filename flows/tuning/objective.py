@@ -11,7 +11,6 @@ from wattcast.flows.experiment.search_space import suggested
 from wattcast.flows.prepare import Prepared
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import rmse
-from wattcast.model.network.training import train_members
 from wattcast.tasks.tuning.ranges import Scalar, Suggester
 
 
@@ -37,6 +36,7 @@ class TrainingObjective:
     def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
         """Train with `values`; the validation RMSE of the first target in Wh."""
         from wattcast.model.network.scoring import forecast_scaled
+        from wattcast.model.network.training import train_members
 
         experiment = self._experiment(values)
         prepared = self.prepared.changed(experiment)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
+from keras import ops
 
-from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs
+from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, layer_weights, weight_names
+from wattcast.model.network import recurrent
 from wattcast.model.network.kernel import Kernel
 from wattcast.model.windows import CALENDAR_COLUMNS
-
-if TYPE_CHECKING:
-    import keras
-
 
 _NETWORK = "wattcast"
 
@@ -35,8 +35,6 @@ class Parts:
 
 def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calendar: Any) -> Any:
     """`[B, T, F]` (and `[B, L, C]` with `target_calendar`) -> `[B, L, K]`: what follows what is said here alone."""
-    from keras import ops
-
     sequence, states = readings, []
     for number, _ in enumerate(config.layers, start=1):
         sequence = parts.dropout(f"input_dropout_{number}", sequence)
@@ -62,33 +60,32 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
 
     A dense kernel and a GRU's input kernel are Glorot's uniform, biases zero.
     """
-    import keras
-
     draws = np.random.default_rng(seed)
 
     def draw(kind: type[keras.Initializer], *size: int) -> npt.NDArray[np.float32]:
         return np.asarray(kind(seed=int(draws.integers(2**31)))(size))
 
     glorot, orthogonal = keras.initializers.GlorotUniform, keras.initializers.Orthogonal
-    weights = []
+    weights: dict[str, npt.NDArray[np.float32]] = {}
     columns = shape.inputs
-    for layer in config.layers:
-        units = layer.units
-        kernel = draw(glorot, columns, 3 * units)
-        recurrent = draw(glorot if config.recurrent_initialiser == "glorot" else orthogonal, units, 3 * units)
+    for number, layer in enumerate(config.layers, start=1):
+        name, units = f"gru_{number}", layer.units
+        weights[f"{name}/kernel"] = draw(glorot, columns, 3 * units)
+        past = draw(glorot if config.recurrent_initialiser == "glorot" else orthogonal, units, 3 * units)
         if config.recurrent_initialiser == "identity":
-            recurrent = np.tile(np.eye(units, dtype=np.float32), 3)
+            past = np.tile(np.eye(units, dtype=np.float32), 3)
+        weights[f"{name}/recurrent_kernel"] = past
         bias = np.zeros((2, 3 * units) if config.reset_after else 3 * units, np.float32)
         bias.reshape(-1, 3 * units)[0, : 2 * units] = config.gate_bias
-        weights += [kernel, recurrent, bias]
+        weights[f"{name}/bias"] = bias
         columns = units
     width = sum(layer.units for layer in config.layers) if config.readout == "states" else columns
     width += shape.output_length * len(CALENDAR_COLUMNS) if config.target_calendar else 0
-    dense = [columns] if config.tanh_layer else []
-    for size in (*dense, shape.output_length * shape.targets):
-        weights += [draw(glorot, width, size), np.zeros(size, np.float32)]
+    dense = {"tanh": columns} if config.tanh_layer else {}
+    for name, size in {**dense, "output": shape.output_length * shape.targets}.items():
+        weights[f"{name}/kernel"], weights[f"{name}/bias"] = draw(glorot, width, size), np.zeros(size, np.float32)
         width = size
-    return tuple(weights)
+    return tuple(weights[name] for name in weight_names(config))
 
 
 def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.Model:
@@ -96,8 +93,6 @@ def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.
 
     With several members it forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
     """
-    import keras
-
     sources = [keras.Input((shape.lookback, shape.inputs), name="readings")]
     if config.target_calendar:
         sources.append(keras.Input((shape.output_length, len(CALENDAR_COLUMNS)), name="calendar"))
@@ -118,15 +113,18 @@ def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.
 def members_of(network: keras.Model, config: GRUConfig) -> list[Weights]:
     """The weights of each member of what `build` made."""
     arrays = network.get_weights()
-    size = 3 * len(config.layers) + (4 if config.tanh_layer else 2)
+    size = len(weight_names(config))
     return [tuple(arrays[first : first + size]) for first in range(0, len(arrays), size)]
+
+
+def load_network(file: Path) -> keras.Model:
+    """What `keras.Model.save` wrote of what `build` made."""
+    return keras.saving.load_model(file, compile=False)
 
 
 def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
     """Stock Keras layers."""
-    import keras
-
-    recurrent, places = recurrent_layers("keras", config, shape), keep_probs(config)
+    layers, places = recurrent_layers("keras", config, shape), keep_probs(config)
 
     def dropout(name: str, values: Any) -> Any:
         return keras.layers.Dropout(1 - places[name], name=name)(values) if places[name] < 1 else values
@@ -139,43 +137,34 @@ def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
             values
         )
 
-    return Parts(gru=lambda name, sequence: recurrent[name](sequence), dropout=dropout, dense=dense)
+    return Parts(gru=lambda name, sequence: layers[name](sequence), dropout=dropout, dense=dense)
 
 
 def parts_on(
-    weights: Sequence[Any],
-    recurrent: Mapping[str, keras.layers.GRU],
+    weights: Mapping[str, Any],
+    layers: Mapping[str, keras.layers.GRU],
     *,
     dropout: Callable[[str, Any], Any] = lambda _, values: values,
 ) -> Parts:
-    """The parts as arithmetic on `weights`; `recurrent` are built layers, whose own weights stay out of it."""
-    from keras import ops
-
-    places = list(recurrent)
+    """The parts as arithmetic on named `weights`; `layers` are built GRUs, whose own weights stay out of it."""
 
     def gru(name: str, sequence: Any) -> tuple[Any, Any]:
-        layer, first = recurrent[name], 3 * places.index(name)
+        layer = layers[name]
         unused = [ops.zeros(seed.shape, seed.dtype) for seed in layer.non_trainable_variables]  # nothing draws
-        (states, newest), _ = layer.stateless_call(weights[first : first + 3], unused, sequence)
+        (states, newest), _ = layer.stateless_call(layer_weights(weights, name), unused, sequence)
         return states, newest
 
     def dense(name: str, values: Any) -> Any:
-        if name == "output":
-            return ops.matmul(values, weights[-2]) + weights[-1]
-        return ops.tanh(ops.matmul(values, weights[-4]) + weights[-3])
+        kernel, bias = layer_weights(weights, name)
+        values = ops.matmul(values, kernel) + bias
+        return values if name == "output" else ops.tanh(values)
 
     return Parts(gru=gru, dropout=dropout, dense=dense)
 
 
 def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.GRU]:
     """The built GRU layers by name, stock or on the fast kernel, each giving all its states and the newest."""
-    import keras
-
-    layer_class = keras.layers.GRU
-    if kernel == "fast":
-        from wattcast.model.network import recurrent
-
-        layer_class = recurrent.GRU
+    layer_class = recurrent.GRU if kernel == "fast" else keras.layers.GRU
     layers, columns = {}, shape.inputs
     for number, layer in enumerate(config.layers, start=1):
         name = f"gru_{number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from threading import Lock
@@ -12,6 +13,7 @@ import tensorflow as tf
 P = ParamSpec("P")
 R = TypeVar("R")
 _COMPILING = Lock()  # Keras keeps global state while it is traced
+_SIZES = 8
 
 
 def kept(programs: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -30,19 +32,38 @@ def kept(programs: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def compiled_once(function: Any) -> Callable[..., Any]:
-    """`function`, so that threads may call it side by side: one traces and compiles it while the others wait."""
-    compiled: dict[Any, Any] = {}
+def compiled_once(function: Callable[..., Any], *, jit_compile: bool, sizes: int = _SIZES) -> Callable[..., Any]:
+    """`function`, so that threads may call it side by side: one traces and compiles it while the others wait.
+
+    Each combination of its arguments' sizes has a program of its own; the `sizes` that were asked for last are kept.
+    """
+    programs: OrderedDict[Any, Any] = OrderedDict()
+    using = Lock()
+
+    def find(asked: Any) -> Any:
+        with using:
+            if asked in programs:
+                programs.move_to_end(asked)
+            return programs.get(asked)
+
+    def keep(asked: Any, program: Any) -> None:
+        with using:
+            programs[asked] = program
+            if len(programs) > sizes:
+                programs.popitem(last=False)
 
     def call(*arguments: Any) -> Any:
-        sizes = tuple((tuple(array.shape), tf.as_dtype(array.dtype)) for array in tf.nest.flatten(arguments))
-        if sizes not in compiled:
+        asked = tuple((tuple(array.shape), tf.as_dtype(array.dtype)) for array in tf.nest.flatten(arguments))
+        program = find(asked)  # three times quicker than to have TensorFlow look for it
+        if program is None:
             with _COMPILING:
-                if sizes not in compiled:
-                    traced = function.get_concrete_function(*arguments)
-                    result = traced(*arguments)  # this compiles
-                    compiled[sizes] = traced
+                program = find(asked)
+                if program is None:
+                    fresh = tf.function(function, jit_compile=jit_compile, autograph=False)  # one would keep all sizes
+                    program = fresh.get_concrete_function(*arguments)
+                    result = program(*arguments)  # this compiles
+                    keep(asked, program)
                     return result
-        return compiled[sizes](*arguments)  # three times quicker than to have TensorFlow look for it
+        return program(*arguments)
 
     return call

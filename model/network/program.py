@@ -1,9 +1,10 @@
 """One compiled program trains every network of one structure: all that a trial may change is an input of it.
 
 N: windows of an epoch. C: updates there is room for. B: windows in a batch, b: in a lane. T: lookback.
-F: input columns. L: output length. K: targets. D: places where dropout may act.
+F: input columns. L: output length. K: targets. D: places where dropout may act. S: rows there is room for.
+E: calendar columns.
 
-A program is compiled once for its `Plan` and the sizes of the series, and kept. Learning rate, decay, clipping, keep
+A program is compiled once for its `Plan` and the room for the series, and kept. Learning rate, decay, clipping, keep
 probabilities, regularisation scale, seeds, weights and windows are inputs, so a second training of the same plan
 compiles nothing. Windows are gathered inside it, by index, from the series that lies there once.
 
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from wattcast.model.gru import GRUConfig, Shape, keep_probs
+from wattcast.model.gru import GRUConfig, Shape, keep_probs, named_weights
 from wattcast.model.network.build import connect, parts_on, recurrent_layers
 from wattcast.model.network.compiled import compiled_once, kept
 from wattcast.model.network.kernel import Kernel
@@ -55,16 +56,19 @@ class Plan:
 
 
 class Resident(NamedTuple):
-    """A series in TensorFlow's memory."""
+    """A series in TensorFlow's memory, with room behind it: sizes that a program is compiled for should be few."""
 
     inputs: Tensor  # [S, F]
     targets: Tensor  # [S, K]
-    calendar: Tensor  # [S, C]
+    calendar: Tensor  # [S, E]
 
     @classmethod
     def of(cls, series: Series) -> Resident:
-        """The arrays that windows are gathered from."""
-        return cls(*map(tf.constant, (series.inputs, series.targets, series.calendar)))
+        """The arrays that windows are gathered from, filled up with zeros to a power of two of rows."""
+        rows = len(series.times)
+        room = (1 << (rows - 1).bit_length()) - rows
+        arrays = (series.inputs, series.targets, series.calendar)
+        return cls(*(tf.constant(np.pad(array, ((0, room), (0, 0)))) for array in arrays))
 
 
 class State(NamedTuple):
@@ -121,11 +125,12 @@ class _Lane(NamedTuple):
 def compile_epoch(plan: Plan) -> Callable[[Resident, State, Knobs, Work], Pass]:
     """The program of `plan`: one pass over the windows of `Work`. It is compiled when it is first called."""
     fast = plan.kernel == "fast"
-    run_lane, update = _run_lane(plan), _update(plan)
-    if fast and plan.lanes > 1:
-        run_lane, update = (tf.function(part, jit_compile=True, autograph=False) for part in (run_lane, update))
+    steps = _run_lane(plan), _update(plan)
 
     def epoch(series: Resident, state: State, knobs: Knobs, work: Work) -> Pass:
+        run_lane, update = steps
+        if fast and plan.lanes > 1:
+            run_lane, update = (tf.function(step, jit_compile=True, autograph=False) for step in steps)
         room, width = work.starts.shape
         sizes = ([2], [width, plan.shape.output_length, plan.shape.targets])
         records = [tf.TensorArray(tf.float32, room, element_shape=size) for size in sizes]
@@ -139,7 +144,7 @@ def compile_epoch(plan: Plan) -> Callable[[Resident, State, Knobs, Work], Pass]:
         _, state, *records = tf.while_loop(lambda i, *_: i < updates, body, (0, state, *records))
         return Pass(state, *(record.stack() for record in records))
 
-    return compiled_once(tf.function(epoch, jit_compile=fast and plan.lanes == 1, autograph=False))
+    return compiled_once(epoch, jit_compile=fast and plan.lanes == 1)
 
 
 def _dropout(plan: Plan, knobs: Knobs, seed: Tensor) -> Callable[[str, Tensor], Tensor]:
@@ -183,7 +188,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
         seed = tf.stack([work.seed[0] + lane, work.seed[1] + update])
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            parts = parts_on(weights, layers, dropout=_dropout(plan, knobs, seed))
+            parts = parts_on(named_weights(plan.model, weights), layers, dropout=_dropout(plan, knobs, seed))
             forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.calendar, rows))  # [b, L, K]
             error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows))
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
@@ -212,13 +217,14 @@ def _update(plan: Plan) -> Callable[[State, list[_Lane], Knobs], tuple[State, Te
     """One update by the gradients of loss and penalty; `[2]` both together and penalty alone; `[B, L, K]` forecasts."""
 
     def update(state: State, lanes: list[_Lane], knobs: Knobs) -> tuple[State, Tensor, Tensor]:
-        gradients = [tf.add_n(parts) for parts in zip(*(lane.gradients for lane in lanes), strict=True)]
+        sums = (tf.add_n(parts) for parts in zip(*(lane.gradients for lane in lanes), strict=True))
+        slopes = named_weights(plan.model, sums)
         penalty = tf.constant(0.0)
         if plan.model.tanh_layer:
-            kernel = state.weights[-4]
+            kernel = named_weights(plan.model, state.weights)["tanh/kernel"]
             penalty = knobs.regularisation_scale * tf.reduce_sum(tf.square(kernel)) / 2
-            gradients[-4] += knobs.regularisation_scale * kernel
-        gradients = _clip(gradients, knobs.clip_norm)
+            slopes["tanh/kernel"] += knobs.regularisation_scale * kernel
+        gradients = _clip(list(slopes.values()), knobs.clip_norm)
         step = _adam if plan.optimiser == "adam" else _descend
         losses = tf.stack([tf.add_n([lane.loss for lane in lanes]) + penalty, penalty])
         state = step(state, gradients, learning_rate(knobs, state.step))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from wattcast.model.arrays import Rows
-from wattcast.model.gru import GRUConfig, Shape, structure
+from wattcast.model.gru import GRUConfig, Shape, Weights, layer_weights, named_weights, structure
 from wattcast.model.network.build import connect, parts_on, recurrent_layers
 from wattcast.model.network.compiled import compiled_once, kept
 from wattcast.model.network.kernel import CORES, Kernel, choose_kernel
@@ -78,6 +78,11 @@ def _sources(windows: Windows, first: int, size: int) -> tuple[Tensor, Tensor]:
     return tf.constant(series.inputs[np.minimum(rows, last)]), tf.constant(series.calendar[np.minimum(dates, last)])
 
 
+def resident(members: Sequence[Weights]) -> list[tuple[Tensor, ...]]:
+    """The members' weights in TensorFlow's memory, so that no forecast has to bring them there."""
+    return [tuple(map(tf.constant, weights)) for weights in members]
+
+
 def compile_single(
     config: GRUConfig, members: Sequence[tuple[Tensor, ...]], shape: Shape
 ) -> Callable[[Windows], npt.NDArray[np.float32]]:
@@ -87,12 +92,14 @@ def compile_single(
     handing over of some dozen tensors, once a member.
     """
     kernel = choose_kernel("auto")
-    forecast = _program(structure(config), shape, 1, kernel)
+    forecast = tf.function(
+        _program(structure(config), shape, 1, kernel), jit_compile=kernel == "fast", autograph=False
+    )  # traced once for all members
 
     def every(rows: Tensor, calendar: Tensor) -> list[Tensor]:
         return [forecast(weights, rows, calendar) for weights in members]
 
-    program = compiled_once(tf.function(every, jit_compile=kernel == "fast", autograph=False))
+    program = compiled_once(every, jit_compile=kernel == "fast")
 
     def single(windows: Windows) -> npt.NDArray[np.float32]:
         forecasts = program(*_sources(windows, int(windows.starts[0]), 1))
@@ -108,24 +115,25 @@ Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
 @kept(programs=32)
 def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
-    return compiled_once(_program(model, shape, windows, kernel))
+    return compiled_once(_program(model, shape, windows, kernel), jit_compile=kernel == "fast")
 
 
-def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Any:
+def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     layers = recurrent_layers(kernel, model, shape)
     history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
 
     def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor) -> Tensor:
-        parts = parts_on(weights, layers)
+        named = named_weights(model, weights)
+        parts = parts_on(named, layers)
         if kernel == "keras":
             return connect(model, shape, parts, tf.gather(rows, history), calendar)
 
         def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
             if name != next(iter(layers)):
                 return parts.gru(name, sequence)
-            return slide(rows, weights[:3], steps=shape.lookback, reset_after=model.reset_after)
+            return slide(rows, layer_weights(named, name), steps=shape.lookback, reset_after=model.reset_after)
 
         newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
         return connect(model, shape, replace(parts, gru=gru), newest, calendar)
 
-    return tf.function(forecast, jit_compile=kernel == "fast", autograph=False)
+    return forecast

@@ -13,23 +13,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Lock
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
-from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, structure
+from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, named_weights, structure, weight_names
 from wattcast.model.metrics import mse, rmse
 from wattcast.model.network.build import build, initial_weights
 from wattcast.model.network.kernel import CORES, choose_kernel
+from wattcast.model.network.program import (
+    Knobs,
+    Pass,
+    Plan,
+    Resident,
+    State,
+    Work,
+    compile_epoch,
+    learning_rate,
+    mean_loss,
+)
+from wattcast.model.network.scoring import forecast_scaled
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
-
-if TYPE_CHECKING:
-    from wattcast.model.network.program import Knobs, Pass, Plan, Resident
-
 
 _LANE = 64  # windows; a batch is cut no finer
 
@@ -127,15 +136,11 @@ class _Course:
     plan: Plan
     series: Resident
     knobs: Knobs
-    room: int  # updates of the longest epoch
+    room: int  # updates that an epoch may have
     cores: int  # for one member
 
     @classmethod
     def of(cls, model: GRUConfig, config: FitConfig, windows: Split[Windows], scaler: Scaler, cores: int) -> _Course:
-        import tensorflow as tf
-
-        from wattcast.model.network.program import Knobs, Plan, Resident
-
         kernel = choose_kernel(config.kernel)
         if kernel == "keras":
             tf.config.experimental.enable_op_determinism()
@@ -159,9 +164,10 @@ class _Course:
             regularisation_scale=tf.constant(model.regularisation_scale, tf.float32),
             keep_probs=tf.constant(list(keep_probs(model).values()), tf.float32),
         )
-        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
         series = Resident.of(windows.train.series)
-        room = -(-most // config.batch_size)
+        most = len(windows.train) + (len(windows.validation) if config.refit else 0)
+        rows = series.inputs.shape[0]  # a bound that is the same for other windows of the series
+        room = -(-max(most, rows) // config.batch_size)
         return cls(model, config, scaler, plan, series, knobs, room, cores if config.members == 1 else 1)
 
 
@@ -171,8 +177,6 @@ class _Fitting:
     def __init__(
         self, course: _Course, member: int, seed: int, train: Windows, validation: Windows | None, *, epochs: int
     ) -> None:
-        from wattcast.model.network.program import State, compile_epoch
-
         self.course, self.member, self.seed, self.epochs = course, member, seed, epochs
         self.train, self.validation = train, validation
         self.phase: Literal["select", "refit"] = "refit" if validation is None else "select"
@@ -214,8 +218,6 @@ class _Fitting:
         return self.best_weights
 
     def _epoch(self) -> Epoch:
-        from wattcast.model.network.program import Work
-
         began = perf_counter()
         number = len(self.history) + 1
         draws = np.random.default_rng([self.seed, number])
@@ -244,8 +246,6 @@ class _Fitting:
         return batches
 
     def _learning_rate(self, step: int) -> float:
-        from wattcast.model.network.program import learning_rate
-
         return float(learning_rate(self.course.knobs, step))
 
     def _training_scores(self, windows: Windows, result: Pass) -> dict[str, float]:
@@ -265,9 +265,6 @@ class _Fitting:
     def _validation_scores(self) -> dict[str, float]:
         if self.validation is None:
             return {}
-        from wattcast.model.network.program import mean_loss
-        from wattcast.model.network.scoring import forecast_scaled
-
         course = self.course
         forecast = forecast_scaled(
             course.model, [self.weights], self.validation, course.plan.kernel, cores=course.cores
@@ -290,13 +287,13 @@ class _Fitting:
         return rmse(windows.actual[..., 0], readings[..., 0])
 
     def _save(self, file: Path) -> None:
+        slots = {f"slots/{k}": slot for k, slot in enumerate(self.state.slots)}
+        kinds = {"weights": self.state.weights, "best": self.best_weights, **slots}
         arrays: dict[str, Any] = {
-            **{f"weights/{i}": np.asarray(array) for i, array in enumerate(self.state.weights)},
-            **{f"best/{i}": array for i, array in enumerate(self.best_weights)},
             **{
-                f"slots/{k}/{i}": np.asarray(array)
-                for k, slot in enumerate(self.state.slots)
-                for i, array in enumerate(slot)
+                f"{kind}/{name}": np.asarray(array)
+                for kind, weights in kinds.items()
+                for name, array in named_weights(self.course.model, weights).items()
             },
             "step": np.asarray(self.state.step),
             "history": np.array(json.dumps([asdict(epoch) for epoch in self.history])),
@@ -307,12 +304,16 @@ class _Fitting:
         partial.replace(file)
 
     def _restore(self, file: Path) -> None:
-        size = range(len(self.best_weights))
+        names = weight_names(self.course.model)
         with np.load(file) as arrays:
+
+            def kept(kind: str) -> Weights:
+                return tuple(arrays[f"{kind}/{name}"] for name in names)
+
             self.history = [Epoch(**epoch) for epoch in json.loads(str(arrays["history"]))]
-            self.best_weights = tuple(arrays[f"best/{i}"] for i in size)
+            self.best_weights = kept("best")
             self.state = self.state._replace(
-                weights=tuple(arrays[f"weights/{i}"] for i in size),
-                slots=tuple(tuple(arrays[f"slots/{k}/{i}"] for i in size) for k, _ in enumerate(self.state.slots)),
+                weights=kept("weights"),
+                slots=tuple(kept(f"slots/{k}") for k, _ in enumerate(self.state.slots)),
                 step=arrays["step"],
             )

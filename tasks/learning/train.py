@@ -8,7 +8,6 @@ from pathlib import Path
 from wattcast.model.fit import Epoch, FitConfig, Fitted
 from wattcast.model.gru import GRUConfig
 from wattcast.model.network.kernel import CORES
-from wattcast.model.network.training import train_network
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -26,6 +25,7 @@ def train(
     listeners: tuple[Callable[[Epoch], None], ...] = (),
 ) -> Fitted:
     """`wattcast.model.network.training.train_network`, which tells each listener of every epoch."""
+    from wattcast.model.network.training import train_network  # with TensorFlow, which takes seconds
 
     def on_epoch(epoch: Epoch) -> None:
         for listener in listeners:

@@ -21,7 +21,7 @@ from mlflow.entities import Run
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.train import Trained, train
 from wattcast.model.fit import Epoch
-from wattcast.model.network import program
+from wattcast.model.network import program, training
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.simulate import simulate
@@ -246,7 +246,7 @@ def test_stock_layers_train_where_they_are_asked_for(
         kernels.append(plan.kernel)
         return compile_epoch(plan)
 
-    monkeypatch.setattr(program, "compile_epoch", watch)
+    monkeypatch.setattr(training, "compile_epoch", watch)
     stock = train(read_experiment(settings=[*settings, 'fit.kernel="keras"']))
     assert set(kernels) == {"keras"}
     again = MlflowClient().get_run(stock.run_id)

@@ -190,7 +190,7 @@ def test_each_epoch_visits_every_window_once_in_a_new_order(prepared, monkeypatc
 
         return record
 
-    monkeypatch.setattr("wattcast.model.network.program.compile_epoch", recorded)
+    monkeypatch.setattr("wattcast.model.network.training.compile_epoch", recorded)
     train(prepared, fit=FitConfig(epochs=2, batch_size=16))
     windows = prepared.windows.train.starts.tolist()
     a_pass = math.ceil(len(windows) / 16)
@@ -574,6 +574,19 @@ def test_further_trainings_of_one_structure_trace_nothing_and_leave_no_memory_be
     assert len({members[0].weights[0].tobytes() for members in done}) == 15
 
 
+def test_other_rows_of_a_series_and_a_series_that_has_grown_trace_nothing(prepared, monkeypatch):
+    """As at each cut of a replay, and at each retraining of a process that lives long."""
+    plain = GRUConfig(layers=(LayerConfig(units=3),))
+    fit = FitConfig(epochs=1, batch_size=16, refit=True)
+    train_members(plain, fit, prepared.windows, prepared.scaler)
+    traced = count_traces(monkeypatch)
+    fewer = replace(prepared.windows, train=prepared.windows.train.take(slice(0, 20)))
+    grown = prepare(house(125), window=WindowConfig(lookback=3))
+    for windows in (fewer, grown.windows):
+        train_members(plain, fit, windows, prepared.scaler)
+    assert traced == []
+
+
 def test_an_ensemble_traces_its_programs_once_however_many_threads_begin_with_it(prepared, monkeypatch):
     """Two structures that nothing else here has trained, alike but for a unit."""
     choose_kernel("fast")  # traces a trial of its own, once a process
@@ -592,7 +605,7 @@ def test_a_batch_that_two_cores_share_repeats_and_resumes_bit_for_bit(prepared, 
     """Large enough for two lanes, of unequal size and with masks of their own."""
     plans: list[Plan] = []
     monkeypatch.setattr(
-        "wattcast.model.network.program.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan)
+        "wattcast.model.network.training.compile_epoch", lambda plan: plans.append(plan) or compile_epoch(plan)
     )
     fit = SHORT.model_copy(update={"batch_size": 131, "refit": False})
     train = prepared.windows.train

@@ -10,7 +10,16 @@ import pytest
 from pydantic import ValidationError
 from tiny import house, prepare
 
-from wattcast.model.gru import GRUConfig, LayerConfig, Shape, keep_probs, structure
+from wattcast.model.gru import (
+    GRUConfig,
+    LayerConfig,
+    Shape,
+    keep_probs,
+    layer_weights,
+    named_weights,
+    structure,
+    weight_names,
+)
 from wattcast.model.network.build import build, initial_weights, members_of
 from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig
 
@@ -132,15 +141,37 @@ def test_initial_weights_follow_the_seed_and_nothing_else():
     assert drawn == [True, True, False] * 2 + [True, False] * 2  # biases start the same
 
 
+def test_weights_have_names_in_the_order_of_the_layers():
+    assert weight_names(VARIANTS["stock"][0]) == (
+        *("gru_1/kernel", "gru_1/recurrent_kernel", "gru_1/bias"),
+        *("output/kernel", "output/bias"),
+    )
+    names = weight_names(VARIANTS["everything"][0])
+    assert names[2:6] == ("gru_1/bias", "gru_2/kernel", "gru_2/recurrent_kernel", "gru_2/bias")
+    assert names[6:] == ("tanh/kernel", "tanh/bias", "output/kernel", "output/bias")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_weights_go_into_the_network_in_the_order_of_its_layers(variant):
+def test_weights_go_into_the_network_by_their_names(variant):
     model, shape = VARIANTS[variant]
     weights = initial_weights(model, shape, 7)
     network = build(model, shape, [weights])
-    layers = [f"gru_{number}" for number, _ in enumerate(model.layers, start=1)]
-    layers += ["tanh", "output"] if model.tanh_layer else ["output"]
-    by_layer = [array for name in layers for array in network.get_layer(name).get_weights()]
-    assert [a.tobytes() for a in by_layer] == [a.tobytes() for a in weights]
+    named = named_weights(model, weights)
+    for name in dict.fromkeys(weight.partition("/")[0] for weight in named):
+        layer = network.get_layer(name)
+        assert [f"{name}/{weight.name}" for weight in layer.trainable_weights] == [
+            weight for weight in named if weight.startswith(f"{name}/")
+        ]
+        for mine, theirs in zip(layer_weights(named, name), layer.get_weights(), strict=True):
+            assert mine.tobytes() == theirs.tobytes()
+
+
+def test_weights_that_are_too_few_or_too_many_are_no_ones():
+    model, shape = VARIANTS["stock"]
+    weights = initial_weights(model, shape, 7)
+    for wrong in (weights[:-1], (*weights, weights[-1])):
+        with pytest.raises(ValueError, match="argument"):
+            named_weights(model, wrong)
 
 
 # Members

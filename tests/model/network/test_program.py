@@ -1,5 +1,7 @@
 """The compiled epoch: Keras' own losses and updates, with inputs for all that a trial may change."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -390,12 +392,11 @@ def test_equal_plans_share_a_program():
 def test_threads_that_call_at_once_trace_once():
     traced = []
 
-    @tf.function(jit_compile=True, autograph=False)
     def double(x: tf.Tensor) -> tf.Tensor:
         traced.append(x.shape)
         return 2 * x
 
-    call = compiled_once(double)
+    call = compiled_once(double, jit_compile=True)
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda number: call(np.full(3, number, np.float32)).numpy().tolist(), range(32)))
     assert results == [[2.0 * number] * 3 for number in range(32)]
@@ -404,6 +405,41 @@ def test_threads_that_call_at_once_trace_once():
     assert len(traced) == 1
     call(np.zeros(4, np.float32))
     assert len(traced) == 2
+
+
+def test_only_the_sizes_that_were_asked_for_last_are_kept():
+    traced = []
+
+    def double(x: tf.Tensor) -> tf.Tensor:
+        traced.append(x.shape[0])
+        return 2 * x
+
+    call = compiled_once(double, jit_compile=False, sizes=2)
+    for size in (1, 2, 1, 3, 1, 2, 3):  # 3 takes the place of 2, then 2 that of 3, and 3 that of 1
+        assert call(np.ones(size, np.float32)).numpy().tolist() == [2.0] * size
+    assert traced == [1, 2, 3, 2, 3]
+
+
+def test_threads_may_ask_for_more_sizes_than_are_kept():
+    call = compiled_once(lambda x: 2 * x, jit_compile=False, sizes=2)
+    sizes = [1 + number % 5 for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda size: call(np.full(size, size, np.float32)).numpy().tolist(), sizes))
+    assert results == [[2.0 * size] * size for size in sizes]
+
+
+def test_a_program_whose_size_is_no_longer_kept_leaves_no_graph_behind():
+    graphs = []
+
+    def double(x: tf.Tensor) -> tf.Tensor:
+        graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
+        return 2 * x
+
+    call = compiled_once(double, jit_compile=False, sizes=2)
+    for size in range(1, 6):
+        call(np.ones(size, np.float32))
+    gc.collect()
+    assert [graph() is None for graph in graphs] == [True, True, True, False, False]
 
 
 def test_no_two_programs_are_traced_at_a_time():
@@ -416,7 +452,7 @@ def test_no_two_programs_are_traced_at_a_time():
         tracing.release()
         return 2 * x
 
-    calls = [compiled_once(tf.function(slowly, jit_compile=True, autograph=False)) for _ in range(4)]
+    calls = [compiled_once(slowly, jit_compile=True) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert [float(result) for result in pool.map(lambda call: call(np.float32(3)), calls)] == [6.0] * 4
 
