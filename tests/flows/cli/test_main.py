@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
+from servers import running, wait_until
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -210,16 +210,17 @@ def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_
     settings = [part for setting in wanted for part in ("--set", setting)]
     command = [str(Path(sys.executable).with_name("wattcast")), "train", *settings]
     variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        for _ in range(400):
-            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz")):
-                break
-            time.sleep(0.5)
+
+    def checkpoints() -> list[Path]:
+        assert process.poll() is None, process.communicate()[1]
+        return list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz"))
+
+    with running(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(checkpoints, "a checkpoint", 200)
+        (checkpoint,) = checkpoints()
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    run_id = checkpoints[0].parents[3].name
+    run_id = checkpoint.parents[3].name
     assert process.returncode == 130
     assert f"`wattcast train --resume {run_id}` goes on from the last epoch" in said
     assert "Traceback" not in said
