@@ -176,7 +176,7 @@ def test_the_model_loads_without_this_repository(artifacts: Path, trained: Train
 import sys
 sys.path.append({sysconfig.get_paths()["purelib"]!r})
 try:
-    import flows
+    import wattcast
 except ModuleNotFoundError:
     pass
 else:
