@@ -64,6 +64,13 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast"])
+def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
+    program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
