@@ -296,6 +296,18 @@ def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFi
     assert "SIMULATED READINGS" in text
 
 
+def test_the_doctor_says_what_is_ok_and_what_is_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    from wattcast.flows.cli.show_models import show_findings
+    from wattcast.flows.service.doctor import Finding
+
+    show_findings([Finding("disk", "3.0 GiB free"), Finding("champion", "it does not load", "wattcast rollback")])
+    assert capsys.readouterr().out.splitlines() == [
+        "ok       disk: 3.0 GiB free",
+        "problem  champion: it does not load",
+        "         -> wattcast rollback",
+    ]
+
+
 def test_a_training_that_diverges_is_one_message_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
