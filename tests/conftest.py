@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from servers import free_port, wait_for_answer
+from servers import free_port, running, wait_for_answer
 
 from wattcast.tasks.data.simulate import simulate
 
@@ -21,11 +21,11 @@ _LONGEST = (
     "test_operate.py",
     "test_retrain.py",
     "test_readme.py",
-    "test_cli.py",
+    "test_main.py",
     "test_sweep.py",
     "test_real_data.py",
     "test_ensemble.py",
-    "test_sweep_cluster.py",
+    "test_side_by_side.py",
     "test_train.py",
     "test_up.py",
 )
@@ -95,13 +95,9 @@ def _served(command: list[str], *, folder: Path, path: str) -> Iterator[str]:
     environment = {**os.environ, **_LIGHT, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     arguments = [str(programs / command[0]), *command[1:], "--host", "127.0.0.1", "--port", str(port)]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(arguments, cwd=folder, env=environment, **silent) as server:
-        try:
-            wait_for_answer(f"http://127.0.0.1:{port}{path}", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(60)
+    with running(arguments, cwd=folder, env=environment, **silent) as server:
+        wait_for_answer(f"http://127.0.0.1:{port}{path}", server)
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

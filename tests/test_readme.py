@@ -50,7 +50,7 @@ FAILING = [(command, output) for command, output in commands("wattcast") if outp
 
 def test_every_command_of_the_readme_is_checked_by_one_of_these_tests() -> None:
     programs = {shlex.split(part)[0] for block in blocks("console") for part in re.findall(r"^\$ (.*)$", block, re.M)}
-    cluster = {"initdb", "postgres", "prefect", "export", "dask"}  # flows/test_sweep_cluster.py, flows/test_operate.py
+    cluster = {"initdb", "postgres", "prefect", "export", "dask"}  # test_side_by_side.py, test_operate.py
     tools = {"pip", "optuna-dashboard", "curl"}  # not of this project
     assert programs == {"make", "wattcast", "mlflow", "tensorboard"} | cluster | tools
     assert TRAININGS

@@ -12,11 +12,15 @@ from typing import Annotated, Any
 import typer
 
 from wattcast.flows.cli.startup import screen
-from wattcast.flows.experiment.experiment import Experiment, preset_names
+from wattcast.flows.experiment.experiment import DEFAULT_PRESET, Experiment, preset_names
 from wattcast.model.errors import InputError
 
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="Preset to start from: " + ", ".join(preset_names()) + ".")
+    str | None,
+    typer.Option(
+        "--preset",
+        help=f"Preset to start from: {', '.join(preset_names())}; that of --config, or {DEFAULT_PRESET}, if left out.",
+    ),
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with what differs from the preset.")]
 Settings = Annotated[

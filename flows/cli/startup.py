@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
 
 screen = Console(stderr=True)
@@ -46,24 +47,9 @@ class ScreenHandler(logging.Handler):
 
 
 def _set_up_libraries() -> None:
-    """Our own warnings on the screen, of the libraries what is critical; time and a way for Prefect's local server.
-
-    A user's own settings win.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
-    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "wattcast")
-    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
-    no_proxy = "no_proxy" if "no_proxy" in os.environ else "NO_PROXY"
-    os.environ[no_proxy] = ",".join({*filter(None, os.environ.get(no_proxy, "").split(",")), "127.0.0.1", "localhost"})
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for package in ("wattcast",):
-        logging.getLogger(package).addHandler(ScreenHandler(logging.WARNING))
+    """Our own warnings on the screen, of the libraries what is critical. A user's own settings win."""
+    os.environ.update(completed(COMMAND))
+    logging.getLogger("wattcast").addHandler(ScreenHandler(logging.WARNING))
 
 
 def _leave_soon(_signal: int, _frame: FrameType | None) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,21 +21,16 @@ import psutil
 from rich.console import Console
 from rich.markup import escape
 
+from wattcast.flows.service.environment import SERVICES, completed
+from wattcast.flows.service.processes import end, port_fault, start
 from wattcast.model.errors import InputError
 
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000}
 FOLDER, PART = "WATTCAST_UP_FOLDER", "WATTCAST_UP_PART"
 _PARTS = ("worker", "mlflow", "prefect")
 _RUN = "prefect.engine"  # in the command of a flow run's process
-_SETTINGS = {
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "wattcast",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # a slot of a run that was killed together with the server is given back, too
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}
+_RUNS_FAREWELL_S, _FAREWELL_S = 20, 10  # for what is asked to end
+_TELL_S = 0.5  # in which the worker tells how runs have ended
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 _Parts = dict[str, subprocess.Popen[str]]
 
@@ -50,8 +45,7 @@ def up() -> None:
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)
     if any(_ours(part) for part in _PARTS):
         raise InputError("an earlier `make up` of this folder is running or has left something: make down ends it")
-    os.environ.update({**_SETTINGS, **os.environ, "PREFECT_API_URL": f"{prefect}/api"})
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{os.environ.get('no_proxy', '')},127.0.0.1,localhost"
+    os.environ.update({**completed(SERVICES), "PREFECT_API_URL": f"{prefect}/api"})
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, _interrupt)
@@ -81,34 +75,21 @@ def down() -> int:
 
     Runs end first, as the worker tells how they did, and servers last, as they are told.
     """
-    ended: set[psutil.Process] = set()
-    _end("worker", 20, ended, only=_RUN, leave=1)
+    ended = end(partial(_ours, "worker", only=_RUN), patience_s=_RUNS_FAREWELL_S)
+    if ended:
+        time.sleep(_TELL_S)
     for part in _PARTS:
-        _end(part, 10, ended)
+        ended |= end(partial(_ours, part), patience_s=_FAREWELL_S)
     return len(ended)
 
 
-def _end(part: str, patience_s: float, ended: set[psutil.Process], *, only: str = "", leave: int = 0) -> None:
-    """Ask the processes of a part that have `only` in their command to end, until it has no more than `leave`."""
-    deadline = time.monotonic() + patience_s
-    while len(left := _ours(part)) > leave and (late := time.monotonic() - deadline) < patience_s:
-        for process in left:
-            with suppress(psutil.Error):
-                if only in process.cmdline() or not only:
-                    if late > 0:
-                        process.kill()
-                    elif process not in ended:
-                        process.terminate()
-                    ended.add(process)
-        psutil.wait_procs(left, timeout=0.5)
-
-
-def _ours(part: str) -> list[psutil.Process]:
+def _ours(part: str, *, only: str = "") -> list[psutil.Process]:
+    """The processes of a part, or those of them that have `only` as a word of their command."""
     mark, ours = {FOLDER: str(Path.cwd()), PART: part}, []
     for process in psutil.process_iter():
         with suppress(psutil.Error):  # it has ended, or is somebody else's
             if mark.items() <= process.environ().items() and process.pid != os.getpid():
-                ours.append(process)
+                ours += [process] if not only or only in process.cmdline() else []
     return ours
 
 
@@ -119,26 +100,15 @@ def _free_ports() -> list[int]:
         ports.append(int(text) if text.isdecimal() else 0)
         if not 0 < ports[-1] < 65_536:
             faults.append(f"{name} must be a port from 1 to 65535, received {text!r}")
-        elif _is_taken(ports[-1]) or ports[-1] in ports[:-1]:
+        elif port_fault("127.0.0.1", ports[-1]) or ports[-1] in ports[:-1]:
             faults.append(f"port {text} is taken: end what listens there, or choose another, as make up {name}=4321")
     if faults:
         raise InputError("\n".join(faults))
     return ports
 
 
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe, suppress(OSError):
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        return False
-    return True
-
-
 def _start(part: str, command: str, *, stdout: int | None = None) -> subprocess.Popen[str]:
-    environment = {**os.environ, FOLDER: str(Path.cwd()), PART: part}
-    return subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", *command.split()], env=environment, stdout=stdout, text=True, start_new_session=True
-    )
+    return start(command.split(), {**os.environ, FOLDER: str(Path.cwd()), PART: part}, stdout=stdout)
 
 
 def _run(command: str) -> None:

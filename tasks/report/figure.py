@@ -32,11 +32,24 @@ class Panel:
     wide: bool = False
 
 
+def decimals(value: float, digits: int) -> str:
+    """So many decimals, or a dash for what is no number."""
+    return f"{value:z,.{digits}f}" if math.isfinite(value) else "–"
+
+
 def number(value: float) -> str:
-    """Three to four digits, or a dash for what is no number."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:z,.0f}" if abs(value) >= 999.5 else f"{value:z.1f}" if abs(value) >= 9.95 else f"{value:z.2f}"
+    """Three to four digits."""
+    return decimals(value, 0 if abs(value) >= 999.5 else 1 if abs(value) >= 9.95 else 2)
+
+
+def wh(value: float) -> str:
+    """Wh with two decimals: differences between trials are small."""
+    return decimals(value, 2)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in per cent, or a dash for what is no number."""
+    return f"{decimals(100 * share, digits)} %" if math.isfinite(share) else "–"
 
 
 TUNED, TRIAL, GREY = COLOURS[GRU], COLOURS["ridge"], COLOURS["actual"]
@@ -55,11 +68,6 @@ def canvas(*, x: dict[str, Any], y: dict[str, Any], height: int = 360, **layout:
     return go.Figure(
         layout={"template": "none", "height": height, "hovermode": "closest", "xaxis": x, "yaxis": y, **layout}
     )
-
-
-def wh(value: float) -> str:
-    """Wh with two decimals: differences between trials are small."""
-    return f"{value:z,.2f}" if math.isfinite(value) else "–"
 
 
 def plain(text: str) -> str:

@@ -23,13 +23,13 @@ _MOST_DAYS = 3
 def retrain_report(subject: Subject, comparison: Comparison, drift: Drift, config_toml: str) -> str:
     """One HTML page. Nothing given is changed."""
     decision = comparison.decision
-    verdict = "Promoted" if decision.promoted else "Refused"
+    outcome = "Promoted" if decision.promoted else "Refused"
     return render(
         "retraining.html",
         subject,
         {"gate": _gate_panels(comparison), "drift": drift_panels(drift)},
         config_toml=config_toml,
-        headlines=[f"{verdict}: {decision.reason}."],
+        headlines=[f"{outcome}: {decision.reason}."],
         tiles=_tiles(comparison, drift),
         checks=_check_table(comparison),
         scores=_score_table(comparison),

@@ -15,7 +15,7 @@ from optuna.trial import create_trial
 from scipy.interpolate import griddata
 from scipy.spatial import QhullError
 
-from wattcast.tasks.report.figure import SCALE, TRIAL, Panel, canvas, plain
+from wattcast.tasks.report.figure import SCALE, TRIAL, Panel, canvas, percent, plain
 from wattcast.tasks.report.sweep_course import trial_dots
 from wattcast.tasks.report.sweep_trials import Axis, Results, reached, short_names, show, shown_range, wrapped
 
@@ -80,7 +80,7 @@ def importance_panel(results: Results, shares: Mapping[str, float] | str) -> Pan
         y=[*range(len(names))],
         orientation="h",
         marker_color=TRIAL,
-        text=[f"{length:.0f} %" for length in lengths],
+        text=[percent(shares[name]) for name in names],
         textposition="outside",
         hovertext=[plain(name) for name in names],
         hoverinfo="text",
@@ -95,14 +95,10 @@ def _importance_note(shares: Mapping[str, float], trials: int) -> str:
     kinds = sorted(topics.items(), key=lambda kind: -kind[1])
     first, *_, last = shares
     return (
-        f"{first} mattered most ({_percent(shares[first])}), {last} least ({_percent(shares[last])}). "
-        f"By kind: {', '.join(f'{kind} {_percent(share)}' for kind, share in kinds)}. By fANOVA of {trials} "
+        f"{first} mattered most ({percent(shares[first])}), {last} least ({percent(shares[last])}). "
+        f"By kind: {', '.join(f'{kind} {percent(share)}' for kind, share in kinds)}. By fANOVA of {trials} "
         f"trials, pruned ones at their lowest: a rough picture, of what was searched only."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _topic(name: str) -> str:

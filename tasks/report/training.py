@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
-from wattcast.tasks.report.figure import LABELS, number
+from wattcast.tasks.report.figure import LABELS, decimals, number, percent
 from wattcast.tasks.report.page import BANNER, Subject, render
 from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
@@ -61,16 +62,12 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
 report_task = step(report)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:z,.1f} %" if math.isfinite(share) else "–"
-
-
 _METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
     "rmse": ("RMSE, Wh", number),
     "mae": ("MAE, Wh", number),
-    "r2": ("R²", lambda value: f"{value:z.3f}" if math.isfinite(value) else "–"),
-    "mape": ("MAPE", lambda value: _percent(value / 100)),
-    "skill": ("skill", _percent),
+    "r2": ("R²", partial(decimals, digits=3)),
+    "mape": ("MAPE", lambda value: percent(value / 100, 1)),
+    "skill": ("skill", partial(percent, digits=1)),
 }
 
 
@@ -84,7 +81,7 @@ def _versus(gain: float, other: str) -> str:
         return f"not to be compared with {other}"
     if abs(gain) < 0.0005:
         return f"level with {other}"
-    return f"{_percent(abs(gain))} {'better' if gain > 0 else 'worse'} than {other}"
+    return f"{percent(abs(gain), 1)} {'better' if gain > 0 else 'worse'} than {other}"
 
 
 def _headline(evaluation: Evaluation, target: str) -> str:
@@ -101,8 +98,8 @@ def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:
     return {
         "test RMSE": f"{number(score.rmse)} Wh",
         "test MAE": f"{number(score.mae)} Wh",
-        "skill against persistence": _percent(score.skill),
-        "RMSE saved against ridge": _percent(_gain_over_ridge(evaluation, target)),
+        "skill against persistence": percent(score.skill, 1),
+        "RMSE saved against ridge": percent(_gain_over_ridge(evaluation, target), 1),
     }
 
 
@@ -114,8 +111,8 @@ def _score_table(scores: Iterable[Score], target: str) -> dict[str, dict[str, li
     return {
         title: {
             LABELS.get(score.model, score.model): [
-                (show(getattr(score, name)), part == "test" and getattr(score, name) == best[name])
-                for name, (_, show) in _METRICS.items()
+                (text(getattr(score, name)), part == "test" and getattr(score, name) == best[name])
+                for name, (_, text) in _METRICS.items()
             ]
             for score in scores
             if score.part == part

@@ -22,7 +22,7 @@ from tests.benchmarks.processes import in_child
 from tests.benchmarks.settings import INPUTS, Setting, Size
 from tests.benchmarks.stopwatch import WARM_UP
 from tests.benchmarks.table import Group, Row, Table
-from tests.helpers.servers import free_port, wait_for_answer
+from tests.helpers.servers import free_port, running, wait_for_answer
 from wattcast.flows.cli.startup import _set_up_libraries
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.forecaster import Forecaster
@@ -144,14 +144,11 @@ def _arrays() -> tuple[str, ...]:
 def _served(name: str, bodies: tuple[str, ...], *, workers: int = 1) -> Iterator[Server]:
     port = free_port()
     options = f"host='127.0.0.1', port={port}, workers={workers}"
-    program = f"from flows.serving import serve; serve({name!r}, '1', {options})"
+    program = f"from wattcast.flows.service.serve import serve; serve({name!r}, '1', {options})"
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, "-c", program], **silent) as process:
-        try:
-            wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
-            yield Server(port, process.pid, bodies)
-        finally:
-            process.terminate()
+    with running([sys.executable, "-c", program], **silent) as process:
+        wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
+        yield Server(port, process.pid, bodies)
 
 
 def _register() -> None:

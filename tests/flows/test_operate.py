@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from servers import running
 
 from wattcast.flows.promotion.rollback import roll_back_to
 from wattcast.tasks.registry.ledger import Entry, ledger
@@ -76,12 +77,8 @@ def site(
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         command = [str(BIN / "prefect"), "worker", "start", "--pool", "wattcast"]
         log = (tmp_path / "worker.log").open("wb")
-        with log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as worker:
-            try:
-                yield site
-            finally:
-                worker.terminate()
-                worker.wait(60)
+        with log, running(command, cwd=folder, stdout=log, stderr=log):
+            yield site
 
 
 def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(

@@ -281,8 +281,8 @@ os.chdir(folder)
 os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 1)
 os.dup2(1, 2)
 if phase == "download":
-    import wattcast.flows.prepare
-    wattcast.flows.prepare.validate_task = shoot
+    from wattcast.flows import prepare
+    prepare.validate_task = shoot
 elif phase == "training":
     from wattcast.tasks.tracking.run import Log
     logged = Log.log_epoch

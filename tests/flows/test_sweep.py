@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from prefect import flow
-from servers import wait_until
+from servers import running, wait_until
 
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.prepare import Prepared, prepare
@@ -70,7 +71,15 @@ def artifacts(run: Run) -> Path:
 
 
 def trials(study: str, journal: str | Path = "optuna.journal") -> list[FrozenTrial]:
-    return optuna.load_study(study_name=study, storage=JournalStorage(JournalFileBackend(str(journal)))).trials
+    """None where the journal is not there yet; it is there a moment before the study in it."""
+    if not Path(journal).exists():
+        return []
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    return optuna.load_study(study_name=study, storage=storage).trials if study in names_in(storage) else []
+
+
+def names_in(storage: JournalStorage) -> list[str]:
+    return [study.study_name for study in storage.get_all_studies()]
 
 
 def newest_sweep(study: str) -> Run:
@@ -283,12 +292,14 @@ def test_the_command_refuses_with_one_message(arguments: tuple[str, ...], messag
 # Several processes, and death
 
 
-def wattcast_sweep(folder: Path, settings: list[str], *arguments: str, prefect: str) -> subprocess.Popen[str]:
+def wattcast_sweep(
+    folder: Path, settings: list[str], *arguments: str, prefect: str
+) -> AbstractContextManager[subprocess.Popen[str]]:
     chosen = [part for setting in settings for part in ("--set", setting)]
     command = [WATTCAST, "sweep", *chosen, "--study", "shared", "--seeds", "2", "--pruner", "none", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     environment = {**os.environ, "PREFECT_API_URL": prefect}
-    return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **pipes)
+    return running(command, cwd=folder, env=environment, **pipes)
 
 
 def wait_for_a_trial(at_work: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -306,21 +317,20 @@ def test_two_processes_share_a_study_and_one_may_be_shot(
     journal, total = tmp_path / "optuna.journal", 5
 
     def at_work() -> set[int]:
-        running = trials("shared", journal) if journal.exists() else []
         return {
             trial.user_attrs["owner"]["pid"]
-            for trial in running
+            for trial in trials("shared", journal)
             if trial.state == TrialState.RUNNING and trial.intermediate_values
         }
 
     options = ("--trials", str(total), "--jobs", "1", "--json")
     begin = partial(wattcast_sweep, tmp_path, settings, *options, prefect=prefect_server)
-    both = [begin(), begin()]  # which begin one study at once
-    wait_for_a_trial(at_work, both[0])
-    survivor, victim = sorted(both, key=lambda process: process.pid in at_work())
-    victim.kill()
-    victim.communicate()
-    said, complaint = survivor.communicate(timeout=250)
+    with begin() as one, begin() as other:  # one study at once
+        wait_for_a_trial(at_work, one)
+        survivor, victim = sorted((one, other), key=lambda process: process.pid in at_work())
+        victim.kill()
+        victim.communicate(timeout=10)
+        said, complaint = survivor.communicate(timeout=250)
     assert survivor.returncode == 0, complaint
     result = json.loads(said)
     complete = [trial for trial in trials("shared", journal) if trial.state == TrialState.COMPLETE]
@@ -341,12 +351,10 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
 ) -> None:
     settings = [*small, "fit.epochs=40", "fit.patience=40"]
     journal = tmp_path / "optuna.journal"
-    first = wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2", prefect=prefect_server)
-    wait_for_a_trial(
-        lambda: journal.exists() and any(trial.intermediate_values for trial in trials("shared", journal)), first
-    )
-    os.killpg(first.pid, signal.SIGINT)
-    _, said = first.communicate(timeout=60)
+    with wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2", prefect=prefect_server) as first:
+        wait_for_a_trial(lambda: any(trial.intermediate_values for trial in trials("shared", journal)), first)
+        os.killpg(first.pid, signal.SIGINT)
+        _, said = first.communicate(timeout=60)
     assert first.returncode == 130
     assert "study 'shared' keeps what has ended, and the same command goes on" in said
     assert "Traceback" not in said

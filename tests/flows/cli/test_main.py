@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import typer
+from servers import running, wait_until
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -62,6 +62,13 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast"])
+def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
+    program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -210,16 +217,17 @@ def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_
     settings = [part for setting in wanted for part in ("--set", setting)]
     command = [str(Path(sys.executable).with_name("wattcast")), "train", *settings]
     variables = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        for _ in range(400):
-            if checkpoints := list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz")):
-                break
-            time.sleep(0.5)
+
+    def checkpoints() -> list[Path]:
+        assert process.poll() is None, process.communicate()[1]
+        return list(tmp_path.glob("mlruns/*/*/artifacts/checkpoints/member-1/select.npz"))
+
+    with running(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(checkpoints, "a checkpoint", 200)
+        (checkpoint,) = checkpoints()
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    run_id = checkpoints[0].parents[3].name
+    run_id = checkpoint.parents[3].name
     assert process.returncode == 130
     assert f"`wattcast train --resume {run_id}` goes on from the last epoch" in said
     assert "Traceback" not in said
@@ -286,6 +294,18 @@ def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFi
     )
     assert "nan" not in text
     assert "SIMULATED READINGS" in text
+
+
+def test_the_doctor_says_what_is_ok_and_what_is_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    from wattcast.flows.cli.show_models import show_findings
+    from wattcast.flows.service.doctor import Finding
+
+    show_findings([Finding("disk", "3.0 GiB free"), Finding("champion", "it does not load", "wattcast rollback")])
+    assert capsys.readouterr().out.splitlines() == [
+        "ok       disk: 3.0 GiB free",
+        "problem  champion: it does not load",
+        "         -> wattcast rollback",
+    ]
 
 
 def test_a_training_that_diverges_is_one_message_and_exit_code_1(

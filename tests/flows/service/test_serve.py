@@ -20,7 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 from mlflow import MlflowClient
-from servers import free_port, wait_for_answer
+from servers import free_port, running, wait_for_answer
 
 from wattcast.flows.service.serve import serve
 from wattcast.model.errors import InputError
@@ -105,13 +105,9 @@ import sys
 from wattcast.flows.service.serve import serve
 sys.exit(serve({NAME!r}, {ALIAS!r}, host="127.0.0.1", port={port}, workers=1))
 """
-    with subprocess.Popen([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
-            yield Server(f"http://127.0.0.1:{port}", process)
-        finally:
-            process.terminate()
-            process.wait(60)
+    with running([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
+        wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
+        yield Server(f"http://127.0.0.1:{port}", process)
 
 
 def ask(server: Server, body: str, content_type: str = JSON) -> Answer:

@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from servers import free_port, wait_until
+from servers import free_port, running, wait_until
 
-from wattcast.flows.service.up import FOLDER
+from wattcast.flows.service.processes import end
+from wattcast.flows.service.up import FOLDER, PART
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.story
@@ -43,24 +44,21 @@ def environment(folder: Path) -> dict[str, str]:
 
 def call(*arguments: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "wattcast.flows.service.up", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @contextmanager
-def running(folder: Path, environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def make_up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """`make up` and the file with what it says; nothing is left of it afterwards, whatever the test did."""
     log = folder / "up.log"
-    with log.open("wb") as told:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wattcast.flows.service.up"], cwd=folder, env=environment, stdout=told, stderr=told
-        )
+    command = [sys.executable, "-m", "wattcast.flows.service.up"]
     try:
-        yield process, log
+        with log.open("wb") as told, running(command, cwd=folder, env=environment, stdout=told, stderr=told) as process:
+            yield process, log
     finally:
-        process.kill()
-        process.wait()
-        for lost in started(folder):
-            lost.kill()
+        end(lambda: started(folder), patience_s=5)
 
 
 def started(folder: Path) -> list[psutil.Process]:
@@ -82,7 +80,7 @@ def read(url: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, environment: dict[str, str]) -> None:
-    with running(folder, environment) as (process, log):
+    with make_up(folder, environment) as (process, log):
         wait_until(lambda: process.poll() is not None or "elsewhere" in log.read_text(), "the addresses", 150)
         assert process.poll() is None, log.read_text()
         prefect, mlflow = (f"http://127.0.0.1:{environment[name]}" for name in ("PREFECT_PORT", "MLFLOW_PORT"))
@@ -111,10 +109,10 @@ def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, env
 
 
 def test_make_down_ends_what_is_left_of_a_make_up_that_was_killed(folder: Path, environment: dict[str, str]) -> None:
-    with running(folder, environment) as (process, _):
+    with make_up(folder, environment) as (process, _):
         wait_until(lambda: len(started(folder)) >= 2, "both servers")
         process.kill()
-        process.wait()
+        process.wait(10)
         assert started(folder)
         other_ports = {"PREFECT_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
         again = call(folder=folder, environment={**environment, **other_ports})
@@ -125,6 +123,29 @@ def test_make_down_ends_what_is_left_of_a_make_up_that_was_killed(folder: Path, 
         assert len(started(folder)) >= 2
         assert call("down", folder=folder, environment=environment).returncode == 0
         assert started(folder) == []
+
+
+def test_make_down_ends_a_worker_that_does_not_obey(folder: Path, environment: dict[str, str]) -> None:
+    """And what that has started, in a session of its own."""
+    program = """
+import signal, subprocess, sys, time
+from pathlib import Path
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+Path(sys.argv[1]).touch()
+if sys.argv[1] == "parent":
+    subprocess.Popen([sys.executable, __file__, "child"], start_new_session=True)
+time.sleep(600)
+"""
+    (folder / "deaf.py").write_text(program, encoding="utf-8")
+    marks = {FOLDER: str(folder), PART: "worker"}
+    command = [sys.executable, str(folder / "deaf.py"), "parent"]
+    with running(command, cwd=folder, env={**environment, **marks}, patience_s=0) as process:
+        wait_until((folder / "child").exists, "two that do not obey")
+        done = call("down", folder=folder, environment=environment)
+        assert (done.returncode, done.stderr) == (0, "processes ended: 2\n")
+        assert process.wait(5) == -signal.SIGKILL
+    assert started(folder) == []
 
 
 def test_ports_that_cannot_be_used_are_told_before_anything_starts(folder: Path, environment: dict[str, str]) -> None:

@@ -13,12 +13,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import optuna
 import pytest
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
-from servers import free_port, wait_until
+from servers import free_port, running, wait_until
 
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.flows.sweep import sweep
@@ -32,15 +33,9 @@ PROGRAMS = Path(sys.executable).parent
 
 
 @contextmanager
-def running(
-    *command: str, log: Path, stop: signal.Signals = signal.SIGTERM, **options: object
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as told, subprocess.Popen(command, stdout=told, stderr=told, **options) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(stop)
-            process.wait(30)
+def logged(*command: str, log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as told, running(command, stdout=told, stderr=told, patience_s=30, **options) as process:
+        yield process
 
 
 def answers(port: int) -> bool:
@@ -67,7 +62,7 @@ def postgresql(tmp_path: Path) -> Iterator[str]:
     make = [str(programs["initdb"]), "--pgdata", str(folder / "data"), "--username", "wattcast", "--auth", "trust"]
     subprocess.run(make, cwd=folder, check=True, capture_output=True, **owner)
     serve = [str(programs["postgres"]), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder)]
-    with running(
+    with logged(
         *serve,
         "-c",
         "listen_addresses=127.0.0.1",
@@ -106,10 +101,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     dask = [str(PROGRAMS / "dask")]
     schedule = [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     work = [*dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    with running(*schedule, log=tmp_path / "scheduler.log"):
+    with logged(*schedule, log=tmp_path / "scheduler.log"):
         wait_until(lambda: answers(port), "the scheduler")
         logs = [tmp_path / f"worker-{number}.log" for number in (1, 2)]
-        with running(*work, log=logs[0]) as first, running(*work, log=logs[1]) as second:
+        with logged(*work, log=logs[0]) as first, logged(*work, log=logs[1]) as second:
             wait_until(lambda: all("Registered to" in log.read_text() for log in logs), "the workers")
             yield Cluster(address, (first, second))
 

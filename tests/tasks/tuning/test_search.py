@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
+from servers import wait_until
 
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError, Epoch
@@ -219,8 +220,7 @@ def test_a_worker_waits_for_what_others_might_leave_behind(plan: StudyPlan, pare
     assert theirs is not None
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(run, Formula(), plan, parent)
-        while open_study(plan).counts().done < 1:
-            time.sleep(0.05)
+        wait_until(lambda: open_study(plan).counts().done == 1, "the other trial")
         time.sleep(0.2)
         assert not working.done()
         shared.tell(theirs, TrialState.COMPLETE, 5.0)
@@ -290,11 +290,10 @@ def test_who_waits_for_a_process_runs_its_trial_when_it_dies(plan: StudyPlan, pa
     shared = open_study(plan)
     with they(shared, parent) as (process, run_id), ThreadPoolExecutor(1) as pool:
         working = pool.submit(run, Formula(), plan, parent)
-        while open_study(plan).counts().done < 3:
-            time.sleep(0.05)
+        wait_until(lambda: open_study(plan).counts().done == 3, "the other trials")
         assert states(shared) == "RCCC"
         process.kill()
-        process.wait()
+        process.wait(10)
         working.result(timeout=60)
     assert MlflowClient(parent.store).get_run(run_id).info.status == "KILLED"
     assert states(shared) == "CCCC"

@@ -1,0 +1,44 @@
+"""With which environment our processes run: libraries that say only what helps, and no proxy before this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+_EVERYWHERE = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
+    "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar a file
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "wattcast",  # what we log is in Prefect's page
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # nothing is sent from here
+}
+COMMAND = {
+    **_EVERYWHERE,
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the command shows our warnings itself
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # the temporary server's, too
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
+}
+"""Of a command."""
+MODEL_SERVER = {
+    **_EVERYWHERE,
+    "UVICORN_ACCESS_LOG": "false",  # a line a request
+    "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "60",  # a worker that imports TensorFlow is silent for a while
+}
+"""Of the server behind `wattcast serve`."""
+SERVICES = {
+    **_EVERYWHERE,
+    "MLFLOW_LOGGING_LEVEL": "WARNING",  # there is no command that would say it in other words
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
+    # a slot of a run that was killed together with the server is given back, too
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+"""Of what `make up` starts."""
+
+
+def completed(settings: Mapping[str, str], own: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment `own` with those of `settings` that it does not hold, and with this machine behind no proxy."""
+    name = "no_proxy" if "no_proxy" in own else "NO_PROXY"
+    hosts = [*filter(None, own.get(name, "").split(",")), "127.0.0.1", "localhost"]
+    return {**settings, **own, name: ",".join(dict.fromkeys(hosts))}

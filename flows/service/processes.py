@@ -1,0 +1,96 @@
+"""Processes that we start: whether their port is free, and how they end with all that they have started in turn."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import psutil
+
+_ROUNDS = 3  # in which what is ended might start something else
+_LOOK_S = 0.5
+
+
+def port_fault(host: str, port: int) -> str:
+    """Why nothing can listen there, or an empty text."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def start(
+    module: Sequence[str], environment: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+) -> subprocess.Popen[str]:
+    """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone."""
+    return subprocess.Popen(  # noqa: S603 - no shell
+        [sys.executable, "-m", *module],
+        env=environment,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def sessions(leader: int) -> set[int]:
+    """The session of a process that has one of its own, and those of all processes below it."""
+    found = {leader}
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(leader).children(recursive=True):
+            with suppress(ProcessLookupError):
+                found.add(os.getsid(process.pid))
+    return found - {os.getsid(0)}
+
+
+def members(of: Collection[int]) -> list[psutil.Process]:
+    """All processes of these sessions, those included whose parents have ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if os.getsid(process.pid) in of:
+                found.append(process)
+    return found
+
+
+def end(find: Callable[[], Iterable[psutil.Process]], *, patience_s: float) -> set[psutil.Process]:
+    """End the processes that `find` finds; which those were.
+
+    Each is asked, has so many seconds to obey, and is killed then. After that it is looked for what they may have
+    started as their last.
+    """
+    ended: set[psutil.Process] = set()
+    for _ in range(_ROUNDS):
+        left = [process for process in find() if _lives(process)]
+        if not left:
+            break
+        ended.update(left)
+        for send in (psutil.Process.terminate, psutil.Process.kill):
+            for process in left:
+                with suppress(psutil.Error):
+                    send(process)
+            left = _left(left, patience_s)
+    return ended
+
+
+def _left(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that have not ended after so many seconds."""
+    deadline, left = time.monotonic() + seconds, [*processes]
+    while (left := [process for process in left if _lives(process)]) and time.monotonic() < deadline:
+        _, left = psutil.wait_procs(left, timeout=_LOOK_S)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    """It has not ended; one that has, and whose parent has not asked how (a zombie), does not live either."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
