@@ -153,6 +153,7 @@ def _evaluate(experiment: Experiment, prepared: Prepared, fitted: Fitted) -> Eva
         windows,
         known=windows.train + windows.validation if experiment.fit.refit else windows.train,
         targets=experiment.readings.targets,
+        block=experiment.readings.steps_a_day,
     )
     return evaluation
 

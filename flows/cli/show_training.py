@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from wattcast.flows.train import Trained
     from wattcast.tasks.learning.evaluate import Score
 
+_LARGEST = 1e6  # that a cell writes out
+
 
 def trained_record(trained: Trained) -> dict[str, Any]:
     """One JSON object for a training."""
@@ -37,9 +39,15 @@ def _test_table(scores: list[Score], target: str) -> Table:
     table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
         numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
-        cells = [f"{number:z.{digits}f}" if math.isfinite(number) else "-" for number, digits in numbers]
+        cells = [_cell(number, digits) for number, digits in numbers]
         table.add_row(score.model, *cells, style="bold" if score.model == GRU else None)
     return table
+
+
+def _cell(number: float, digits: int) -> str:
+    if not math.isfinite(number):
+        return "-"
+    return f"{number:z.{digits}f}" if abs(number) < _LARGEST else f"{number:.1e}"
 
 
 def show_trained(trained: Trained) -> None:

@@ -23,6 +23,7 @@ from wattcast.tasks.report.training_pictures import forecast_png, learning_png
 MOST_ROWS = 20_000
 """Forecasts that the page draws, all targets together; its statistics use every row."""
 
+_LARGEST_SHARE = 10.0  # that is told to the digit
 _PARTS = {"test": "Test", "validation": "Validation", "train": "Training"}
 
 
@@ -64,7 +65,11 @@ report_task = task(name="report", cache_policy=NO_CACHE)(report)
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:z,.1f} %" if math.isfinite(share) else "–"
+    if not math.isfinite(share):
+        return "–"
+    if abs(share) > _LARGEST_SHARE:
+        return f"{'more' if share > 0 else 'less'} than {math.copysign(100 * _LARGEST_SHARE, share):,.0f} %"
+    return f"{100 * share:z,.1f} %"
 
 
 _METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
@@ -83,7 +88,7 @@ def _gain_over_ridge(evaluation: Evaluation, target: str) -> float:
 def _versus(gain: float, other: str) -> str:
     """How it reads that a share of the RMSE of `other` is taken away."""
     if not math.isfinite(gain):
-        return f"not to be compared with {other}"
+        return f"not to be compared with {other}, which has no error"
     if abs(gain) < 0.0005:
         return f"level with {other}"
     return f"{_percent(abs(gain))} {'better' if gain > 0 else 'worse'} than {other}"

@@ -220,7 +220,7 @@ def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
 
 def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFixture[str]) -> None:
     from wattcast.flows.train import Trained
-    from wattcast.model.diagnosis import Diagnosis
+    from wattcast.tasks.learning.diagnosis import Diagnosis
     from wattcast.tasks.learning.evaluate import Evaluation, Score
 
     scores = tuple(
@@ -236,6 +236,14 @@ def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFi
     )
     assert "nan" not in text
     assert "SIMULATED READINGS" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(57.44, "57.4"), (-0.04, "0.0"), (math.nan, "-"), (math.inf, "-"), (123456.78, "123456.8"), (-1e12, "-1.0e+12")],
+)
+def test_a_cell_holds_a_number_that_can_be_read_or_a_dash(number: float, text: str) -> None:
+    assert shown._cell(number, 1) == text
 
 
 def test_a_training_that_diverges_is_one_message_and_exit_code_1(
