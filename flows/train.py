@@ -135,6 +135,7 @@ def _evaluate(prepared: Prepared, fitted: Fitted) -> Evaluation:
         prepared.windows,
         known=prepared.known,
         targets=prepared.experiment.readings.targets,
+        block=prepared.experiment.readings.steps_a_day,
     )
     return evaluation
 

@@ -43,8 +43,14 @@ def mape(actual: Values, forecast: Values) -> float:
 
 
 def skill(error: float, reference: float) -> float:
-    """Share of the reference's RMSE that a model takes away: 0 is no better, 1 is perfect; NaN without a reference."""
-    return 1 - error / reference if reference else float("nan")
+    """Share of the reference's RMSE that a model takes away: 0 is no better, 1 is perfect.
+
+    NaN where the reference has no error to compare with, or but one of rounding, as where readings never change.
+    """
+    return 1 - error / reference if reference > _ROUNDING * error else float("nan")
+
+
+_ROUNDING = 1e-6  # share of the model's error
 
 
 METRICS: dict[str, Callable[[Values, Values], float]] = {"rmse": rmse, "mae": mae, "r2": r2, "mape": mape}

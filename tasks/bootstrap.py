@@ -1,12 +1,13 @@
 """Whether a difference of two scores is more than luck: a circular block bootstrap of paired losses.
 
-K: trainings that are paired (seeds), 1 for two finished models. N: windows in the order of time. R: resamples.
+K: trainings that are paired (seeds), 1 for two finished models. M: models. N: windows in the order of time.
+R: resamples.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +18,7 @@ Interval = tuple[float, float]
 RESAMPLES = 10_000
 LEVEL = 0.95
 _MOST_GATHERED = 1_000_000  # sums of blocks that are held at once
+_FEWEST_BLOCKS = 5  # in a part
 
 
 def difference_interval(
@@ -35,25 +37,52 @@ def difference_interval(
     values is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
     """
     draws = np.random.default_rng(0)
-    pairs, windows = one.shape
+    pairs = len(one)
     places = draws.integers(pairs, size=(RESAMPLES, pairs))  # [R, K]
     if block is None:
         paired = score(other.mean(axis=1)) - score(one.mean(axis=1))  # [K]
         means = paired[places].mean(axis=1)  # [R]
     else:
-        blocks = -(-windows // block)
-        sums = [_block_sums(losses, block) for losses in (one, other)]  # [K, N] each
-        means = np.empty(RESAMPLES)
-        step = max(1, _MOST_GATHERED // (pairs * blocks))
-        for first in range(0, RESAMPLES, step):
-            part = slice(first, first + step)
-            starts = draws.integers(windows, size=(len(means[part]), blocks))  # shared by all pairs
-            of_one, of_other = (score(each[:, starts].mean(axis=-1).T / block) for each in sums)  # [step, K]
-            means[part] = np.take_along_axis(of_other - of_one, places[part], axis=1).mean(axis=1)
+        of_one, of_other = (score(means) for means in _resampled_means((one, other), block, draws))  # [R, K]
+        means = np.take_along_axis(of_other - of_one, places, axis=1).mean(axis=1)
     centre = float((score(other.mean(axis=1)) - score(one.mean(axis=1))).mean())
     widening = math.sqrt(pairs / (pairs - 1)) if pairs > 1 else 1.0
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return centre + widening * (float(low) - centre), centre + widening * (float(high) - centre)
+
+
+def statistic_interval(
+    parts: Sequence[Floats], statistic: Callable[..., Floats], *, block: int, level: float = LEVEL
+) -> Interval:
+    """The percentile interval of a statistic of the mean losses of several models on several parts.
+
+    Each part holds the losses `[M, N]` of M models of the same windows. Stretches of `block` of them are drawn for each
+    part by itself and shared by its models; a part of fewer than five stretches is cut into shorter ones, as one that
+    is as long as the part always has the part's own mean. `statistic` takes an argument a part: mean losses `[M, R]`.
+    """
+    draws = np.random.default_rng(0)
+    means = []
+    for losses in parts:
+        length = max(1, min(block, losses.shape[1] // _FEWEST_BLOCKS))
+        (of_part,) = _resampled_means((losses,), length, draws)
+        means.append(of_part.T)  # [M, R]
+    low, high = np.quantile(statistic(*means), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _resampled_means(losses: Sequence[Floats], block: int, draws: np.random.Generator) -> list[Floats]:
+    """For each `[K, N]`, all of the same windows, the mean losses `[R, K]` of stretches that all of them share."""
+    rows, windows = losses[0].shape
+    blocks = -(-windows // block)
+    sums = [_block_sums(each, block) for each in losses]  # [K, N] each
+    means = [np.empty((rows, RESAMPLES)) for _ in losses]
+    step = max(1, _MOST_GATHERED // (rows * blocks))
+    for first in range(0, RESAMPLES, step):
+        part = slice(first, first + step)
+        starts = draws.integers(windows, size=(len(range(RESAMPLES)[part]), blocks))
+        for mean, each in zip(means, sums, strict=True):
+            mean[:, part] = each[:, starts].mean(axis=-1) / block
+    return [mean.T for mean in means]
 
 
 def _block_sums(losses: Floats, block: int) -> Floats:

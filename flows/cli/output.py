@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
+_LARGEST = 1e6  # that is written out
+
 Result = TypeVar("Result")
 
 
@@ -28,7 +30,9 @@ def give(
 
 def decimals(value: float, digits: int = 2) -> str:
     """A number for a table with so many decimals, or a dash for what is no number."""
-    return f"{value:z.{digits}f}" if math.isfinite(value) else "-"
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:z.{digits}f}" if abs(value) < _LARGEST else f"{value:.1e}"
 
 
 def finite(value: float) -> float | None:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Predictor, fit_baselines
-from wattcast.model.diagnosis import Diagnosis, diagnose
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
 
 GRU = "gru"
@@ -76,12 +76,18 @@ class Evaluation:
 
 
 def evaluate(
-    selected: Predictor, product: Predictor, windows: Split[Windows], *, known: Windows, targets: tuple[str, ...]
+    selected: Predictor,
+    product: Predictor,
+    windows: Split[Windows],
+    *,
+    known: Windows,
+    targets: tuple[str, ...],
+    block: int,
 ) -> Evaluation:
     """Score on training and validation what was selected there, and on the test part the product, once.
 
     `known` are the windows that the product was trained on: the baselines that stand beside it on the test part are
-    fitted on the same ones.
+    fitted on the same ones. `block` windows make a day.
     """
     before = {GRU: selected, **fit_baselines(windows.train)}
     baselines = before if known is windows.train else fit_baselines(known)
@@ -92,7 +98,9 @@ def evaluate(
     }
     scores = tuple(score for part, of in windows.items() for score in _scores(part, of, forecasts[part], targets))
     table = pd.concat([_table(part, of, forecasts[part], targets) for part, of in windows.items()], ignore_index=True)
-    return Evaluation(scores, _diagnose(scores), table)
+    train = _errors(windows.train, forecasts["train"])
+    validation = _errors(windows.validation, forecasts["validation"])
+    return Evaluation(scores, diagnose(train, validation, block=block), table)
 
 
 evaluate_task = step(evaluate)
@@ -109,12 +117,10 @@ def _scores(part: str, windows: Windows, forecasts: dict[str, Floats], targets: 
     return scores
 
 
-def _diagnose(scores: tuple[Score, ...]) -> Diagnosis:
-    rmse = {(score.model, score.part): score.rmse for score in reversed(scores)}  # the first target of several
-    network, base = (
-        Split(*(rmse[model, part] for part in ("train", "validation", "test"))) for model in (GRU, "ridge")
-    )
-    return diagnose(network, base)
+def _errors(windows: Windows, forecasts: dict[str, Floats]) -> Errors:
+    """Of the first target."""
+    actual = windows.actual[..., 0].astype(np.float64)  # [N, L]
+    return Errors(*(((forecasts[model][..., 0] - actual) ** 2).mean(axis=1) for model in (GRU, "ridge")))
 
 
 def _table(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> pd.DataFrame:

@@ -48,8 +48,13 @@ def wh(value: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share in per cent, or a dash for what is no number."""
+    """A share in per cent, or a dash for what is no number; of a share that says nothing but that it is large, that."""
+    if math.isfinite(share) and abs(share) > _LARGEST_SHARE:
+        return f"{'more' if share > 0 else 'less'} than {math.copysign(100 * _LARGEST_SHARE, share):,.0f} %"
     return f"{decimals(100 * share, digits)} %" if math.isfinite(share) else "–"
+
+
+_LARGEST_SHARE = 10.0
 
 
 TUNED, TRIAL, GREY = COLOURS[GRU], COLOURS["ridge"], COLOURS["actual"]

@@ -78,7 +78,7 @@ def _gain_over_ridge(evaluation: Evaluation, target: str) -> float:
 def _versus(gain: float, other: str) -> str:
     """How it reads that a share of the RMSE of `other` is taken away."""
     if not math.isfinite(gain):
-        return f"not to be compared with {other}"
+        return f"not to be compared with {other}, which has no error"
     if abs(gain) < 0.0005:
         return f"level with {other}"
     return f"{percent(abs(gain), 1)} {'better' if gain > 0 else 'worse'} than {other}"

@@ -44,7 +44,8 @@ def train_and_evaluate(preset: str) -> Evaluation:
         for network in (fitted.selected, fitted.network)
     )
     known = windows.train + windows.validation
-    return evaluate(selected, product, windows, known=known, targets=experiment.readings.targets)
+    readings = experiment.readings
+    return evaluate(selected, product, windows, known=known, targets=readings.targets, block=readings.steps_a_day)
 
 
 @pytest.mark.parametrize(

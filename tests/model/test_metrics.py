@@ -44,6 +44,8 @@ def test_a_score_without_a_reference_is_no_number():
     assert math.isnan(r2(np.full(3, 5.0), FORECAST))
     assert math.isnan(mape(np.zeros(3), FORECAST))
     assert math.isnan(skill(1.0, 0.0))
+    assert math.isnan(skill(0.0, 0.0))
+    assert math.isnan(skill(1.0, 1e-14))  # what rounding leaves of a constant that is forecast as it is
 
 
 def test_skill_is_the_share_of_the_reference_error_taken_away():

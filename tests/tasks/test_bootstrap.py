@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.bootstrap import difference_interval, statistic_interval
 
 
 @pytest.mark.parametrize("score", [np.sqrt, np.positive])
@@ -33,3 +33,40 @@ def test_a_higher_level_has_a_wider_interval():
     one, other = np.random.default_rng(1).gamma(2, 30, (2, 1, 60))
     (low, high), (lower, higher) = (difference_interval(one, other, block=6, level=level) for level in (0.5, 0.99))
     assert lower < low < high < higher
+
+
+# A statistic of several parts
+
+
+def log_ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.log(one[0] / one[1]) - np.log(other[0] / other[1])
+
+
+def test_the_interval_of_a_statistic_is_that_of_a_bootstrap_written_out(monkeypatch):
+    """Parts are resampled one after the other, and the models of a part on the same windows."""
+    monkeypatch.setattr("wattcast.tasks.bootstrap.RESAMPLES", resamples := 300)
+    parts = [np.random.default_rng(3).gamma(2, 30, (2, windows)) for windows in (17, 16)]
+    interval = statistic_interval(parts, log_ratio, block=3, level=0.9)
+    draws = np.random.default_rng(0)
+    means = []
+    for losses in parts:
+        windows = losses.shape[1]
+        starts = draws.integers(windows, size=(resamples, 6))
+        rows = (starts[..., None] + np.arange(3)) % windows
+        means.append(losses[:, rows.reshape(resamples, -1)].mean(axis=-1))
+    assert interval == pytest.approx(tuple(np.quantile(log_ratio(*means), [0.05, 0.95])))
+
+
+def test_parts_may_be_of_any_length_and_a_short_one_is_not_taken_for_certain():
+    draws = np.random.default_rng(1)
+    long, short = draws.gamma(2, 30, (2, 500)), draws.gamma(2, 30, (2, 12))
+    low, high = statistic_interval([long, short], log_ratio, block=12)  # one block is the whole of the short part
+    lower, higher = statistic_interval([long, long], log_ratio, block=12)
+    assert low < lower < higher < high
+    assert np.isfinite(statistic_interval([short[:, :1]], lambda mean: mean[0] - mean[1], block=12)).all()
+
+
+def test_models_that_differ_by_a_factor_differ_by_it_however_windows_are_drawn():
+    losses = np.random.default_rng(0).gamma(2, 30, 90)
+    low, high = statistic_interval([np.stack([2 * losses, losses])], lambda mean: mean[0] / mean[1], block=9)
+    assert (low, high) == (pytest.approx(2), pytest.approx(2))

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import show_training as shown
+from wattcast.flows.cli.output import decimals
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
 
 COMMANDS = typer.main.get_group(cli.app).commands
@@ -278,7 +279,7 @@ def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
 
 def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFixture[str]) -> None:
     from wattcast.flows.train import Trained
-    from wattcast.model.diagnosis import Diagnosis
+    from wattcast.tasks.learning.diagnosis import Diagnosis
     from wattcast.tasks.learning.evaluate import Evaluation, Score
 
     scores = tuple(
@@ -306,6 +307,14 @@ def test_the_doctor_says_what_is_ok_and_what_is_a_problem(capsys: pytest.Capture
         "problem  champion: it does not load",
         "         -> wattcast rollback",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(57.44, "57.4"), (-0.04, "0.0"), (math.nan, "-"), (math.inf, "-"), (123456.78, "123456.8"), (-1e12, "-1.0e+12")],
+)
+def test_a_cell_holds_a_number_that_can_be_read_or_a_dash(number: float, text: str) -> None:
+    assert decimals(number, 1) == text
 
 
 def test_a_training_that_diverges_is_one_message_and_exit_code_1(

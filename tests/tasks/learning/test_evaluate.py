@@ -39,7 +39,14 @@ def windows(house: pd.DataFrame) -> Split[Windows]:
 
 
 def run(windows: Split[Windows], selected: Predictor, product: Predictor, known: Windows | None = None) -> Evaluation:
-    return evaluate(selected, product, windows, known=known or windows.train, targets=READINGS.targets)
+    return evaluate(
+        selected,
+        product,
+        windows,
+        known=known or windows.train,
+        targets=READINGS.targets,
+        block=READINGS.steps_a_day,
+    )
 
 
 def test_what_was_selected_is_scored_on_training_and_validation_and_the_product_on_test(

@@ -13,17 +13,20 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
-from wattcast.model.diagnosis import Diagnosis
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import METRICS, skill
+from wattcast.tasks.learning.diagnosis import Diagnosis
 from wattcast.tasks.learning.evaluate import Evaluation, Score
 from wattcast.tasks.report import page as page_module
 from wattcast.tasks.report import training as module
 from wattcast.tasks.report import training_figures as figures
 from wattcast.tasks.report import training_pictures as pictures
+from wattcast.tasks.report.figure import percent
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.training import Report, report
 
@@ -181,11 +184,22 @@ def test_headline_says_how_far_off_and_against_whom():
         (0.112, "11.2 % better than ridge"),
         (-0.03, "3.0 % worse than ridge"),
         (0.0001, "level with ridge"),
-        (float("nan"), "not to be compared with ridge"),
+        (-9.996, "999.6 % worse than ridge"),
+        (-1e9, "more than 1,000 % worse than ridge"),
+        (float("nan"), "not to be compared with ridge, which has no error"),
     ],
 )
 def test_versus(gain, words):
     assert module._versus(gain, "ridge") == words
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(error=st.floats(0, 1e300), reference=st.floats(0, 1e300) | st.just(0.0), mape=st.floats(0, 1e300))
+def test_no_share_is_written_as_no_number_or_with_many_digits(error, reference, mape):
+    gain = skill(error, reference)
+    for text in (module._versus(gain, "ridge"), percent(gain, 1), percent(mape / 100, 1)):
+        assert not re.search(r"\b(inf|nan)\b", text)
+        assert not re.search(r"\d{5,}(\.\d+)? ?%", text.replace(",", ""))
 
 
 @pytest.mark.parametrize(
