@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pandas as pd
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.forecaster import Forecaster
+from wattcast.model.readings import ReadingsConfig, settle
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -22,12 +24,15 @@ from wattcast.tasks.learning.window import window, window_task
 if TYPE_CHECKING:
     import keras
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Fetched:
-    """Readings as they came, and row by row the clean frame that was made of them."""
+    """Readings as they came, how they are read, and row by row the clean frame that was made of them."""
 
     raw: Raw
+    readings: ReadingsConfig
     frame: pd.DataFrame
 
 
@@ -122,7 +127,10 @@ def fetch(experiment: Experiment) -> Fetched:
         InputError: the data cannot be had or cannot be used.
     """
     raw = download_task(experiment.data)
-    return Fetched(raw, validate_task(raw.frame, experiment.readings, window_rows=experiment.window.rows))
+    readings, found = settle(raw.frame, experiment.readings)
+    for words in found:
+        log.warning("%s", words)
+    return Fetched(raw, readings, validate_task(raw.frame, readings, window_rows=experiment.window.rows))
 
 
 def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
@@ -131,6 +139,7 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     Raises:
         InputError: a part of the data would be empty or too short for a window.
     """
+    experiment = experiment.model_copy(update={"readings": fetched.readings})
     frame = fetched.frame
     rows = split_task(frame, experiment.split)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)

@@ -7,9 +7,7 @@ A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (nai
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
+from wattcast.model.stamps import find_form, read_stamps
 
 MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
@@ -34,6 +33,11 @@ class ReadingsConfig(Config):
     features: tuple[str, ...] = Field(
         (),
         description="further columns that the network reads; the targets' own past is always read",
+    )
+    time_format: str | None = Field(
+        None,
+        description="how time stamps are written: a format such as %d.%m.%Y %H:%M, or s or ms since 1970; "
+        "year-month-day (ISO 8601), or the only format that reads the whole column, unless given",
     )
     time: Literal["none", "calendar"] = Field(
         "none", description="time as input: none, or sine and cosine of the day and the week and a weekend flag"
@@ -94,7 +98,7 @@ def cadence_faults(times: pd.DatetimeIndex, cadence: pd.Timedelta) -> list[str]:
     if missing.any():
         faults.append(
             f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
-            "them as 2016-01-31 17:00"
+            "them as 2016-01-31 17:00, or say how they are written in readings.time_format"
         )
         times = times[~missing]
     if not times.is_monotonic_increasing:
@@ -128,7 +132,7 @@ def inspect_readings(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.Da
         faults += [f"column {name!r} stands more than once" for name in repeated.unique()]
         frame = frame.loc[:, ~frame.columns.duplicated()]
     given = pd.Index(frame[config.timestamp]) if config.timestamp in frame else frame.index
-    index = given if isinstance(given, pd.DatetimeIndex) else _parse_times(given)
+    index = read_stamps(given, config.time_format)
     if index is None:
         faults.append(_no_times(frame, config.timestamp))
     else:
@@ -153,6 +157,20 @@ def inspect_readings(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.Da
             )
     clean = pd.DataFrame(values, index=None if index is None else index.rename(config.timestamp))
     return clean, faults
+
+
+def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
+    """`config` with what it leaves open answered by the whole of `frame`, and words on what was found.
+
+    It is asked once, before a training, and kept with the model: what comes later is read in the same way or refused.
+
+    Raises:
+        InputError: there are two answers: the user is asked which one is meant.
+    """
+    if config.time_format is not None or config.timestamp not in frame or not frame.columns.is_unique:
+        return config, ()
+    stamps = find_form(pd.Index(frame[config.timestamp]))
+    return config.model_copy(update={"time_format": stamps.form}), (stamps.found,) if stamps.found else ()
 
 
 def check_readings(frame: pd.DataFrame, config: ReadingsConfig) -> pd.DataFrame:
@@ -188,21 +206,6 @@ def _numbers(column: pd.Series) -> np.ndarray:
 
 def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _parse_times(index: pd.Index) -> pd.DatetimeIndex | None:
-    if not isinstance(index.dtype, pd.StringDtype) and index.dtype != object:
-        return None
-    with suppress(ValueError, TypeError):  # some other form, which pandas has to guess: that takes three times as long
-        times = pd.DatetimeIndex(pd.to_datetime(index, format="ISO8601"))
-        return times if times.notna().any() else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # "could not infer format": what cannot be read becomes NaT
-        try:
-            times = pd.to_datetime(index, errors="coerce")
-        except ValueError:  # mixed time zones
-            return None
-    return times if isinstance(times, pd.DatetimeIndex) and times.notna().any() else None
 
 
 def _no_times(frame: pd.DataFrame, timestamp: str) -> str:

@@ -75,6 +75,7 @@ def _require_answer(variable: str) -> None:
 
 def _check_own_file(experiment: Experiment) -> None:
     """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
+    from wattcast.model.readings import settle
     from wattcast.tasks.data.download import CHOICES, read_ahead
     from wattcast.tasks.data.validate import trainable
 
@@ -82,7 +83,8 @@ def _check_own_file(experiment: Experiment) -> None:
         return
     frame = read_ahead(experiment.data).frame
     try:
-        trainable(frame, experiment.readings, window_rows=experiment.window.rows)
+        readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
+        trainable(frame, readings, window_rows=experiment.window.rows)
     except InputError as error:
         names = ", ".join(str(name) for name in frame.columns[:20])
         yours = "name yours in readings.timestamp, readings.targets and readings.features"
