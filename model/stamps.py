@@ -87,7 +87,9 @@ def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
     first = cells[:_FIRST_CELLS]
     for form in map("".join, product(_DATES, _TIMES)):
-        if _parse(first, form).notna().all() and (moments := _parse(cells, form)).notna().all():
+        some = _parse(first, form)
+        moments = _parse(cells, form) if some is not None and some.notna().all() else None
+        if moments is not None and moments.notna().all():
             yield form, moments
 
 
