@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from wattcast.model.errors import InputError
 
-SECONDS, MILLISECONDS = "s", "ms"
+_EPOCHS: dict[str | None, Literal["s", "ms"]] = {"s": "s", "ms": "ms"}
 """Formats of time stamps that count from the beginning of 1970, UTC."""
 _ISO = "ISO8601"
 _SHORTEST_DATE = 8  # 20160131
@@ -50,9 +51,9 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
     """The moments `[S]` of a column, NaT for what is not written in `form`; None where no cell is, or zones differ."""
     if isinstance(column, pd.DatetimeIndex):
         return column
-    if form in {SECONDS, MILLISECONDS}:
+    if form in _EPOCHS:
         numbers = pd.to_numeric(pd.Series(column), errors="coerce")
-        return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=form, errors="coerce")))
+        return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=_EPOCHS[form], errors="coerce")))
     if not is_text(column):
         return None
     return _known(_parse(column, form or _ISO))
@@ -85,29 +86,32 @@ def find_form(column: pd.Index) -> Stamps:
 
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
-    first = cells[:_FIRST_CELLS]
+    text, late = _with_midnights(cells)
     for form in map("".join, product(_DATES, _TIMES)):
-        some = _parse(first, form)
-        moments = _parse(cells, form) if some is not None and some.notna().all() else None
-        if moments is not None and moments.notna().all():
-            yield form, moments
+        with suppress(ValueError):
+            pd.to_datetime(text[:_FIRST_CELLS], format=form)
+            yield form, pd.DatetimeIndex(pd.to_datetime(text, format=form)) + late
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
-    """NaT for a cell that is not written so; None where their time zones differ. 24:00 is the next day's 0:00."""
+    """NaT for a cell that is not written so; None where their time zones differ."""
     if len(cells) and (form != _ISO or len(str(cells[0])) >= _SHORTEST_DATE):
         with suppress(ValueError, TypeError):  # nearly always: each cell is a moment
             return pd.DatetimeIndex(pd.to_datetime(cells, format=form))
-    text = pd.Series(cells).astype("string").str.strip()
-    late = text.str.contains(_MIDNIGHT, regex=True).fillna(False).to_numpy(bool)
-    text = text.str.replace(_MIDNIGHT, "00:00", regex=True)
+    text, late = _with_midnights(cells)
     if form == _ISO:
         text = text.mask(text.str.len() < _SHORTEST_DATE)
     try:
-        moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce"))
+        return pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce")) + late
     except ValueError:  # mixed time zones
         return None
-    return moments + pd.to_timedelta(late.astype(int), unit="D") if late.any() else moments
+
+
+def _with_midnights(cells: pd.Index) -> tuple[pd.Series, pd.TimedeltaIndex]:
+    """The cells as text in which 24:00 is 0:00, and what is to be added to each: a day there, nothing elsewhere."""
+    text = pd.Series(cells).astype("string").str.strip()
+    late = text.str.contains(_MIDNIGHT, regex=True).fillna(False)
+    return text.str.replace(_MIDNIGHT, "00:00", regex=True), pd.to_timedelta(late.astype(int).to_numpy(), unit="D")
 
 
 def _known(moments: pd.DatetimeIndex | None) -> pd.DatetimeIndex | None:
