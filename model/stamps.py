@@ -67,7 +67,8 @@ def find_form(column: pd.Index) -> Stamps:
     """
     if not is_text(column) or not len(cells := column[column.notna()].astype(str)):
         return Stamps(None)
-    if (moments := _parse(cells, _ISO)) is None or moments.notna().any():
+    moments = _parse(cells[:_FIRST_CELLS], _ISO)
+    if moments is None or moments.notna().any():
         return Stamps(None)
     fitting = dict(_readable(cells))
     if not fitting:
@@ -86,11 +87,13 @@ def find_form(column: pd.Index) -> Stamps:
 
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
-    text, late = _with_midnights(cells)
+    first, _ = _with_midnights(cells[:_FIRST_CELLS])
     for form in map("".join, product(_DATES, _TIMES)):
         with suppress(ValueError):
-            pd.to_datetime(text[:_FIRST_CELLS], format=form)
-            yield form, pd.DatetimeIndex(pd.to_datetime(text, format=form)) + late
+            pd.to_datetime(first, format=form)
+            moments = _parse(cells, form)
+            if moments is not None and moments.notna().all():
+                yield form, moments
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
