@@ -88,12 +88,12 @@ def find_form(column: pd.Index) -> Stamps:
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
     first, _ = _with_midnights(cells[:_FIRST_CELLS])
+    text, late = _with_midnights(cells) if pd.Series(cells).str.contains("24:00", regex=False).any() else (cells, None)
     for form in map("".join, product(_DATES, _TIMES)):
         with suppress(ValueError):
             pd.to_datetime(first, format=form)
-            moments = _parse(cells, form)
-            if moments is not None and moments.notna().all():
-                yield form, moments
+            moments = pd.DatetimeIndex(pd.to_datetime(text, format=form))
+            yield form, moments if late is None else moments + late
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
