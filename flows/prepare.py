@@ -16,7 +16,7 @@ from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.download import Raw, download_task
-from wattcast.tasks.data.validate import validate_task
+from wattcast.tasks.data.validate import check_training_part, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
 from wattcast.tasks.learning.window import window, window_task
@@ -130,7 +130,9 @@ def fetch(experiment: Experiment) -> Fetched:
     readings, found = settle(raw.frame, experiment.readings)
     for words in found:
         log.warning("%s", words)
-    return Fetched(raw, readings, validate_task(raw.frame, readings, window_rows=experiment.window.rows))
+    uci = raw.source != "file"
+    frame = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
+    return Fetched(raw, readings, frame)
 
 
 def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
@@ -142,6 +144,7 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     experiment = experiment.model_copy(update={"readings": fetched.readings})
     frame = fetched.frame
     rows = split_task(frame, experiment.split)
+    check_training_part(frame, rows.train, experiment.readings.targets)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Array, Floats
@@ -36,7 +35,7 @@ class Mean:
     @classmethod
     def fit(cls, train: Windows) -> Mean:
         """The mean over all targets of `train`."""
-        return cls(train.actual.mean(axis=(0, 1), dtype=np.float64))
+        return cls(train.actual.mean(axis=(0, 1)))
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`, the same everywhere."""
@@ -49,7 +48,7 @@ class Persistence:
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
-        newest = windows.series.readings[windows.newest_row].astype(np.float64)  # [N, K]
+        newest = windows.series.readings[windows.newest_row]  # [N, K]
         return np.repeat(newest[:, None], windows.config.output_length, axis=1)
 
 
@@ -65,28 +64,54 @@ class DailyNaive:
         same_time = pd.DatetimeIndex((target + (newest - target) // day * day).ravel())
         rows = times.get_indexer(same_time).reshape(target.shape)  # -1 where the history has no such reading
         rows = np.where(rows >= 0, rows, windows.newest_row[:, None])
-        return windows.series.readings[rows].astype(np.float64)
+        return windows.series.readings[rows]
 
 
 @dataclass(frozen=True)
 class RidgeOnLags:
-    """Ridge regression on the lookback of the targets and on the calendar of the first step that is forecast."""
+    """Ridge regression on the lookback of the targets and on the calendar of the first step that is forecast.
 
+    Every column has mean 0 and deviation 1 over the training windows, so that the penalty means the same in any unit.
+    """
+
+    lags: _Standard  # of the [K * T + 5] columns that are read
+    targets: _Standard  # of the [L * K] that are forecast
     weights: Floats  # [K * T + 5, L * K]
-    intercept: Floats  # [L * K]
 
     @classmethod
     def fit(cls, train: Windows) -> RidgeOnLags:
         """scikit-learn's Ridge with its default penalty, on the training windows."""
         from sklearn.linear_model import Ridge
 
-        ridge = Ridge().fit(_lags(train), train.actual.reshape(len(train), -1))
-        return cls(np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_))
+        actual, history = train.actual.reshape(len(train), -1), _lags(train)
+        lags, targets = _Standard.of(history), _Standard.of(actual)
+        ridge = Ridge(fit_intercept=False).fit(lags.scale(history), targets.scale(actual))
+        return cls(lags, targets, np.atleast_2d(ridge.coef_).astype(np.float64).T)
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
-        flat = np.concatenate([_lags(chunk) @ self.weights + self.intercept for chunk in windows.chunks(_CHUNK)])
-        return np.asarray(flat.reshape(len(windows), windows.config.output_length, -1), np.float64)
+        chunks = [self.lags.scale(_lags(chunk)) @ self.weights for chunk in windows.chunks(_CHUNK)]
+        flat = np.maximum(self.targets.unscale(np.concatenate(chunks)), windows.series.lowest)
+        return flat.reshape(len(windows), windows.config.output_length, -1)
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """Columns `[N, M]` of any unit to mean 0 and deviation 1, and back; a constant one is only shifted."""
+
+    mean: Floats  # [M]
+    deviation: Floats  # [M]
+
+    @classmethod
+    def of(cls, columns: Floats) -> _Standard:
+        deviation = columns.std(axis=0)
+        return cls(columns.mean(axis=0), np.where(np.ptp(columns, axis=0) > 0, deviation, 1.0))
+
+    def scale(self, columns: Floats) -> Array:
+        return ((columns - self.mean) / self.deviation).astype(np.float32)
+
+    def unscale(self, columns: Floats) -> Floats:
+        return columns * self.deviation + self.mean
 
 
 def fit_baselines(train: Windows) -> dict[str, Predictor]:
@@ -99,8 +124,8 @@ def fit_baselines(train: Windows) -> dict[str, Predictor]:
     }
 
 
-def _lags(windows: Windows) -> Array:
+def _lags(windows: Windows) -> Floats:
     """`[N, K * T + 5]`: the targets' history in Wh, and the calendar of the first step."""
-    history: npt.NDArray[np.float32] = windows.series.readings[windows.input_rows]  # [N, T, K]
+    history = windows.series.readings[windows.input_rows]  # [N, T, K]
     dates = windows.series.calendar[windows.target_rows[:, 0]]  # [N, 5]
     return np.concatenate([history.reshape(len(windows), -1), dates], axis=1)

@@ -46,7 +46,8 @@ class Forecaster:
 
         one = len(windows) == 1
         scaled = self._single(windows) if one else forecast_scaled(self.model, self._members, windows)
-        return self.scaler.inverse(scaled, first=len(self.readings.targets))
+        readings = self.scaler.inverse(scaled, first=len(self.readings.targets))
+        return np.maximum(readings, self.readings.lowest)
 
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
         """Forecasts from raw readings: the newest one, or with `every` one from each moment that has enough history.

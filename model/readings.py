@@ -7,6 +7,7 @@ A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (nai
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -29,6 +30,9 @@ class ReadingsConfig(Config):
     cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")
     targets: tuple[str, ...] = Field(
         ("Appliances",), min_length=1, description="columns to forecast, in Wh a step (or their own unit)"
+    )
+    signed: bool = Field(
+        False, description="targets may be negative, as a load net of solar is; no forecast is below zero otherwise"
     )
     features: tuple[str, ...] = Field(
         (),
@@ -64,6 +68,11 @@ class ReadingsConfig(Config):
     def columns(self) -> tuple[str, ...]:
         """The readings that a model of this configuration needs: targets first, then features."""
         return self.targets + self.features
+
+    @property
+    def lowest(self) -> float:
+        """The value below which no target can be."""
+        return -math.inf if self.signed else 0.0
 
     @property
     def cadence(self) -> pd.Timedelta:

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from wattcast.model.arrays import Array, Rows, Times
+from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
+
+F = TypeVar("F", np.float32, np.float64)
 
 
 class WindowConfig(Config):
@@ -50,8 +54,9 @@ class Series:
     times: pd.DatetimeIndex  # [S]
     inputs: Array  # [S, F] scaled; the first K columns are the targets' own history
     targets: Array  # [S, K] scaled
-    readings: Array  # [S, K] the targets in Wh (or their own unit)
+    readings: Floats  # [S, K] the targets in Wh (or their own unit)
     calendar: Array  # [S, C]
+    lowest: float = -np.inf  # below which no target can be
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Windows:
         return self.starts + self.config.lookback - 1
 
     @property
-    def actual(self) -> Array:
+    def actual(self) -> Floats:
         """`[N, L, K]` what was measured, in Wh."""
         return self.series.readings[self.target_rows]
 
@@ -105,7 +110,7 @@ def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *
     """
     times = pd.DatetimeIndex(_later_too(frame.index.to_numpy(), to_come, readings.cadence))
     scaled = _unknown_too(scaler.transform(frame), to_come)  # [S, targets + features]
-    known = np.stack([frame[name].to_numpy(np.float32) for name in readings.targets], axis=1)
+    known = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
     dates = calendar(times)
     return Series(
         times=times,
@@ -113,6 +118,7 @@ def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *
         targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
         readings=_unknown_too(known, to_come),
         calendar=dates,
+        lowest=readings.lowest,
     )
 
 
@@ -121,7 +127,7 @@ def _later_too(times: Times, rows: int, cadence: pd.Timedelta) -> Times:
     return np.concatenate([times, later]) if rows else times
 
 
-def _unknown_too(values: Array, rows: int) -> Array:
+def _unknown_too(values: npt.NDArray[F], rows: int) -> npt.NDArray[F]:
     return np.pad(values, [(0, rows), (0, 0)], constant_values=np.nan) if rows else values
 
 

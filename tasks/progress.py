@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from wattcast.model.fit import Epoch
+from wattcast.tasks.numbers import readable
 
 if TYPE_CHECKING:
     from wattcast.tasks.tuning.study import SharedStudy
@@ -61,7 +62,7 @@ class _Lines:
 
 def describe(epoch: Epoch) -> str:
     """One epoch in words: `loss 0.3921  validation 63.9 Wh  rate 0.002`."""
-    validation = "" if epoch.val_rmse is None else f"  validation {epoch.val_rmse:.1f} Wh"
+    validation = "" if epoch.val_rmse is None else f"  validation {readable(epoch.val_rmse)} Wh"
     return f"loss {epoch.train_loss:.4f}{validation}  rate {epoch.learning_rate:.3g}"
 
 

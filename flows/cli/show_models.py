@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wattcast.flows.cli.output import decimals, finite, show_banner
+from wattcast.model.readings import MADE_AT
+from wattcast.tasks.numbers import readable
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from wattcast.flows.service.doctor import Finding
     from wattcast.tasks.monitoring.forecast_log import Forecasts
     from wattcast.tasks.registry.ledger import Entry
-    from wattcast.tasks.registry.versions import Version
+from wattcast.tasks.registry.versions import Version
 
 
 def show_retrained(retrained: Retrained) -> None:
@@ -41,15 +43,17 @@ def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
         for score in forecasts.scores
     ]
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
-    return {"output": str(output), "forecasts": newest[-_MOST_SHOWN:], "made": len(newest), "past": scores}
+    return {"output": str(output), "forecasts": newest, "made": len(newest), "past": scores}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     """The newest forecasts, and how good the past ones were."""
     console = Console()
-    table = Table(*map(str, forecasts.made.columns), title="Newest forecasts, Wh", title_justify="left")
-    for row in forecasts.made.tail(_MOST_SHOWN).itertuples(index=False):
-        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row))
+    made = forecasts.made
+    newest = made[made[MADE_AT] == made[MADE_AT].iloc[-1]]
+    table = Table(*(escape(str(name)) for name in made.columns), title="Newest forecast, Wh", title_justify="left")
+    for row in newest.itertuples(index=False):
+        table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))
     console.print(table)
     if forecasts.scores:
         head = ("version", "target", "forecasts", "RMSE Wh", "MAE Wh", "persistence RMSE", "skill")
@@ -57,13 +61,10 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
             *head, title="Past forecasts of times after its training, whose actuals are known", title_justify="left"
         )
         for score in forecasts.scores:
-            numbers = (f"{score.rmse:.1f}", f"{score.mae:.1f}", f"{score.persistence_rmse:.1f}", decimals(score.skill))
+            numbers = (*map(readable, (score.rmse, score.mae, score.persistence_rmse)), decimals(score.skill))
             past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)
         console.print(past)
     console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
-
-
-_MOST_SHOWN = 12
 
 
 def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
         console.print(f"{name} has no version yet: `wattcast retrain` makes the first one")
         return
     head = ("version", "aliases", "RMSE Wh", "MAE Wh", "trained on", "judged on", "outcome")
-    table = Table(*head, title=f"{name}; scores on the span that judged it", title_justify="left")
+    table = Table(*head, title=f"{escape(name)}; scores on the span that judged it", title_justify="left")
     for version in versions:
         tags, style = version.tags, "bold" if "champion" in version.aliases else None
         scores = [decimals(float(tags.get(f"holdout.{metric}", "nan")), 1) for metric in ("rmse", "mae")]

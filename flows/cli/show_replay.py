@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wattcast.flows.cli.output import show_banner
+from wattcast.tasks.numbers import readable
 
 if TYPE_CHECKING:
     from wattcast.flows.replay import Replayed
@@ -53,7 +54,7 @@ def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) 
     table = Table(*head, title=title, title_justify="left")
     table.columns[-1].no_wrap = True
     for outcome in outcomes:
-        scores = (f"{outcome.rmse:.2f}", f"{outcome.mae:.2f}")
+        scores = (readable(outcome.rmse, 2), readable(outcome.mae, 2))
         cost = (str(outcome.trainings), f"{outcome.seconds:.0f}") if outcome.trainings else ("-", "-")
         change = f"{outcome.difference:+z.2f} ({outcome.low:+z.2f} to {outcome.high:+z.2f})"
         table.add_row(outcome.name, *scores, *cost, change, style="bold" if outcome is marked else None)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wattcast.flows.cli.output import decimals, finite, show_banner
+from wattcast.tasks.numbers import readable
 
 if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
@@ -36,8 +37,9 @@ def _test_table(scores: list[Score], target: str) -> Table:
     title = f"{target}: test part, scored once"
     table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
-        numbers = ((score.rmse, 1), (score.mae, 1), (score.r2, 2), (score.mape, 1), (score.skill, 2))
-        table.add_row(score.model, *(decimals(*each) for each in numbers), style="bold" if score.model == GRU else None)
+        energies = (readable(each, nothing="-") for each in (score.rmse, score.mae))
+        ratios = (decimals(*each) for each in ((score.r2, 2), (score.mape, 1), (score.skill, 2)))
+        table.add_row(score.model, *energies, *ratios, style="bold" if score.model == GRU else None)
     return table
 
 
@@ -64,10 +66,11 @@ def swept_record(swept: Swept) -> dict[str, Any]:
 def show_swept(swept: Swept) -> None:
     """The best trial, the verdict, and where everything is."""
     console, verdict, counts = Console(), swept.verdict, swept.counts
-    untuned = f", untuned {swept.untuned_rmse:.2f} Wh" if swept.untuned_rmse is not None else ""
+    untuned = f", untuned {readable(swept.untuned_rmse, 2)} Wh" if swept.untuned_rmse is not None else ""
     console.print(
         f"{counts.done} trials of {escape(swept.study)}: {counts.complete} complete, {counts.pruned} pruned, "
-        f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE {swept.best_rmse:.2f} Wh{untuned}",
+        f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE "
+        f"{readable(swept.best_rmse, 2)} Wh{untuned}",
         soft_wrap=True,
     )
     for name, value in swept.best_values.items():
@@ -76,10 +79,16 @@ def show_swept(swept: Swept) -> None:
     table = Table("configuration", "RMSE Wh", "+-", "MAE Wh", title=title, title_justify="left")
     for name, arm in {"tuned": verdict.tuned, "untuned": verdict.untuned}.items():
         if arm:
-            table.add_row(name, f"{arm.mean_rmse:.2f}", f"{arm.spread:.2f}", f"{arm.mean_mae:.2f}", style="bold")
+            table.add_row(
+                name,
+                readable(arm.mean_rmse, 2),
+                readable(arm.spread, 2, like=arm.mean_rmse),
+                readable(arm.mean_mae, 2),
+                style="bold",
+            )
     for name in ("ridge", "persistence"):
         rmse, mae = verdict.baselines[name]
-        table.add_row(name, f"{rmse:.2f}", "", f"{mae:.2f}")
+        table.add_row(name, readable(rmse, 2), "", readable(mae, 2))
     console.print(table)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
     show_banner(console, swept.data_source)

@@ -6,6 +6,7 @@ import json
 import tomllib
 
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.tasks.numbers import readable
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.names import MODEL
 from wattcast.tasks.registry.versions import (
@@ -43,7 +44,9 @@ def explain(which: str, name: str = MODEL) -> Story:
         "data": _data(run, version),
         "scaler": _scaler(run),
         "configuration": _configuration(run),
-        "scores": {name: f"{run.metrics[name]:.2f}" for name in (*_SCORES, *_baselines(run)) if name in run.metrics},
+        "scores": {
+            name: readable(run.metrics[name], 2) for name in (*_SCORES, *_baselines(run)) if name in run.metrics
+        },
         "decision": _decision(run, version, versions),
     }
     return {title: facts for title, facts in chapters.items() if facts}

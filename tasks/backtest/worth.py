@@ -16,6 +16,7 @@ from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.numbers import readable
 
 NEVER, ALWAYS, GATED = "never", "always", "gated"
 POLICIES = (NEVER, ALWAYS, GATED)
@@ -42,7 +43,10 @@ class Outcome:
     @property
     def change(self) -> str:
         """The difference in words."""
-        return f"{self.difference:+z.2f} Wh (95 % interval {self.low:+z.2f} to {self.high:+z.2f})"
+        change, low, high = (
+            readable(each, 2, like=self.rmse, sign=True) for each in (self.difference, self.low, self.high)
+        )
+        return f"{change} Wh (95 % interval {low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Worth:
     def sentence(self) -> str:
         """What to do, how large the difference is, and how sure that is."""
         best, chosen = self.best, self.recommended
-        span = f"an RMSE of {chosen.rmse:.2f} Wh over {self.days:.0f} days"
+        span = f"an RMSE of {readable(chosen.rmse, 2)} Wh over {self.days:.0f} days"
         if chosen.name == NEVER:
             if chosen is best:
                 return f"Retraining was not worth it: the first model alone reached {span}, and {self._closest}."
@@ -108,8 +112,9 @@ class Worth:
         outcomes = {outcome.name: outcome for outcome in self.policies}
         never, always, gated = (outcomes[name] for name in POLICIES)
         return (
-            f"The gate promoted {self.promoted} of {gated.trainings} challengers and so reached {gated.rmse:.2f} Wh; "
-            f"the newest model of each cut reached {always.rmse:.2f} Wh, and the first model alone {never.rmse:.2f} Wh."
+            f"The gate promoted {self.promoted} of {gated.trainings} challengers and so reached "
+            f"{readable(gated.rmse, 2)} Wh; the newest model of each cut reached {readable(always.rmse, 2)} Wh, and "
+            f"the first model alone {readable(never.rmse, 2)} Wh."
         )
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig, inspect_readings, raise_faults
 from wattcast.tasks.data.uci import ENERGY_COLUMNS, ROOM_COLUMNS
 from wattcast.tasks.step import step
@@ -26,9 +27,9 @@ DEGREES = pa.Check.in_range(-60, 80, error="must lie within -60..80 °C")
 VARYING = pa.Check(lambda values: bool(values.min() != values.max()), error="is a target and must vary")
 
 
-def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -> pd.DataFrame:
+def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> pd.DataFrame:
     """As `trainable`, and gaps are logged."""
-    clean = trainable(frame, config, window_rows=window_rows)
+    clean = trainable(frame, config, window_rows=window_rows, uci=uci)
     times = pd.DatetimeIndex(clean.index)
     stretches = _stretches(times, config.cadence)
     if len(stretches) > 1:
@@ -40,7 +41,7 @@ def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -
 validate_task = step(validate)
 
 
-def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) -> pd.DataFrame:
+def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> pd.DataFrame:
     """The readings of `config` out of `frame` as a clean frame that a model can be trained on.
 
     Nothing is repaired and `frame` is not changed. A gap of whole steps is allowed: it starts a new segment.
@@ -49,13 +50,14 @@ def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) 
         frame: readings, with time stamps in the column `config.timestamp` or as the index.
         config: the columns and the cadence wanted.
         window_rows: rows that one window spans, its inputs and its targets together.
+        uci: the columns are those of the UCI file: its temperatures and humidities must be possible ones.
 
     Raises:
-        InputError: with every fault at once: what `check_readings` finds, negative energy, a constant target,
-            impossible temperatures and humidities, no stretch of `window_rows` rows without a gap.
+        InputError: with every fault at once: what `check_readings` finds, a target that is negative or constant,
+            impossible values of the UCI file, no stretch of `window_rows` rows without a gap.
     """
     clean, faults = inspect_readings(frame, config)
-    faults += _value_faults(clean, config.targets)
+    faults += _value_faults(clean, config, uci=uci)
     times = clean.index
     stretches = _stretches(times, config.cadence) if isinstance(times, pd.DatetimeIndex) else [len(frame)]
     if max(stretches) < window_rows:
@@ -67,6 +69,22 @@ def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int) 
     return clean
 
 
+def check_training_part(frame: pd.DataFrame, train: range, targets: tuple[str, ...]) -> None:
+    """What a network learns from must vary; `frame` is clean, `train` its rows that train.
+
+    Raises:
+        InputError: a target is the same in all of them.
+    """
+    part = frame.iloc[train.start : train.stop][list(targets)]
+    for name in targets:
+        if part[name].min() == part[name].max():
+            raise InputError(
+                f"column {name!r} is a target and must vary in the training part, received {part[name].iloc[0]:g} in "
+                f"all {len(part)} rows from {part.index[0]} to {part.index[-1]}: choose another part in [split], or "
+                "bring readings from when it is in use"
+            )
+
+
 def _other_cadence(times: pd.Index, stretches: list[int]) -> str:
     """What to look at first where not even two readings lie one step apart."""
     if max(stretches) > 1 or len(stretches) < 2:
@@ -75,22 +93,29 @@ def _other_cadence(times: pd.Index, stretches: list[int]) -> str:
     return f"; most readings lie {minutes:g} minutes apart: is that what readings.cadence_minutes says?"
 
 
-def _schema(targets: tuple[str, ...], columns: list[str]) -> pa.DataFrameSchema:
-    energy = frozenset({*ENERGY_COLUMNS, *targets})
-    kinds = ((HUMIDITY_COLUMNS, PERCENT), (TEMPERATURE_COLUMNS, DEGREES), (energy, NOT_NEGATIVE))
+def _schema(config: ReadingsConfig, columns: list[str], *, uci: bool) -> pa.DataFrameSchema:
+    """What is known of columns by their names holds for the UCI file alone: T1 may be a tariff's register elsewhere."""
+    energy = frozenset(() if config.signed else config.targets)
+    kinds = [(energy, NOT_NEGATIVE)]
+    if uci:
+        kinds += [
+            (HUMIDITY_COLUMNS, PERCENT),
+            (TEMPERATURE_COLUMNS, DEGREES),
+            (frozenset(ENERGY_COLUMNS), NOT_NEGATIVE),
+        ]
 
     def checks(name: str) -> list[pa.Check]:
         plausible = [check for names, check in kinds if name in names][:1]
-        return [*plausible, VARYING] if name in targets else plausible
+        return [*plausible, VARYING] if name in config.targets else plausible
 
     return pa.DataFrameSchema({name: pa.Column(checks=checks(name), nullable=True) for name in columns})
 
 
-def _value_faults(clean: pd.DataFrame, targets: tuple[str, ...]) -> list[str]:
+def _value_faults(clean: pd.DataFrame, config: ReadingsConfig, *, uci: bool) -> list[str]:
     """One sentence for each check that a column fails; values that are not finite are reported elsewhere."""
     values = clean.reset_index(drop=True).replace([np.inf, -np.inf], np.nan)
     try:
-        _schema(targets, values.columns.to_list()).validate(values, lazy=True)
+        _schema(config, values.columns.to_list(), uci=uci).validate(values, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases.groupby(["column", "check"], sort=False)
         return [_sentence(column, check, values[column], found["index"]) for (column, check), found in cases]

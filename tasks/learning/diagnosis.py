@@ -19,6 +19,7 @@ import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.tasks.bootstrap import LEVEL, Interval, statistic_interval
+from wattcast.tasks.numbers import readable
 
 UNDERFIT_MARGIN = 0.02
 """Underfit: the training error lies more than this share above the base's."""
@@ -101,9 +102,10 @@ def diagnose(train: Errors, validation: Errors, *, block: int) -> Diagnosis:
     network, ridge = rmse["training"] * math.sqrt(largest)  # Wh
     network_growth, ridge_growth = rmse["validation"] / rmse["training"]
     reason = (
-        f"the training error of {network:.1f} Wh lies {_sided(bias.share, 'above', 'below')} ridge's {ridge:.1f} "
-        f"({bias.range}){bias.doubt(UNDERFIT_MARGIN)}, and validation is {network_growth:.2f} times training where "
-        f"ridge's is {ridge_growth:.2f} times, {_sided(variance.share, 'more', 'less')} ({variance.range})"
+        f"the training error of {readable(network)} Wh lies {_sided(bias.share, 'above', 'below')} ridge's "
+        f"{readable(ridge)} ({bias.range}){bias.doubt(UNDERFIT_MARGIN)}, and validation is {network_growth:.2f} times "
+        f"training where ridge's is {ridge_growth:.2f} times, {_sided(variance.share, 'more', 'less')} "
+        f"({variance.range})"
         f"{variance.doubt(OVERFIT_MARGIN)}"
     )
     return Diagnosis(verdict, reason, _ADVICE[verdict])

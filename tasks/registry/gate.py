@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.numbers import readable
 
 _TOLERANCE = 1e-5  # of the largest forecast: other machines and sizes of a batch round otherwise
 
@@ -92,8 +94,8 @@ def check_baselines(actual: Floats, challenger: Floats, baselines: Mapping[str, 
     own, reference = metric(actual, challenger), scores["persistence"]
     beats = own < reference
     message = (
-        f"{config.metric.upper()} of {own:.1f} Wh {'beats' if beats else 'does not beat'} persistence's "
-        f"{reference:.1f} Wh"
+        f"{config.metric.upper()} of {readable(own)} Wh {'beats' if beats else 'does not beat'} persistence's "
+        f"{readable(reference)} Wh"
     )
     return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
 
@@ -120,15 +122,15 @@ def check_champion(actual: Floats, challenger: Floats, champion: Floats, config:
     one, other = (float(score(each.mean())) for each in losses)
     low, high = difference_interval(*losses, block=min(block, len(actual)), level=config.level, score=score)
     difference = other - one
-    name = config.metric.upper()
-    change = (
-        f"{name} of {other:.2f} Wh against the champion's {one:.2f} Wh, difference {difference:+.2f} Wh "
-        f"({100 * config.level:g} % interval {low:+.2f} to {high:+.2f})"
+    name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
+    found = (
+        f"{name} of {readable(other, 2)} Wh against the champion's {readable(one, 2)} Wh, difference "
+        f"{change(difference)} Wh ({100 * config.level:g} % interval {change(low)} to {change(high)})"
     )
     numbers = {"champion": one, "challenger": other, "difference": difference, "low": low, "high": high}
     if not (difference < 0 and difference <= -config.min_margin):  # so, as NaN is neither
         margin = f" by {config.min_margin:g} Wh" if config.min_margin else ""
-        return Check("champion", False, f"does not beat the champion{margin}: {change}", numbers)
+        return Check("champion", False, f"does not beat the champion{margin}: {found}", numbers)
     if not high < 0:
-        return Check("champion", False, f"may be better than the champion by luck alone: {change}", numbers)
-    return Check("champion", True, f"beats the champion: {change}", numbers)
+        return Check("champion", False, f"may be better than the champion by luck alone: {found}", numbers)
+    return Check("champion", True, f"beats the champion: {found}", numbers)

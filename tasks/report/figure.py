@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.numbers import readable
 
 LABELS = {
     "actual": "measured",
@@ -39,12 +40,12 @@ def decimals(value: float, digits: int) -> str:
 
 def number(value: float) -> str:
     """Three to four digits."""
-    return decimals(value, 0 if abs(value) >= 999.5 else 1 if abs(value) >= 9.95 else 2)
+    return f"{value:z,.0f}" if 999.5 <= abs(value) < 1e6 else readable(value)
 
 
 def wh(value: float) -> str:
     """Wh with two decimals: differences between trials are small."""
-    return decimals(value, 2)
+    return f"{value:z,.2f}" if 1000 <= abs(value) < 1e6 else readable(value, 2)
 
 
 def percent(share: float, digits: int = 0) -> str:

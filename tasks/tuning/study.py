@@ -30,6 +30,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from wattcast.model.errors import InputError
 from wattcast.tasks.liveness import LostTrialError, Owner
+from wattcast.tasks.numbers import readable
 from wattcast.tasks.tuning.ranges import Pruner
 from wattcast.tasks.tuning.storage import open_storage, public, storage_faults
 
@@ -130,7 +131,7 @@ class SharedStudy:
         counts, best = self.counts(), self.best()
         words = [f"{number} {name}" for name in ("running", "pruned", "failed") if (number := getattr(counts, name))]
         if best:
-            words.append(f"best {best.rmse:.2f} Wh (trial {best.ticket})")
+            words.append(f"best {readable(best.rmse, 2)} Wh (trial {best.ticket})")
         return "  ".join(words)
 
     def add_tickets(self) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.bootstrap import Interval, difference_interval
+from wattcast.tasks.numbers import readable
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ class Verdict:
         if self.tuned is None or self.over_seeds is None or self.over_seeds_and_days is None:
             return "Tuning did not help: on validation no trial was better than the untuned configuration."
         low, high = self.over_seeds
+        shown = partial(readable, decimals=2, like=self.untuned.mean_rmse, sign=True)
         change = (
-            f"the test RMSE changes by {self.difference:+.2f} Wh over {len(self.seeds)} fresh seeds "
-            f"(95 % interval {low:+.2f} to {high:+.2f})"
+            f"the test RMSE changes by {shown(self.difference)} Wh over {len(self.seeds)} fresh seeds "
+            f"(95 % interval {shown(low)} to {shown(high)})"
         )
         if low > 0:
             return f"Tuning hurt: {change}; keep the untuned configuration."
@@ -82,7 +85,7 @@ class Verdict:
         holds = "holds" if high < 0 else "does not hold"
         return (
             f"Tuning helped beyond seed noise: {change}; this {holds} when days are resampled, too "
-            f"({low:+.2f} to {high:+.2f})."
+            f"({shown(low)} to {shown(high)})."
         )
 
 

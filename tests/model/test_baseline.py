@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tiny import counting_series, house, prepare, with_readings
 
 from wattcast.model import baseline
-from wattcast.model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, fit_baselines
+from wattcast.model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, _Standard, fit_baselines
 from wattcast.model.split import Split
 from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_windows
 
@@ -78,22 +80,24 @@ def test_ridge_is_that_of_the_lags_and_the_calendar_of_the_first_step():
         rows.append([*history, *calendar(train.series.times[[start + 4]])[0]])
     features = np.array(rows, np.float64)
     truth = np.stack([train.series.readings[start + 4 : start + 6, 0] for start in train.starts]).astype(np.float64)
-    centre = features.mean(axis=0)
-    # (X'X + I) w = X'y on centred columns
-    centred = features - centre
-    weights = np.linalg.solve(centred.T @ centred + np.eye(8), centred.T @ (truth - truth.mean(axis=0)))
-    expected = (features - centre) @ weights + truth.mean(axis=0)
+    # (X'X + I) w = X'y on columns of mean 0 and deviation 1
+    deviation = features.std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    weights = np.linalg.solve(scaled.T @ scaled + np.eye(8), scaled.T @ (truth - truth.mean(axis=0)))
+    expected = np.maximum(scaled @ weights + truth.mean(axis=0), 0)
     given = RidgeOnLags.fit(train).predict(train)
     assert given.shape == (len(train), 2, 1)
     np.testing.assert_allclose(given[..., 0], expected, rtol=1e-3)
-    np.testing.assert_allclose(expected, Ridge().fit(features, truth).predict(features), rtol=1e-9)
+    pipeline = make_pipeline(StandardScaler(), Ridge()).fit(features, truth)
+    np.testing.assert_allclose(expected, np.maximum(pipeline.predict(features), 0), rtol=1e-9)
 
 
 def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_the_first_target():
     """Weights of one 1 each hand single inputs through: the oldest and newest lag, and the calendar's five columns."""
     windows = six_hourly(list(range(30)), lookback=3, steps_ahead=2, output_length=7)
-    ridge = RidgeOnLags(np.eye(8)[:, [0, 2, 3, 4, 5, 6, 7]], np.full(7, 0.5))
-    handed = ridge.predict(windows)[..., 0] - 0.5
+    as_it_is = (_Standard(np.zeros(size), np.ones(size)) for size in (8, 7))
+    ridge = RidgeOnLags(*as_it_is, np.eye(8)[:, [0, 2, 3, 4, 5, 6, 7]])
+    handed = ridge.predict(windows)[..., 0]
     np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
     np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
     np.testing.assert_allclose(handed[:, 2:], windows.series.calendar[windows.starts + 4], atol=1e-6)
@@ -107,6 +111,24 @@ def test_ridge_forecasts_do_not_depend_on_the_chunks(monkeypatch):
     np.testing.assert_allclose(ridge.predict(windows.test), whole, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 0.2931, 3.6e3, 1e9])
+def test_ridge_is_the_same_in_every_unit(unit):
+    windows = prepare(house()).windows
+    scaled = windows.map(lambda part: with_readings(part, readings=unit * part.series.readings))
+    one, other = (RidgeOnLags.fit(parts.train).predict(parts.test) for parts in (windows, scaled))
+    np.testing.assert_allclose(other, unit * one, rtol=1e-5)
+
+
+def test_a_load_that_is_not_signed_has_no_ridge_below_zero():
+    """A solar roof: zero at night."""
+    daily = np.maximum(0, np.sin(np.arange(400) * 2 * np.pi / 144)) * 100
+    windows = prepare(house(400)).windows
+    train = with_readings(windows.train, readings=daily[:, None][: len(windows.train.series.readings)])
+    assert RidgeOnLags.fit(train).predict(train).min() >= 0
+    signed = with_readings(train, lowest=-np.inf)
+    assert RidgeOnLags.fit(signed).predict(signed).min() < 0
+
+
 # All of them
 
 
@@ -115,7 +137,7 @@ def two_targets() -> Split[Windows]:
     raw = house(400)
     readings = prepare(raw).frame  # Appliances, lights
     series = counting_series(len(readings), targets=2)
-    values = readings.to_numpy(np.float32)
+    values = readings.to_numpy(np.float64)
     _, _, parts = prepare(raw, window=WindowConfig(lookback=4, output_length=3))
     return parts.map(
         lambda part: with_readings(part, inputs=values, targets=values, readings=values, times=series.times)

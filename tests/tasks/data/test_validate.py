@@ -34,7 +34,7 @@ def with_value(column, row, value):
 
 def faults_of(frame, config=CONFIG, window_rows=10):
     with pytest.raises(InputError) as caught:
-        validate(frame, config, window_rows=window_rows)
+        validate(frame, config, window_rows=window_rows, uci=True)
     first, *faults = str(caught.value).splitlines()
     assert first == "the readings cannot be used:"
     return [fault.removeprefix("  - ") for fault in faults]
@@ -54,7 +54,10 @@ def test_sound_readings_become_a_clean_frame_of_the_columns_in_use():
     ("frame", "fault"),
     [
         (with_value("Appliances", 3, -1), "column 'Appliances' must not be negative, received -1 in row 3"),
-        (with_value("lights", 49, -0.5), "column 'lights' must not be negative, received -0.5 in row 49"),
+        (
+            with_value("lights", 49, -0.5),
+            "column 'lights' must not be negative, received -0.5 in row 49",
+        ),
         (with_value("RH_1", 7, 100.1), "column 'RH_1' must lie within 0..100 %, received 100.1 in row 7"),
         (with_value("RH_1", 7, -1), "column 'RH_1' must lie within 0..100 %, received -1 in row 7"),
         (with_value("T1", 0, 293.15), "column 'T1' must lie within -60..80 °C, received 293.15 in row 0"),
@@ -74,7 +77,8 @@ def test_sound_readings_become_a_clean_frame_of_the_columns_in_use():
         (make_frame().rename(columns={"T1": "t1"}), "column 'T1' is missing: did you mean 't1'?"),
         (
             with_value("date", 9, None),
-            "1 time stamps are missing or cannot be read, first in row 9; write them as 2016-01-31 17:00",
+            "1 time stamps are missing or cannot be read, first in row 9; write them as 2016-01-31 17:00, or "
+            "say how they are written in readings.time_format",
         ),
         (
             make_frame(date="soon"),
@@ -169,12 +173,25 @@ def test_only_columns_in_use_are_judged():
     assert list(validate(frame, ReadingsConfig(features=("lights",)), window_rows=1)) == ["Appliances", "lights"]
 
 
-def test_targets_of_any_name_are_energy_unless_they_are_known_as_something_else():
+def test_targets_of_any_name_are_not_negative_unless_they_are_declared_as_signed():
     heat = make_frame(heat=np.arange(ROWS) - 1.0, T_out=np.arange(ROWS) - 20.0)
-    own = ReadingsConfig(targets=("heat",), features=())
-    assert faults_of(heat, own) == ["column 'heat' must not be negative, received -1 in row 0"]
-    cold = ReadingsConfig(targets=("T_out",), features=())
-    assert validate(heat, cold, window_rows=10)["T_out"].min() == -20
+    for target, first in (("heat", -1), ("T_out", -20)):
+        own = ReadingsConfig(targets=(target,), features=())
+        (fault,) = faults_of(heat, own)
+        assert fault.startswith(f"column {target!r} must not be negative")
+        assert f"received {first} in row 0" in fault
+        signed = ReadingsConfig(targets=(target,), features=(), signed=True)
+        assert validate(heat, signed, window_rows=10)[target].min() == first
+
+
+def test_what_names_say_holds_for_the_uci_file_alone():
+    """T1 and T2 are a tariff's registers elsewhere, T_out is in Fahrenheit, RH_1 is what somebody calls so."""
+    frame = make_frame(T1=48_123_765.0, RH_1=-3.0, lights=-1.0)
+    assert len(validate(frame, CONFIG, window_rows=10)) == ROWS
+    assert len(faults_of(frame)) == 3
+
+
+def test_groups_of_names_do_not_overlap():
     assert not {*ENERGY_COLUMNS} & (HUMIDITY_COLUMNS | TEMPERATURE_COLUMNS)
     assert len(HUMIDITY_COLUMNS) == 10
     assert len(TEMPERATURE_COLUMNS) == 11

@@ -119,7 +119,7 @@ def test_a_house_that_always_uses_the_same_energy_cannot_be_judged(train, valida
 
 def test_a_change_beyond_all_measure_is_told_by_its_size_alone():
     reason = found((5000.0, 1.0), (5000.0, 1.0)).reason
-    assert "lies more than 999% above ridge's 1.0 (95% interval more than +999% to more than +999%)" in reason
+    assert "lies more than 999% above ridge's 1.00 (95% interval more than +999% to more than +999%)" in reason
 
 
 squares = st.floats(0, 1e300) | st.floats(0.5, 2)

@@ -50,7 +50,7 @@ def test_simulated_readings_pass_only_where_that_is_allowed() -> None:
 def test_persistence_is_beaten_by_the_rmse() -> None:
     check = check_baselines(ZEROS, THREES, {"persistence": FIVES, "ridge": ZEROS + 2}, gate())
     assert check.passed
-    assert check.message == "RMSE of 3.0 Wh beats persistence's 5.0 Wh"
+    assert check.message == "RMSE of 3.00 Wh beats persistence's 5.00 Wh"
     assert check.numbers == pytest.approx({"challenger": 3, "persistence": 5, "ridge": 2, "skill": 0.4})
 
 
@@ -59,7 +59,7 @@ def test_persistence_may_be_beaten_by_one_error_and_not_by_the_other() -> None:
     assert check_baselines(ZEROS, own, {"persistence": SKEWED}, gate()).passed
     check = check_baselines(ZEROS, own, {"persistence": SKEWED}, gate(metric="mae"))
     assert not check.passed
-    assert check.message == "MAE of 4.5 Wh does not beat persistence's 4.0 Wh"
+    assert check.message == "MAE of 4.50 Wh does not beat persistence's 4.00 Wh"
     assert check.numbers == pytest.approx({"challenger": 4.5, "persistence": 4, "skill": -0.125})
 
 
