@@ -104,7 +104,7 @@ def test_every_variant_keeps_the_contract(variant, tmp_path):
     assert np.array_equal(*passes) != drops
 
     # one window at a time is the same as all at once
-    alone = np.concatenate([network.predict_on_batch([array[i : i + 1] for array in arrays]) for i in range(BATCH)])
+    alone = np.concatenate([network([array[i : i + 1] for array in arrays]) for i in range(BATCH)])
     np.testing.assert_allclose(alone, forecast, atol=1e-6)
 
     # the file needs Keras and nothing else
@@ -182,7 +182,7 @@ def test_several_members_forecast_their_mean_from_one_plain_file(variant, tmp_pa
     model, shape = VARIANTS[variant]
     weights = [initial_weights(model, shape, seed) for seed in (1, 2, 3)]
     arrays = arrays_for(model, shape)
-    alone = [build(model, shape, [member]).predict_on_batch(arrays).astype(np.float64) for member in weights]
+    alone = [build(model, shape, [member])(arrays).numpy().astype(np.float64) for member in weights]
     assert np.abs(alone[0] - alone[1]).max() > 1e-2
     together = build(model, shape, weights)
     forecast = together.predict_on_batch(arrays)
@@ -284,7 +284,7 @@ def test_reset_gate_after_the_product_and_what_the_head_reads(readout):
     second = run_gru(first, *weights[3:6])
     read = np.hstack([first[:, -1], second[:, -1]]) if readout == "states" else second[:, -1]
     expected = read @ weights[6] + weights[7]
-    np.testing.assert_allclose(network.predict_on_batch([inputs])[:, 0], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(network([inputs])[:, 0], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
@@ -292,7 +292,7 @@ def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
     plain, residual = build_one(config(3), shape), build_one(config(3, residual=True), shape)
     residual.set_weights(plain.get_weights())
     (inputs,) = arrays_for(config(3), shape)
-    change = residual.predict_on_batch([inputs]) - plain.predict_on_batch([inputs])
+    change = residual([inputs]) - plain([inputs])
     for step in range(3):
         np.testing.assert_allclose(change[:, step], inputs[:, -1, :2], atol=1e-6)
 
@@ -304,7 +304,7 @@ def test_head_reads_the_calendar_of_all_steps_behind_the_readout():
     kernel[3:, 0] = np.arange(10)  # the first step's forecast reads the dates, the second one's nothing
     network.get_layer("output").set_weights([kernel, np.array([0.5, 7], np.float32)])
     inputs, dates = arrays_for(model, shape)
-    forecast = network.predict_on_batch([inputs, dates])[..., 0]
+    forecast = network([inputs, dates])[..., 0]
     np.testing.assert_allclose(forecast[:, 0], dates.reshape(BATCH, 10) @ np.arange(10) + 0.5, rtol=1e-5)
     np.testing.assert_allclose(forecast[:, 1], 7)
 
@@ -313,7 +313,7 @@ def test_output_is_laid_out_step_by_step():
     network = build_one(config(2), Shape(3, 2, 2, 3))
     kernel, _ = network.get_layer("output").get_weights()
     network.get_layer("output").set_weights([0 * kernel, np.arange(6)])
-    forecast = network.predict_on_batch(arrays_for(config(2), Shape(3, 2, 2, 3)))
+    forecast = network(arrays_for(config(2), Shape(3, 2, 2, 3))).numpy()
     assert forecast[0].tolist() == [[0, 1], [2, 3], [4, 5]]  # [L, K]
 
 

@@ -143,9 +143,9 @@ def bits(done: Pass) -> list[bytes]:
 @pytest.mark.parametrize(
     ("optimiser", "loss", "change"),
     [
-        *product(["sgd", "adam"], ["mse"], CHANGES),
+        *product(["sgd"], ["mse"], CHANGES),
+        *product(["adam"], ["huber"], CHANGES),
         ("sgd", "mae", "all"),
-        ("sgd", "huber", "all"),
     ],
 )
 def test_losses_and_updates_are_keras_own(optimiser, loss, change):
@@ -197,17 +197,17 @@ def test_learning_rate_falls_in_the_steps_of_keras_schedule():
 
 @pytest.mark.parametrize("reset_after", [True, False])
 def test_stock_layers_lead_to_the_same_weights(reset_after):
-    plan = replace(PLAN, model=NETWORK.model_copy(update={"reset_after": reset_after}), optimiser="adam")
+    model = NETWORK.model_copy(update={"reset_after": reset_after})
+    plan = replace(PLAN, model=model, optimiser="adam", loss="huber")
     fast, stock = (run(replace(plan, kernel=kernel), epochs=5) for kernel in ("fast", "keras"))
     assert_same(fast.state.weights, stock.state.weights, 1e-4)
     assert_same([fast.forecasts], [stock.forecasts], 1e-4)
 
 
-@pytest.mark.parametrize("lanes", [2, 3])
-def test_lanes_together_make_the_updates_of_one(lanes):
+def test_lanes_together_make_the_updates_of_one():
     """Five windows are cut into unequal parts, and the last batch leaves a lane without any."""
     changes = {"clip_norm": np.float32(0.2), "regularisation_scale": np.float32(0.7)}
-    one, several = (run(replace(PLAN, lanes=count), epochs=2, **changes) for count in (1, lanes))
+    one, several = (run(replace(PLAN, lanes=count), epochs=2, **changes) for count in (1, 3))
     assert_same(several.state.weights, one.state.weights)
     assert_same([several.losses[:3]], [one.losses[:3]])
     for row, count in enumerate((5, 5, 3)):
@@ -217,7 +217,7 @@ def test_lanes_together_make_the_updates_of_one(lanes):
 # The windows of an epoch
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 3])
 def test_what_stands_behind_the_last_window_is_not_looked_at(lanes):
     plan = replace(PLAN, lanes=lanes)
     state = State.start(plan, WEIGHTS)
@@ -285,8 +285,8 @@ def test_masks_are_fresh_for_each_window_lane_update_and_epoch_and_the_same_for_
 def test_a_keep_probability_of_one_keeps_all():
     kept = forecasts((7, 8), [1.0] * 5)
     assert len(set(kept.tolist())) == 1
-    plain = forecasts((7, 8), [1.0] * 5, replace(DROPPING, dropout=False))
-    np.testing.assert_allclose(kept, plain, rtol=1e-6)
+    plain = forecasts((7, 8), [1.0] * 5, replace(DROPPING, dropout=False, kernel="keras"))
+    np.testing.assert_allclose(kept, plain, rtol=1e-5)
 
 
 @cache

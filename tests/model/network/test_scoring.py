@@ -81,7 +81,7 @@ def by_keras(config: GRUConfig, members: list[Weights], windows: Windows) -> np.
     arrays = [windows.series.inputs[windows.input_rows]]
     if config.target_calendar:
         arrays.append(windows.series.calendar[windows.target_rows])
-    return build(config, Shape.of(windows), members).predict_on_batch(arrays)
+    return build(config, Shape.of(windows), members)(arrays).numpy()
 
 
 def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:

@@ -8,7 +8,7 @@ without clipping, whose rate is a power of two so large that the weights before 
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ from tiny import READINGS, house, prepare
 
 from wattcast.model.gru import GRUConfig, LayerConfig, Shape, structure
 from wattcast.model.network.build import build, initial_weights
-from wattcast.model.network.program import Knobs, Pass, Plan, Resident, State, Work, _run_lane, compile_epoch, mask
+from wattcast.model.network.program import Knobs, Pass, Plan, Resident, State, Work, compile_epoch, mask
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig, Windows
 
@@ -111,7 +111,7 @@ class Run(NamedTuple):
     variant: Variant
     updates: list[Update]
     first_gradients: Weights
-    lane_gradients: Weights  # of the first update, without the penalty's
+    loss_gradients: Weights  # of the first update, without the penalty's
     at_once: Pass  # all updates in one call
     stepwise: tuple[np.ndarray, ...]  # the last weights
 
@@ -143,18 +143,17 @@ def run(request: pytest.FixtureRequest) -> Run:
         made.append(Update(batch, dropouts, done.forecasts.numpy()[0], total, penalty, before, after))
         state = done.state
     steep = knobs._replace(learning_rate=np.float32(HUGE), clip_norm=np.float32(0))
-    far = reference_weights(variant, update(0, initial, steep).state.weights)
     near = reference_weights(variant, initial.weights)
-    lane = tf.function(_run_lane(plan), jit_compile=kernel == "fast")
-    work = Work(tf.constant(starts), tf.constant(BATCH), tf.constant(seed))
-    slopes = lane(
-        series, tuple(map(tf.constant, initial.weights)), knobs, work, tf.constant(0), tf.constant(0)
-    ).gradients
+
+    def slopes(knobs: Knobs) -> Weights:
+        far = reference_weights(variant, update(0, initial, knobs).state.weights)
+        return {name: (near[name] - far[name]) / HUGE for name in near}
+
     return Run(
         variant,
         made,
-        first_gradients={name: (near[name] - far[name]) / HUGE for name in near},
-        lane_gradients=reference_weights(variant, slopes),
+        first_gradients=slopes(steep),
+        loss_gradients=slopes(steep._replace(regularisation_scale=np.float32(0))),
         at_once=epoch(series, initial, knobs, Work(starts, np.int32(starts.size), seed)),
         stepwise=tuple(np.asarray(weight) for weight in state.weights),
     )
@@ -203,23 +202,27 @@ def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray) -> dict[str, Dro
         shapes[f"input_{i}"] = (BATCH, plan.shape.lookback, below)
         shapes[f"output_{i}"] = (BATCH, plan.shape.lookback, own)
     shapes["readout"] = (BATCH, sum(units) if variant.model.readout == "states" else units[-1])
-    dropouts = {}
-    for place, (name, keep_prob) in enumerate(configured_keep_probs(variant.model).items()):
-        if keep_prob < 1:
-            kept = (
-                drawn(shapes[name], plan.kernel == "fast")(
-                    tf.constant(keep_prob), tf.constant(seed), tf.constant(place)
-                )
-                > 0
-            )
-            dropouts[name] = Dropout(kept.numpy(), keep_prob)
-    return dropouts
+    keep_probs = configured_keep_probs(variant.model)
+    dropping = tuple(
+        (place, shapes[name], keep_prob) for place, (name, keep_prob) in enumerate(keep_probs.items()) if keep_prob < 1
+    )
+    names = list(keep_probs)
+    masks = drawn(dropping, plan.kernel == "fast")(tf.constant(seed))
+    return {
+        names[place]: Dropout(drawn_mask.numpy() > 0, keep_prob)
+        for (place, _, keep_prob), drawn_mask in zip(dropping, masks, strict=True)
+    }
 
 
 @cache
-def drawn(shape: tuple[int, ...], compiled: bool) -> Callable[..., tf.Tensor]:
-    """The project's `mask` for `shape`; what a compiled program draws is drawn only by one."""
-    draw = partial(mask, shape, compiled=compiled)
+def drawn(dropping: tuple[tuple[int, tuple[int, ...], float], ...], compiled: bool) -> Callable[..., list[tf.Tensor]]:
+    """The project's `mask` at each `(place, shape, keep_prob)`; what a compiled program draws is drawn only by one."""
+
+    def draw(seed: tf.Tensor) -> list[tf.Tensor]:
+        return [
+            mask(shape, tf.constant(keep_prob), seed, place, compiled=compiled) for place, shape, keep_prob in dropping
+        ]
+
     return tf.function(draw, jit_compile=True) if compiled else draw
 
 
@@ -350,12 +353,12 @@ def test_gradients_of_all_weights_are_the_references(run):
         assert_same(run.first_gradients[name], slope)
 
 
-def test_gradients_of_a_lane_are_the_references_without_penalty(run):
+def test_gradients_without_penalty_are_the_references(run):
     first = run.updates[0]
     graph = replace(graph_of(run.variant, first.dropouts), regularisation_scale=0.0)
     expected = gradients(first.before, graph, *reference_arrays(first.windows))
     for name, slope in expected.items():
-        assert_same(run.lane_gradients[name], slope)
+        assert_same(run.loss_gradients[name], slope)
 
 
 def test_the_updates_of_one_call_are_those_of_ten(run):
@@ -372,7 +375,7 @@ def test_the_network_that_is_saved_forecasts_what_the_reference_does(run):
     variant, windows = run.variant, run.updates[0].windows
     inputs, _ = reference_arrays(windows)
     network = build(variant.model, Shape.of(windows), [run.stepwise])
-    forecast = network.predict_on_batch([inputs.astype(np.float32)])
+    forecast = network([inputs.astype(np.float32)]).numpy()
     expected = forward(reference_weights(variant, run.stepwise), graph_of(variant, {}), inputs).prediction
     assert_same(forecast.reshape(len(inputs), -1), expected)
 
