@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from wattcast.model.errors import InputError
+from wattcast.model.stamps import read_stamps
 from wattcast.tasks.data.download import download_task
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
@@ -73,5 +74,6 @@ def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, e
 
 def _actuals(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """The targets of the readings by time; the model has found nothing wrong with them."""
-    times = frame.get(contract.timestamp, frame.index)
-    return frame[list(contract.targets)].set_axis(pd.DatetimeIndex(pd.to_datetime(times)))
+    written = pd.Index(frame.get(contract.timestamp, frame.index))
+    times = read_stamps(written, contract.time_format)
+    return frame[list(contract.targets)].set_axis(written if times is None else times)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, named_weights, structure, weight_names
 from wattcast.model.metrics import mse, rmse
@@ -306,6 +307,11 @@ class _Fitting:
     def _restore(self, file: Path) -> None:
         names = weight_names(self.course.model)
         with np.load(file) as arrays:
+            if missing := [name for name in names if f"weights/{name}" not in arrays]:
+                raise InputError(
+                    f"the checkpoint {str(file)!r} lacks {missing[0]}, as another version of wattcast wrote it: "
+                    "start the training anew"
+                )
 
             def kept(kind: str) -> Weights:
                 return tuple(arrays[f"{kind}/{name}"] for name in names)

@@ -16,6 +16,7 @@ class Contract(Config):
     """The readings that a model needs and the moments that it forecasts; steps of `cadence_minutes`."""
 
     timestamp: str
+    time_format: str | None = None
     cadence_minutes: int
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
@@ -28,6 +29,7 @@ class Contract(Config):
         """That of a model with these configurations."""
         return cls(
             timestamp=readings.timestamp,
+            time_format=readings.time_format,
             cadence_minutes=readings.cadence_minutes,
             inputs=tuple(sorted(readings.columns)),
             targets=readings.targets,
@@ -50,6 +52,7 @@ class Contract(Config):
         readings, window = record["readings"], record["window"]
         return cls(
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
+            time_format=readings.get("time_format"),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             inputs=tuple(sorted([*readings["targets"], *readings["features"]])),
         )
@@ -58,7 +61,15 @@ class Contract(Config):
         """What users of `other` would meet in place of it, one phrase each. Fewer rows of history disturb nobody."""
         changed = [
             f"{name} {getattr(self, name)} instead of {getattr(other, name)}"
-            for name in ("timestamp", "cadence_minutes", "inputs", "targets", "steps_ahead", "output_length")
+            for name in (
+                "timestamp",
+                "time_format",
+                "cadence_minutes",
+                "inputs",
+                "targets",
+                "steps_ahead",
+                "output_length",
+            )
             if getattr(self, name) != getattr(other, name)
         ]
         longer = self.lookback > other.lookback

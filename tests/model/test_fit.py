@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from tiny import Prepared, house, prepare, with_readings
 from tracing import count_traces
 
+from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, LayerConfig, Shape
 from wattcast.model.network.build import build, initial_weights
@@ -359,6 +360,13 @@ def test_best_weights_survive_a_kill(prepared, judge, tmp_path):
     assert (best_epoch(resumed), len(resumed.history)) == (2, 4)
     for kept, best in zip(resumed.network.get_weights(), weights[2], strict=True):
         np.testing.assert_array_equal(kept, best)
+
+
+def test_a_checkpoint_of_another_version_is_named(prepared, tmp_path: Path) -> None:
+    (tmp_path / "member-1").mkdir()
+    np.savez(tmp_path / "member-1" / "select.npz", **{"weights/0": np.zeros(3), "history": np.array("[]")})
+    with pytest.raises(InputError, match="lacks gru_1/kernel, as another version of wattcast wrote it: start"):
+        train(prepared, checkpoints=tmp_path)
 
 
 def test_a_finished_training_is_taken_from_its_checkpoints(prepared, tmp_path: Path):

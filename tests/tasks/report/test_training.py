@@ -204,7 +204,14 @@ def test_no_share_is_written_as_no_number_or_with_many_digits(error, reference, 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(58.649, "58.6"), (9.951, "9.95"), (3.14159, "3.14"), (1234.5, "1,234"), (-0.001, "-0.00100"), (float("nan"), "–")],
+    [
+        (58.649, "58.6"),
+        (9.951, "9.95"),
+        (3.14159, "3.14"),
+        (1234.5, "1,234"),
+        (-0.001, "-0.00100"),
+        (float("nan"), "–"),
+    ],
 )
 def test_number_has_three_or_four_digits(value, words):
     assert figures.number(value) == words
