@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats, Rows
-from wattcast.model.grid import Mended
+from wattcast.model.stamps import Mended, length, to_ticks
 
 Policy = Literal["segment", "interpolate", "last", "error"]
 """segment: rows with a hole are left out; interpolate: a straight line across it; last: the reading before holds on;
@@ -104,8 +104,8 @@ def completeness(times: pd.DatetimeIndex, cadence: pd.Timedelta, *, part: str, f
 
 def _places(times: pd.DatetimeIndex, cadence: pd.Timedelta) -> Rows:
     """At which step after the first row each row lies `[S]`."""
-    ticks = times.as_unit("us").asi8
-    return (ticks - ticks[:1]) // int(cadence // pd.Timedelta(1, unit="us"))
+    ticks = to_ticks(times)
+    return (ticks - ticks[:1]) // length(cadence)
 
 
 def _with_missing_rows(frame: pd.DataFrame, cadence: pd.Timedelta, longest: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""Readings as they come in time -> steps of one cadence. Nothing is repaired without a note that counts it.
+"""Readings of any cadence -> steps of one, with a note that counts what was done.
 
-S readings, G steps, P pieces: the part of one reading that lies in one step. Times are naive, or all of one zone.
+S readings, G steps, P pieces: the part of one reading that lies in one step. Stamps are sorted and unique.
 
 A *label* is where in its step a stamp stands: a reading labelled by its start covers the time until the next one, a
 reading labelled by its end the time since the one before.
@@ -13,124 +13,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats, Rows
+from wattcast.model.stamps import (
+    JITTER,
+    Mended,
+    Rhythm,
+    Ticks,
+    from_ticks,
+    length,
+    phase_of,
+    rhythm,
+    snap,
+    spoken,
+    times_of,
+    to_ticks,
+)
 
 Label = Literal["start", "end"]
-Ticks = npt.NDArray[np.int64]
-"""Microseconds since 1970."""
-
-JITTER = 0.1
-"""A stamp may lie so much of a step beside the grid."""
-CONSTANT = 0.95
-"""Readings have a constant cadence where this share of their distances are a multiple of it, but for jitter."""
-EVEN = 0.01
-"""A usual distance that lies so much of itself beside whole minutes, or seconds, is taken as them."""
 COVERAGE = 0.75
 """A step counts where readings cover this share of its length."""
-
-
-@dataclass(frozen=True)
-class Mended:
-    """A frame after one repair, what was done to it, and what could not be."""
-
-    frame: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rhythm:
-    """How far readings lie apart."""
-
-    step: pd.Timedelta  # the usual distance, in whole minutes or seconds where it all but is
-    share: float  # of the distances that are the step or a multiple of it, but for jitter
-
-    @property
-    def constant(self) -> bool:
-        """Whether the readings have one cadence, with or without gaps."""
-        return self.share >= CONSTANT
-
-
-def put_in_order(frame: pd.DataFrame) -> Mended:
-    """`frame` sorted by its time stamps, each once. `frame` is not changed.
-
-    Rows of one stamp are merged where no two of them differ in a column; missing readings differ from nothing. Stamps
-    that are missing, and rows that contradict each other, are faults; the first of such rows is kept.
-    """
-    notes, faults = [], []
-    times = _times(frame)
-    missing = np.asarray(times.isna())
-    if missing.any():
-        row = int(missing.argmax())
-        faults.append(f"{missing.sum():,} time stamps are missing or cannot be read, first in row {row}")
-        frame = frame[~missing]
-        times = _times(frame)
-    if not times.is_monotonic_increasing:
-        notes.append(_order(times))
-        frame = frame.sort_index(kind="stable")
-        times = _times(frame)
-    if not times.is_unique:
-        frame, note, fault = _merged(frame)
-        notes += note
-        faults += fault
-    return Mended(frame, tuple(notes), tuple(faults))
-
-
-def rhythm(times: pd.DatetimeIndex) -> Rhythm | None:
-    """How far `times` `[S]`, sorted and unique, lie apart; None for fewer than two."""
-    if len(times) < 2:
-        return None
-    distances = np.diff(_ticks(times))
-    middle = (len(distances) - 1) // 2
-    median = np.partition(distances, middle)[middle]
-    step = float(np.mean(distances[np.abs(distances - median) <= JITTER * median]))  # jitter cancels out
-    for unit in (60e6, 1e6):
-        whole = round(step / unit) * unit
-        if abs(step - whole) <= EVEN * step:
-            step = whole
-            break
-    multiples = np.maximum(np.rint(distances / step), 1)
-    share = float(np.mean(np.abs(distances - multiples * step) <= JITTER * step))
-    return Rhythm(pd.Timedelta(round(step), unit="us"), share)
-
-
-def snap(frame: pd.DataFrame, cadence: pd.Timedelta) -> Mended:
-    """`frame`, sorted and unique, with stamps that lie a little beside the grid of `cadence` moved onto it.
-
-    The grid is where most stamps lie: at whole multiples of the cadence since midnight, or as many whole minutes beside
-    it as they do. A stamp that lies more than a tenth of the cadence beside it is a fault, and so are two that meet.
-    """
-    times = _times(frame)
-    ticks, step = _ticks(times), _step(cadence)
-    if not len(ticks):
-        return Mended(frame)
-    phase = _phase(ticks, step)
-    snapped = (ticks - phase + step // 2) // step * step + phase
-    beside = np.abs(ticks - snapped)
-    if not beside.any():
-        return Mended(frame)
-    far = beside > JITTER * step
-    moved, worst = int((beside > 0).sum()), beside.max() / 1e6
-    if far.any():
-        row = int(far.argmax())
-        return Mended(
-            frame,
-            faults=(
-                f"readings must lie {_minutes(cadence)} apart, up to a tenth of that beside it is taken as it; "
-                f"{far.sum():,} of {len(far):,} time stamps lie farther, first {times[row]}: give a cadence that is a "
-                "multiple of theirs, and they are resampled to it",
-            ),
-        )
-    meet = np.diff(snapped) == 0
-    if meet.any():
-        row = int(meet.argmax())
-        fault = f"{meet.sum():,} readings share a step with another, first {times[row]} and {times[row + 1]}"
-        return Mended(frame, faults=(f"{fault}: leave one of each out",))
-    note = f"{moved:,} of {len(times):,} time stamps lay up to {worst:g} s beside the grid and were moved onto it"
-    return Mended(frame.set_axis(_index(snapped, times)), (note,))
 
 
 def to_grid(
@@ -142,6 +45,7 @@ def to_grid(
     coverage: float = COVERAGE,
     since: Mapping[str, Rows] | None = None,
     longest: int = 0,
+    known: Rhythm | None = None,
 ) -> Mended:
     """`frame`, sorted and unique, on the grid of `cadence`: as it is, snapped, or resampled from finer readings.
 
@@ -155,22 +59,26 @@ def to_grid(
             `CounterEnergy.since`). Their energy is placed between the two stamps.
         longest: energy of a counter over a hole of up to so many steps is spread over it; of a longer one it is left
             out, since nobody knows how it lies in time.
+        known: the rhythm of the readings that a model was trained on, so that a few new ones are read as those were;
+            without it the rhythm of `frame` counts.
     """
-    beat, since = rhythm(_times(frame)), since or {}
+    beat, since = known or rhythm(times_of(frame)), since or {}
     if beat is not None and beat.step <= (1 - JITTER) * cadence:
         snapped = snap(frame, beat.step) if beat.constant else Mended(frame)
         even = snapped.frame  # stamps that drift are taken as they stand
-        means = resample(even, cadence, sums=sums, label=label, coverage=coverage, since=since, longest=longest)
-        return Mended(means.frame, snapped.notes + means.notes)
+        made = resample(
+            even, cadence, sums=sums, label=label, coverage=coverage, since=since, longest=longest, known=known
+        )
+        return Mended(made.frame, snapped.notes + made.notes)
     snapped = snap(frame, cadence)
     if snapped.faults or not since:
         return snapped
-    times = _times(snapped.frame)
-    ticks, step = _ticks(times), _step(cadence)
+    times = times_of(snapped.frame)
+    ticks, step = to_ticks(times), length(cadence)
     columns = {str(name): snapped.frame[name] for name in frame}
     for name, rows in since.items():
         parts = _between(ticks, rows, step * (longest + 1))
-        columns[name] = _steps(parts, frame[name].to_numpy(), step, _phase(ticks, step), add=True, least=coverage).of(
+        columns[name] = _steps(parts, frame[name].to_numpy(), step, phase_of(ticks, step), add=True, least=coverage).of(
             times, label, step
         )
     return Mended(pd.DataFrame(columns), snapped.notes)
@@ -185,6 +93,7 @@ def resample(
     coverage: float = COVERAGE,
     since: Mapping[str, Rows] | None = None,
     longest: int = 0,
+    known: Rhythm | None = None,
 ) -> Mended:
     """`frame`, sorted and unique, of finer or irregular readings, as steps of `cadence` that begin at its multiples.
 
@@ -193,10 +102,10 @@ def resample(
     covered only in part (but enough) is the sum of what was read, not of what may have been. The arguments are those
     of `to_grid`.
     """
-    times, since = _times(frame), since or {}
-    ticks, step = _ticks(times), _step(cadence)
-    beat = rhythm(times)
-    reach = min(_step(beat.step), step) if beat is not None and beat.constant else step
+    times, since = times_of(frame), since or {}
+    ticks, step = to_ticks(times), length(cadence)
+    beat = known or rhythm(times)
+    reach = min(length(beat.step), step) if beat is not None and beat.constant else step
     usual = _covered(ticks, reach, label)
     columns, notes = {}, []
     for name in frame.columns.astype(str):
@@ -205,8 +114,8 @@ def resample(
         columns[name] = steps.of(times, label, step)
         notes += steps.notes(name, coverage)
     made = pd.DataFrame(columns)
-    apart = f", about {_minutes(beat.step)} apart," if beat is not None else ""
-    count = f"{len(frame):,} readings{apart} became {len(made):,} steps of {_minutes(cadence)}"
+    apart = f", about {spoken(beat.step)} apart," if beat is not None else ""
+    count = f"{len(frame):,} readings{apart} became {len(made):,} steps of {spoken(cadence)}"
     return Mended(made, (count, *notes))
 
 
@@ -230,14 +139,14 @@ class _Steps:
 
     def of(self, times: pd.DatetimeIndex, label: Label, step: int) -> pd.Series:
         """As a column over stamps of the kind of `times`."""
-        return pd.Series(self.values, _index(self.starts + (step if label == "end" else 0), times))
+        return pd.Series(self.values, from_ticks(self.starts + (step if label == "end" else 0), times))
 
     def notes(self, name: str, coverage: float) -> list[str]:
         notes = []
         if self.too_little:
             notes.append(
                 f"column {name!r}: {self.too_little:,} of {len(self.values):,} steps were covered for less than "
-                f"{coverage:.0%} and count as missing"
+                f"{100 * coverage:g} % and count as missing"
             )
         if self.partly:
             notes.append(f"column {name!r}: {self.partly:,} steps were covered in part, and hold what was read")
@@ -282,72 +191,3 @@ def _steps(intervals: _Intervals, values: Floats, step: int, phase: int, *, add:
     result = np.where(enough, total if add else total / np.maximum(covered, 1), np.nan)
     partly = int((enough & (covered < step)).sum()) if add else 0
     return _Steps(result, begins[new], partly, int((~enough).sum()))
-
-
-def _order(times: pd.DatetimeIndex) -> str:
-    if times.is_monotonic_decreasing:
-        return f"the {len(times):,} rows stood newest first and were sorted by time"
-    back = int((np.diff(_ticks(times)) < 0).sum())
-    return f"the {len(times):,} rows stood in {back + 1:,} blocks, each in order, and were sorted by time"
-
-
-def _merged(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """One row a stamp of the sorted `frame`, with the note and the fault that tell of it."""
-    again = frame.index.duplicated(keep=False)
-    rows = frame[again].groupby(level=0)
-    low, high = rows.min(), rows.max()  # of missing readings neither
-    differ = (low < high).to_numpy(np.bool_)
-    contradicted = differ.any(axis=1)
-    made = frame[~frame.index.duplicated()].copy()
-    firsts = rows.first()  # that is not missing
-    made.loc[firsts.index] = firsts
-    notes, faults = [], []
-    if not contradicted.all():
-        agree = firsts.index[np.flatnonzero(~contradicted)]
-        notes.append(
-            f"{len(agree):,} time stamps stood more than once with the same readings (first {agree[0]}) and were merged"
-        )
-    if contradicted.any():
-        row = int(contradicted.argmax())
-        column = int(differ[row].argmax())
-        name, stamp = str(frame.columns[column]), pd.Timestamp(firsts.index[row])
-        faults.append(
-            f"{contradicted.sum():,} time stamps stand more than once with different readings, first {stamp} with "
-            f"{low.to_numpy()[row, column]:g} and {high.to_numpy()[row, column]:g} in column {name!r}: keep one row of "
-            "each"
-        )
-    return made, notes, faults
-
-
-def _phase(ticks: Ticks, step: int) -> int:
-    """How far behind multiples of `step` most of `ticks` lie: nothing, whole minutes, or what the median says."""
-    around = (ticks - ticks[0] + step // 2) % step - step // 2  # beside the first one
-    middle = int(np.median(around) + ticks[0]) % step
-    for unit in (step, 60_000_000, 1_000_000):
-        whole = round(middle / unit) * unit
-        if abs(middle - whole) <= JITTER * step and (unit == step or step % unit == 0):
-            return whole % step
-    return middle
-
-
-def _times(frame: pd.DataFrame) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(frame.index)
-
-
-def _ticks(times: pd.DatetimeIndex) -> Ticks:
-    return times.as_unit("us").asi8
-
-
-def _index(ticks: Ticks, like: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """`ticks` as time stamps in the zone and under the name of `like`."""
-    times = pd.DatetimeIndex(ticks.view("datetime64[us]"), name=like.name)
-    return times.tz_localize("UTC").tz_convert(like.tz) if like.tz is not None else times
-
-
-def _step(length: pd.Timedelta) -> int:
-    return int(length // pd.Timedelta(1, unit="us"))
-
-
-def _minutes(length: pd.Timedelta) -> str:
-    seconds = length.total_seconds()
-    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} s"

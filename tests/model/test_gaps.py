@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wattcast.model.cells import read_numbers
+from wattcast.model.counter import counter_to_energy
 from wattcast.model.gaps import close_gaps, completeness
+from wattcast.model.grid import to_grid
+from wattcast.model.quantity import to_base_unit
+from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.stamps import put_in_order
 
 NAN = np.nan
 HALF = pd.Timedelta(minutes=30)
@@ -146,6 +152,39 @@ def test_nothing_after_a_moment_changes_what_was_held_before_it(cells):
     whole = close_gaps(frame, HALF, policies={"deg": "last"}, longest=2).frame
     part = close_gaps(frame[:cut], HALF, policies={"deg": "last"}, longest=2).frame
     pd.testing.assert_frame_equal(whole[: len(part)], part, check_freq=False)
+
+
+# All together
+
+
+def test_the_cells_of_a_counter_become_a_clean_frame():
+    """Newest first, a row twice, seconds beside the grid, a blip, an empty cell and a missing row."""
+    rows = {
+        "04:00:00": ("1.070,0", "21,5"),
+        "03:30:00": ("1.060,0", "unavailable"),
+        "03:00:02": ("1.050,0", "20,5"),
+        "02:00:00": ("1.030,0", "?"),
+        "01:30:00": ("0", "20"),
+        "01:00:00": ("1.015,0", "19,5"),
+        "00:30:00": ("n/e", "-"),
+        "00:00:00": ("1.000,0", "19"),
+    }
+    times = pd.DatetimeIndex([f"2021-03-01 {time}" for time in (*rows, "00:00:00")], name="time")
+    raw = pd.DataFrame([*rows.values(), ("1.000,0", "Null ")], columns=["kWh", "deg"], index=times)
+    numbers = {name: read_numbers(raw[name], decimal=",", thousands=".") for name in raw}
+    assert not any(column.faults for column in numbers.values())
+    ordered = put_in_order(pd.DataFrame({name: column.values for name, column in numbers.items()}, index=times))
+    counter = counter_to_energy(to_base_unit(ordered.frame["kWh"].to_numpy(), "kWh"))
+    energy = ordered.frame.assign(kWh=counter.energy)
+    grid = to_grid(energy, HALF, sums=["kWh"], since={"kWh": counter.since}, label="end", longest=1)
+    closed = close_gaps(grid.frame, HALF, policies={"kWh": "segment", "deg": "last"}, longest=1)
+    assert ordered.faults == grid.faults == closed.faults == ()
+    assert len([*ordered.notes, *counter.notes("kWh"), *grid.notes, *closed.notes]) == 6
+    config = ReadingsConfig(timestamp="time", cadence_minutes=30, targets=("kWh",), features=("deg",))
+    clean = check_readings(closed.frame, config)
+    assert places(clean) == [1, 2, 3, 4, 6, 7, 8]
+    assert clean["kWh"].tolist() == [7500, 7500, 0, 15000, 10000, 10000, 10000]
+    assert clean["deg"].tolist() == [19, 19.5, 20, 20, 20.5, 20.5, 21.5]
 
 
 # Completeness
