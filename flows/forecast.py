@@ -8,13 +8,12 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
-from wattcast.model.stamps import read_stamps
 from wattcast.tasks.data.download import download_task
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
-from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
 from wattcast.tasks.tracking.store import tracking_faults
@@ -47,13 +46,14 @@ def forecast(
         versions = Versions.open(name)
         version = versions.find(model)
         contract = versions.contract(version)
+        readings, habits = versions.reading_of(version)
     frame = download_task(input).frame
     made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(
         Path(output),
         made,
-        _actuals(frame, contract),
+        check_readings(frame, readings, habits)[list(contract.targets)],
         contract,
         version=str(version.number),
         trained_to=trained_to,
@@ -70,10 +70,3 @@ def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, e
             f"version {version.number} of {versions.model} {fault}: choose another one, see `wattcast models`; "
             "`wattcast rollback` makes the previous champion the champion again"
         ) from fault
-
-
-def _actuals(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """The targets of the readings by time; the model has found nothing wrong with them."""
-    written = pd.Index(frame.get(contract.timestamp, frame.index))
-    times = read_stamps(written, contract.time_format)
-    return frame[list(contract.targets)].set_axis(written if times is None else times)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.clean import Cleaned, settle
 from wattcast.model.forecaster import Forecaster
-from wattcast.model.readings import ReadingsConfig, settle
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
+from wattcast.model.stamps import read_stamps
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.download import Raw, download_task
-from wattcast.tasks.data.validate import check_training_part, validate_task
+from wattcast.tasks.data.validate import check_parts, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
 from wattcast.tasks.learning.window import window, window_task
@@ -29,11 +31,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fetched:
-    """Readings as they came, how they are read, and row by row the clean frame that was made of them."""
+    """Readings as they came, how they are read, and what was made of them."""
 
     raw: Raw
     readings: ReadingsConfig
-    frame: pd.DataFrame
+    cleaned: Cleaned
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The clean frame."""
+        return self.cleaned.frame
+
+    @property
+    def raw_times(self) -> pd.DatetimeIndex:
+        """The time stamp of each row as it came."""
+        raw = self.raw.frame
+        times = read_stamps(pd.Index(raw.get(self.readings.timestamp, raw.index)), self.readings.time_format)
+        return pd.DatetimeIndex([]) if times is None else times
+
+    def raw_rows(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+        """The readings as they came of all steps from the one that is labelled `first` to that of `last`."""
+        times, step = self.raw_times, self.readings.cadence
+        if self.readings.label == "start":
+            return self.raw.frame[(times >= first) & (times < last + step)]
+        return self.raw.frame[(times > first - step) & (times <= last)]
 
 
 @dataclass(frozen=True)
@@ -91,10 +112,18 @@ class Prepared:
         """What a page says of the data."""
         return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
 
+    def example(self, steps: int) -> pd.DataFrame:
+        """The newest readings of so many steps as they came: what a user of the product gives it."""
+        readings, times = self.experiment.readings, self.times
+        rows = self.fetched.raw_rows(times[-min(steps, len(times))], times[-1])
+        if readings.timestamp not in rows:
+            rows = rows.rename_axis(readings.timestamp).reset_index()
+        return rows[[readings.timestamp, *readings.columns]].reset_index(drop=True)
+
     def forecaster(self, network: keras.Model) -> Forecaster:
         """The product that a trained network becomes."""
-        experiment = self.experiment
-        return Forecaster(experiment.readings, experiment.window, self.scaler, experiment.model, network)
+        ours, habits = self.experiment, self.fetched.cleaned.habits
+        return Forecaster(ours.readings, ours.window, self.scaler, ours.model, network, habits)
 
     def changed(self, experiment: Experiment) -> Prepared:
         """The same rows of the same readings, made fit for another experiment."""
@@ -108,7 +137,8 @@ class Prepared:
         experiment = self.experiment
         scaler = scale(frame, self.rows, experiment.readings, experiment.scale)
         windows = window(frame, self.rows, experiment.readings, scaler, experiment.window)
-        return replace(self, fetched=replace(self.fetched, frame=frame), scaler=scaler, windows=windows)
+        fetched = replace(self.fetched, cleaned=replace(self.fetched.cleaned, frame=frame))
+        return replace(self, fetched=fetched, scaler=scaler, windows=windows)
 
 
 def prepare(experiment: Experiment) -> Prepared:
@@ -131,8 +161,8 @@ def fetch(experiment: Experiment) -> Fetched:
     for words in found:
         log.warning("%s", words)
     uci = raw.source != "file"
-    frame = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
-    return Fetched(raw, readings, frame)
+    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
+    return Fetched(raw, readings, cleaned)
 
 
 def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
@@ -144,7 +174,7 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     experiment = experiment.model_copy(update={"readings": fetched.readings})
     frame = fetched.frame
     rows = split_task(frame, experiment.split)
-    check_training_part(frame, rows.train, experiment.readings.targets)
+    check_parts(frame, rows, experiment.readings)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)

@@ -202,8 +202,9 @@ def _drift(champion: Version | None, prepared: Prepared) -> Drift:
 
 def _watched(prepared: Prepared) -> pd.DataFrame:
     """What the model reads, and every other number in the file: a sensor that fails may be wanted tomorrow."""
-    frame = prepared.frame
-    numbers = prepared.raw.frame.iloc[: len(frame)].select_dtypes("number").set_axis(frame.index)
+    frame, fetched = prepared.frame, prepared.fetched
+    numbers = fetched.raw.frame.select_dtypes("number").set_axis(fetched.raw_times)
+    numbers = numbers[~numbers.index.duplicated()].reindex(frame.index)
     others = [name for name in numbers.columns if name not in {*frame.columns, *NOISE_COLUMNS}]
     read = list(prepared.experiment.readings.columns)
     return pd.concat([frame[read], numbers[others].astype("float64")], axis=1)

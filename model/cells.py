@@ -35,7 +35,7 @@ _SEAM = "\0"
 class Numbers:
     """The numbers of one column, NaN where the reading is missing or faulty, and what is wrong with it."""
 
-    values: Floats  # [S]
+    array: Floats  # [S]
     faults: tuple[str, ...]
 
 

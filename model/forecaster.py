@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats, Times
+from wattcast.model.clean import Habits, check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
-from wattcast.model.readings import MADE_AT, ReadingsConfig, check_readings
+from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
 
@@ -39,6 +40,7 @@ class Forecaster:
     scaler: Scaler
     model: GRUConfig
     network: keras.Model
+    habits: Habits = field(default_factory=Habits)
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
@@ -61,7 +63,7 @@ class Forecaster:
         Raises:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
         """
-        frame = check_readings(readings, self.readings)
+        frame = check_readings(readings, self.readings, self.habits)
         self._require_history(frame.index.to_numpy())
         if not every:
             frame = frame.iloc[-self.window.lookback :]
@@ -87,6 +89,7 @@ class Forecaster:
             "window": self.window.model_dump(mode="json"),
             "scaler": self.scaler.to_json(),
             "model": self.model.model_dump(mode="json"),
+            "habits": self.habits.to_json(),
         }
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -107,6 +110,7 @@ class Forecaster:
             window=WindowConfig.model_validate(record["window"]),
             scaler=Scaler.from_json(record["scaler"]),
             model=GRUConfig.model_validate(record["model"]),
+            habits=Habits.from_json(record["habits"]) if "habits" in record else Habits(),
             network=load_network(folder / NETWORK_FILE),
         )
 

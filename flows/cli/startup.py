@@ -75,7 +75,7 @@ def _require_answer(variable: str) -> None:
 
 def _check_own_file(experiment: Experiment) -> None:
     """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
-    from wattcast.model.readings import settle
+    from wattcast.model.clean import settle
     from wattcast.tasks.data.download import CHOICES, read_ahead
     from wattcast.tasks.data.validate import trainable
 

@@ -116,7 +116,7 @@ def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[st
 def _forecast(case: Case, version: Version) -> Outcome:
     """Whatever goes wrong in a stored model, of whichever age, is a case with a name."""
     windows, times = case.windows, case.windows.series.times
-    readings = case.prepared.raw.frame.iloc[: int(windows.target_rows[-1, -1]) + 1]
+    readings = case.prepared.fetched.raw_rows(times[0], times[int(windows.target_rows[-1, -1])])
     moments = [times[windows.newest_row].repeat(windows.config.output_length), times[windows.target_rows.ravel()]]
     try:
         made = clean_room.forecast(case.versions, version, readings, every=True)

@@ -12,8 +12,12 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from wattcast.model.clean import Cleaned, clean, raise_faults
+from wattcast.model.counter import looks_like_counter
 from wattcast.model.errors import InputError
-from wattcast.model.readings import ReadingsConfig, inspect_readings, raise_faults
+from wattcast.model.gaps import completeness
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.split import Split
 from wattcast.tasks.data.uci import ENERGY_COLUMNS, ROOM_COLUMNS
 from wattcast.tasks.step import step
 
@@ -27,24 +31,26 @@ DEGREES = pa.Check.in_range(-60, 80, error="must lie within -60..80 °C")
 VARYING = pa.Check(lambda values: bool(values.min() != values.max()), error="is a target and must vary")
 
 
-def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> pd.DataFrame:
-    """As `trainable`, and gaps are logged."""
-    clean = trainable(frame, config, window_rows=window_rows, uci=uci)
-    times = pd.DatetimeIndex(clean.index)
+def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> Cleaned:
+    """As `trainable`; what was found on the way, and gaps, are logged."""
+    cleaned = trainable(frame, config, window_rows=window_rows, uci=uci)
+    for note in cleaned.notes:
+        log.warning("%s", note)
+    times = pd.DatetimeIndex(cleaned.frame.index)
     stretches = _stretches(times, config.cadence)
     if len(stretches) > 1:
         end, start = times[stretches[0] - 1 : stretches[0] + 1]
         log.warning("gaps in time: %d, first from %s to %s; no window crosses one", len(stretches) - 1, end, start)
-    return clean
+    return cleaned
 
 
 validate_task = step(validate)
 
 
-def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> pd.DataFrame:
-    """The readings of `config` out of `frame` as a clean frame that a model can be trained on.
+def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> Cleaned:
+    """The readings of `config` out of `frame`, cleaned, and such that a model can be trained on them.
 
-    Nothing is repaired and `frame` is not changed. A gap of whole steps is allowed: it starts a new segment.
+    `frame` is not changed. A gap of whole steps is allowed: it starts a new segment.
 
     Args:
         frame: readings, with time stamps in the column `config.timestamp` or as the index.
@@ -56,27 +62,34 @@ def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, 
         InputError: with every fault at once: what `check_readings` finds, a target that is negative or constant,
             impossible values of the UCI file, no stretch of `window_rows` rows without a gap.
     """
-    clean, faults = inspect_readings(frame, config)
-    faults += _value_faults(clean, config, uci=uci)
-    times = clean.index
+    cleaned = clean(frame, config)
+    faults, times = [*cleaned.faults, *_value_faults(cleaned.frame, config, uci=uci)], cleaned.frame.index
+    if config.kind == "energy" and not cleaned.faults:
+        evidence = {name: looks_like_counter(cleaned.frame[name].to_numpy()) for name in config.targets}
+        faults += [f"column {name!r}: {words}" for name, words in evidence.items() if words]
     stretches = _stretches(times, config.cadence) if isinstance(times, pd.DatetimeIndex) else [len(frame)]
     if max(stretches) < window_rows:
         faults.append(
             f"one window needs {window_rows} rows without a gap, the longest stretch has {max(stretches)} of "
             f"{len(frame)} rows: give more readings, or shorten lookback or horizon{_other_cadence(times, stretches)}"
         )
-    raise_faults(faults)
-    return clean
+    raise_faults(tuple(faults))
+    return cleaned
 
 
-def check_training_part(frame: pd.DataFrame, train: range, targets: tuple[str, ...]) -> None:
-    """What a network learns from must vary; `frame` is clean, `train` its rows that train.
+def check_parts(frame: pd.DataFrame, rows: Split[range], config: ReadingsConfig) -> None:
+    """Each part of a clean frame is whole enough, and what a network learns from varies.
 
     Raises:
-        InputError: a target is the same in all of them.
+        InputError: a part lacks too many steps, or a target is the same in all rows that train.
     """
-    part = frame.iloc[train.start : train.stop][list(targets)]
-    for name in targets:
+    for name, each in rows.items():
+        times = pd.DatetimeIndex(frame.index[each.start : each.stop])
+        found = completeness(times, config.cadence, part=f"the {name} part", floor=config.completeness)
+        if not found.enough:
+            raise InputError(f"{found.sentence}; readings.completeness is the share that is asked for")
+    part = frame.iloc[rows.train.start : rows.train.stop][list(config.targets)]
+    for name in config.targets:
         if part[name].min() == part[name].max():
             raise InputError(
                 f"column {name!r} is a target and must vary in the training part, received {part[name].iloc[0]:g} in "

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 from wattcast.model.config import Config
-from wattcast.model.errors import InputError
-from wattcast.model.forecaster import RECORD_FILE
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 
@@ -39,16 +37,8 @@ class Contract(Config):
         )
 
     @classmethod
-    def of_saved(cls, folder: Path) -> Contract:
-        """That of the forecaster whose files lie somewhere below `folder`, written by whichever version.
-
-        Raises:
-            InputError: none lies there.
-        """
-        files = sorted(folder.rglob(RECORD_FILE))
-        if not files:
-            raise InputError("this version holds no forecaster of wattcast: name another one, see `wattcast models`")
-        record = json.loads(files[0].read_text(encoding="utf-8"))
+    def of_saved(cls, record: Mapping[str, Any]) -> Contract:
+        """That of a forecaster by what its files say of it, written by whichever version."""
         readings, window = record["readings"], record["window"]
         return cls(
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -16,8 +18,10 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from wattcast.model.clean import Habits
 from wattcast.model.errors import InputError
-from wattcast.model.readings import nearest
+from wattcast.model.forecaster import RECORD_FILE
+from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.lock import Held, locked, registered_model
 from wattcast.tasks.registry.names import MODEL
@@ -143,8 +147,30 @@ class Versions:
         """What the version takes and gives, by its tag; of one that no retraining has registered, by its files."""
         if CONTRACT in version.tags:
             return Contract.model_validate_json(version.tags[CONTRACT])
+        return Contract.of_saved(self._record(version))
+
+    def reading_of(self, version: Version) -> tuple[ReadingsConfig, Habits]:
+        """How the version reads, by its files: what these have from before an option was there has its default."""
+        record = self._record(version)
+        known = {name: value for name, value in record["readings"].items() if name in ReadingsConfig.model_fields}
+        habits = Habits.from_json(record["habits"]) if "habits" in record else Habits()
+        return ReadingsConfig.model_validate(known), habits
+
+    def _record(self, version: Version) -> dict[str, Any]:
+        """What the forecaster of a version says of itself.
+
+        Raises:
+            InputError: the version holds none.
+        """
         with tempfile.TemporaryDirectory() as temporary:
-            return Contract.of_saved(self.download(version, Path(temporary)))
+            files = sorted(self.download(version, Path(temporary)).rglob(RECORD_FILE))
+            if not files:
+                raise InputError(
+                    f"version {version.number} of {self.model} holds no forecaster of wattcast: name another one, see "
+                    "`wattcast models`"
+                )
+            record: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
+            return record
 
     def download(self, version: Version, folder: Path) -> Path:
         """The version's files below `folder`."""

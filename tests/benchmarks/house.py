@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wattcast.model.arrays import Array
-from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.clean import check_readings
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows

@@ -25,9 +25,9 @@ from tests.benchmarks.table import Group, Row, Table
 from tests.helpers.servers import free_port, running, wait_for_answer
 from wattcast.flows.cli.startup import _set_up_libraries
 from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.model.clean import check_readings
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.network.training import train_network
-from wattcast.model.readings import check_readings
 from wattcast.model.scaler import fit_scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import make_series, make_windows

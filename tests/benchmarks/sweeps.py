@@ -137,7 +137,7 @@ def _windows(experiment: Experiment) -> Split[Windows]:
     from wattcast.tasks.learning.split import split
     from wattcast.tasks.learning.window import window
 
-    frame = validate(download(experiment.data).frame, experiment.readings, window_rows=experiment.window.rows)
+    frame = validate(download(experiment.data).frame, experiment.readings, window_rows=experiment.window.rows).frame
     rows = split(frame, experiment.split)
     scaler = scale(frame, rows, experiment.readings, experiment.scale)
     return window(frame, rows, experiment.readings, scaler, experiment.window)

@@ -64,7 +64,7 @@ def artifacts(run: Run) -> Path:
 @pytest.fixture(scope="module")
 def test_windows(experiment: Experiment) -> Windows:
     """The windows of the test part, cut once more from the raw readings."""
-    frame = validate(simulate(), experiment.readings, window_rows=experiment.window.rows)
+    frame = validate(simulate(), experiment.readings, window_rows=experiment.window.rows).frame
     rows = split(frame, experiment.split)
     scaler = scale(frame, rows, experiment.readings, experiment.scale)
     windows: Split[Windows] = window(frame, rows, experiment.readings, scaler, experiment.window)

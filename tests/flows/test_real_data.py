@@ -32,7 +32,7 @@ def train_and_evaluate(preset: str) -> Evaluation:
     """By the steps of the train flow."""
     experiment = read_experiment(preset=preset)
     raw = download("uci")
-    frame = validate(raw.frame, experiment.readings, window_rows=experiment.window.rows)
+    frame = validate(raw.frame, experiment.readings, window_rows=experiment.window.rows).frame
     rows = split(frame, experiment.split)
     assert rows == Split(range(11_841), range(11_841, 15_788), range(15_788, 19_735))
     assert frame.index[rows.test.start] == pd.Timestamp("2016-04-30 08:20")

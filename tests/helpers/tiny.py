@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.clean import check_readings
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_series, make_windows

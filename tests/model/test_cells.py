@@ -22,8 +22,8 @@ def column(*cells: object, dtype: object = object) -> pd.Series:
 def read(*cells: object, **signs: str) -> list[float]:
     numbers = read_numbers(column(*cells), **signs)
     assert numbers.faults == ()
-    assert numbers.values.dtype == np.float64
-    return numbers.values.tolist()
+    assert numbers.array.dtype == np.float64
+    return numbers.array.tolist()
 
 
 def fault(*cells: object, **signs: str) -> str:
@@ -44,7 +44,7 @@ def test_texts_and_numbers_of_every_kind_are_read():
 )
 def test_every_type_of_column_is_read(dtype):
     given_column = pd.Series([1, 2, 30], name="wh").astype(dtype)
-    np.testing.assert_array_equal(read_numbers(given_column).values, [1, 2, 30])
+    np.testing.assert_array_equal(read_numbers(given_column).array, [1, 2, 30])
 
 
 @pytest.mark.parametrize("type_name", ["decimal128(9, 2)", "double", "int32", "string"])
@@ -60,7 +60,7 @@ def test_columns_of_parquet_are_read(type_name):
     values = ["1", None, "30"] if type_name == "string" else values
     given_column = pd.Series(pd.array(values, dtype=pd.ArrowDtype(types[type_name])), name="wh")
     numbers = read_numbers(given_column)
-    np.testing.assert_array_equal(numbers.values, [1, NAN, 30])
+    np.testing.assert_array_equal(numbers.array, [1, NAN, 30])
     assert numbers.faults == ()
 
 
@@ -109,7 +109,7 @@ def test_signs_of_other_countries():
 )
 def test_what_is_no_number_of_these_signs_is_a_fault(cell, signs):
     numbers = read_numbers(column("1", "?", cell, "3"), **signs)
-    np.testing.assert_array_equal(numbers.values, [1, NAN, NAN, 3])
+    np.testing.assert_array_equal(numbers.array, [1, NAN, NAN, 3])
     assert len(numbers.faults) == 1
     assert "1 of 4 values are not, first " in numbers.faults[0]
     assert "in row 2" in numbers.faults[0]
@@ -129,8 +129,8 @@ def test_each_mark_in_any_case_and_every_null_is_a_missing_reading():
 def test_a_column_without_one_reading(dtype):
     for cells in ([], [None, None]):
         numbers = read_numbers(pd.Series(cells, dtype=dtype, name="wh"))
-        assert len(numbers.values) == len(cells)
-        assert np.isnan(numbers.values).all()
+        assert len(numbers.array) == len(cells)
+        assert np.isnan(numbers.array).all()
         assert numbers.faults == ()
 
 
@@ -157,7 +157,7 @@ def test_a_column_without_one_reading(dtype):
 )
 def test_what_is_no_finite_number_is_a_fault(cells, first):
     assert fault(*cells) == (f"column 'wh' must hold finite numbers, 1 of 2 values are not, first {first} in row 1")
-    np.testing.assert_array_equal(read_numbers(column(*cells)).values, [1, NAN])
+    np.testing.assert_array_equal(read_numbers(column(*cells)).array, [1, NAN])
 
 
 def test_a_whole_number_beyond_every_float_is_a_fault():
@@ -181,7 +181,7 @@ def test_columns_of_other_things_than_numbers_are_faults(given_column, first):
     assert numbers.faults == (
         f"column 'wh' must hold finite numbers, {count} of 2 values are not, first {first} in row 0",
     )
-    assert np.isnan(numbers.values).all()
+    assert np.isnan(numbers.array).all()
 
 
 def test_a_fault_counts_and_shows_the_first_cell_cut_short():
@@ -218,7 +218,7 @@ def test_what_is_given_is_not_changed():
     given_column = column("1", None, "x", 4)
     before = given_column.copy(deep=True)
     numbers = read_numbers(given_column)
-    numbers.values[:] = -1
+    numbers.array[:] = -1
     pd.testing.assert_series_equal(given_column, before)
 
 
@@ -231,7 +231,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @given(st.lists(FINITE))
 def test_what_python_writes_is_read_to_the_last_bit(numbers):
     assert read(*map(repr, numbers)) == numbers
-    assert read_numbers(column(*map(repr, numbers), dtype="str")).values.tolist() == numbers
+    assert read_numbers(column(*map(repr, numbers), dtype="str")).array.tolist() == numbers
 
 
 @given(
@@ -252,7 +252,7 @@ def test_numbers_written_in_any_dialect_are_read_back(numbers, signs):
 def test_text_is_read_as_python_reads_it_or_not_at_all(texts):
     """Python takes more: underscores, digits of other scripts. Never is another number read."""
     numbers = read_numbers(column(*texts))
-    for text, number in zip(texts, numbers.values.tolist(), strict=True):
+    for text, number in zip(texts, numbers.array.tolist(), strict=True):
         if np.isfinite(number):
             assert float(text) == number
         elif text.strip().lower() not in MISSING_MARKS:

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattcast.model.cells import read_numbers
+from wattcast.model.clean import check_readings
 from wattcast.model.counter import counter_to_energy
 from wattcast.model.gaps import close_gaps, completeness
 from wattcast.model.grid import to_grid
-from wattcast.model.quantity import to_base_unit
-from wattcast.model.readings import ReadingsConfig, check_readings
 from wattcast.model.order import put_in_order
+from wattcast.model.quantity import to_base_unit
+from wattcast.model.readings import ReadingsConfig
 
 NAN = np.nan
 HALF = pd.Timedelta(minutes=30)
@@ -173,7 +174,7 @@ def test_the_cells_of_a_counter_become_a_clean_frame():
     raw = pd.DataFrame([*rows.values(), ("1.000,0", "Null ")], columns=["kWh", "deg"], index=times)
     numbers = {name: read_numbers(raw[name], decimal=",", thousands=".") for name in raw}
     assert not any(column.faults for column in numbers.values())
-    ordered = put_in_order(pd.DataFrame({name: column.values for name, column in numbers.items()}, index=times))
+    ordered = put_in_order(pd.DataFrame({name: column.array for name, column in numbers.items()}, index=times))
     counter = counter_to_energy(to_base_unit(ordered.frame["kWh"].to_numpy(), "kWh"))
     energy = ordered.frame.assign(kWh=counter.energy)
     grid = to_grid(energy, HALF, sums=["kWh"], since={"kWh": counter.since}, label="end", longest=1)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from wattcast.model.clean import check_readings, settle
 from wattcast.model.errors import InputError
-from wattcast.model.readings import ReadingsConfig, check_readings, settle
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.stamps import find_form, read_stamps
 
 MARCH = pd.date_range("2021-03-01", "2021-03-12 23:45", freq="15min")  # of which each day may be a month

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tiny import READINGS, counting_series, house, prepare
 
+from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
-from wattcast.model.readings import check_readings
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig, split_rows
 from wattcast.model.windows import CALENDAR_COLUMNS, Series, WindowConfig, Windows, calendar, make_series, make_windows

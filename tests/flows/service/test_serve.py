@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -23,12 +22,13 @@ from mlflow import MlflowClient
 from servers import free_port, running, wait_for_answer
 
 from wattcast.flows.service.serve import serve
+from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.fit import FitConfig
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.gru import GRUConfig, LayerConfig
 from wattcast.model.network.training import train_network
-from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, make_series, make_windows
@@ -184,12 +184,18 @@ BAD_READINGS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "no rows": (lambda raw: raw.head(0), "received no rows"),
     "another cadence": (
         lambda raw: raw.assign(date=pd.date_range("2016-02-01", periods=40, freq="15min").astype(str)),
-        "readings must lie 10 minutes (or, at a gap, a multiple of it) apart, 39 steps do not",
+        "readings must lie 10 minutes apart, up to a tenth of that beside it is taken as it",
     ),
     "every other row": (lambda raw: raw.iloc[::2], "received 1 after the gap before 2016-02-01 16:40:00"),
-    "unsorted": (lambda raw: raw.iloc[::-1], "time stamps must ascend"),
+    "twice, with other readings": (
+        lambda raw: pd.concat([raw, raw.tail(1).assign(lights=77)]),
+        "1 time stamps stand more than once with different readings",
+    ),
     "no date": (lambda raw: changed(raw, "date", "soon"), "1 time stamps are missing or cannot be read"),
-    "not a number": (lambda raw: changed(raw, "lights", np.nan), "1 of 40 values are not, first nan in row 30"),
+    "a hole in its window": (
+        lambda raw: raw.assign(lights=raw["lights"].astype(object).where(raw.index != 37, None)),
+        "needs the newest 6 readings without a gap, received 2 after the gap before",
+    ),
     "text": (lambda raw: changed(raw, "lights", "dark"), "'lights' must hold finite numbers, 1 of 40 values are not"),
     "beyond every float": (lambda raw: changed(raw, "lights", 10**400), "1 of 40 values are not"),
 }

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from wattcast.model.readings import ReadingsConfig, check_readings
+from wattcast.model.clean import check_readings
+from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows

@@ -29,7 +29,7 @@ def test_ten_years_of_all_sensors_stay_under_one_gib() -> None:
     frame = simulate(TEN_YEARS)
     tracemalloc.start()
     try:
-        clean = validate(frame, READINGS, window_rows=WINDOW.rows)
+        clean = validate(frame, READINGS, window_rows=WINDOW.rows).frame
         rows = split(clean, SplitConfig())
         scaler = scale(clean, rows, READINGS, ScaleConfig())
         windows = window(clean, rows, READINGS, scaler, WINDOW)

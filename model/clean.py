@@ -1,0 +1,198 @@
+"""Readings as a file or a request holds them -> a clean frame, in one way for training, batch forecasts and serving.
+
+A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (naive, sorted, unique, on one grid of
+`cadence_minutes`), one float64 column a reading, no NaN. A gap of whole steps in it starts a new segment.
+
+S: rows of the readings. Nothing is repaired without a note that counts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wattcast.model.cells import read_numbers, shown
+from wattcast.model.counter import counter_to_energy
+from wattcast.model.errors import InputError
+from wattcast.model.gaps import close_gaps
+from wattcast.model.grid import to_grid
+from wattcast.model.order import Rhythm, put_in_order, rhythm
+from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.model.stamps import find_form, read_stamps
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What the whole of the training readings has shown, so that a few new ones are read as those were."""
+
+    rhythm: Rhythm | None = None  # how far readings lie apart
+    medians: dict[str, float] = field(default_factory=dict)  # rise of each counter
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain JSON."""
+        beat = self.rhythm
+        told = None if beat is None else {"step_s": beat.step.total_seconds(), "share": beat.share}
+        return {"rhythm": told, "medians": self.medians}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Habits:
+        """What `to_json` gave."""
+        told = record["rhythm"]
+        beat = None if told is None else Rhythm(pd.Timedelta(seconds=told["step_s"]), told["share"])
+        return cls(beat, dict(record["medians"]))
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A frame, which is clean where there is no fault, and what was found on the way to it."""
+
+    frame: pd.DataFrame
+    habits: Habits
+    notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
+    """`config` with what it leaves open answered by the whole of `frame`, and words on what was found.
+
+    It is asked once, before a training, and kept with the model: what comes later is read in the same way or refused.
+
+    Raises:
+        InputError: there are two answers: the user is asked which one is meant.
+    """
+    if config.time_format is not None or config.timestamp not in frame or not frame.columns.is_unique:
+        return config, ()
+    stamps = find_form(pd.Index(frame[config.timestamp]))
+    return config.model_copy(update={"time_format": stamps.form}), (stamps.found,) if stamps.found else ()
+
+
+def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> Cleaned:
+    """The columns of `config` out of `frame` (time stamps as a column or as the index), with every fault found.
+
+    `frame` is not changed. `habits` are those of the readings that a model was trained on; without them `frame`'s own.
+    With faults the frame holds what could be read, so that more can be checked.
+    """
+    given, faults = _columns_once(frame, config)
+    times, time_faults = _times(given, config)
+    values = {}
+    for name in config.columns:
+        if name not in given:
+            faults.append(f"column {name!r} is missing{nearest(name, given.columns)}")
+            continue
+        numbers = read_numbers(given[name], decimal=config.decimal, thousands=config.thousands)
+        with np.errstate(over="ignore"):
+            beyond = ~np.isnan(numbers.array) & ~np.isfinite(numbers.array.astype(np.float32))  # what a network reads
+        if beyond.any() and not numbers.faults:
+            row = int(beyond.argmax())
+            faults.append(
+                f"column {name!r} must hold finite numbers, {int(beyond.sum())} of {len(beyond)} values are not, first "
+                f"{shown(given[name].iloc[row])} in row {row}"
+            )
+        faults += numbers.faults
+        values[name] = numbers.array
+    index = None if times is None else times.rename(config.timestamp)
+    read = pd.DataFrame(values, index=index)
+    faults = [*time_faults, *faults]
+    if times is None:
+        return Cleaned(read, habits or Habits(), (), tuple(faults))
+    if not faults and config.kind == "energy" and _is_clean(read, config):
+        return Cleaned(read, habits or Habits(rhythm(times)))
+    laid = _laid_out(read[np.asarray(times.notna())], config, habits)
+    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid
+
+
+def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> pd.DataFrame:
+    """The columns of `config` out of `frame` as a clean frame.
+
+    Raises:
+        InputError: with every fault at once: missing columns, values that are no finite numbers, time stamps off
+            the grid, rows that contradict each other.
+    """
+    cleaned = clean(frame, config, habits)
+    raise_faults(cleaned.faults)
+    return cleaned.frame
+
+
+def raise_faults(faults: tuple[str, ...]) -> None:
+    """Raise one InputError that lists all `faults`; do nothing where there is none."""
+    if faults:
+        raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _columns_once(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, list[str]]:
+    if frame.columns.is_unique:
+        return frame, []
+    repeated = frame.columns[frame.columns.duplicated()].intersection([config.timestamp, *config.columns])
+    faults = [f"column {name!r} stands more than once" for name in repeated.unique()]
+    return frame.loc[:, ~frame.columns.duplicated()], faults
+
+
+def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeIndex | None, list[str]]:
+    written = pd.Index(frame[config.timestamp]) if config.timestamp in frame else frame.index
+    times = read_stamps(written, config.time_format)
+    if times is None:
+        return None, [_no_times(frame, config.timestamp)]
+    faults = []
+    if times.tz is not None:
+        faults.append("time stamps must be of one fixed clock without a time zone, drop the zone first")
+        times = times.tz_convert(None)
+    if (missing := np.asarray(times.isna())).any():
+        faults.append(
+            f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
+            "them as 2016-01-31 17:00, or say how they are written in readings.time_format"
+        )
+    return times, faults
+
+
+def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
+    if timestamp not in frame:
+        return f"column {timestamp!r} with the time stamps is missing{nearest(timestamp, frame.columns)}"
+    received = f"{shown(frame[timestamp].iloc[0])} in row 0" if len(frame) else "no rows"
+    return f"column {timestamp!r} must hold time stamps like '2016-01-11 17:00:00' on one clock, received {received}"
+
+
+def _is_clean(frame: pd.DataFrame, config: ReadingsConfig) -> bool:
+    """Nothing is to be done: nearly always so in use, where each millisecond counts."""
+    steps, nothing = np.diff(frame.index.to_numpy()), np.timedelta64(0)
+    step = config.cadence.to_timedelta64()
+    on_grid = bool((steps > nothing).all() and (steps % step == nothing).all())
+    return on_grid and not np.isnan(frame.to_numpy()).any()
+
+
+def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -> Cleaned:
+    """In order, each once, energies on the grid, gaps as the configuration says."""
+    ordered = put_in_order(frame)
+    if ordered.faults:
+        return Cleaned(ordered.frame, habits or Habits(), ordered.notes, ordered.faults)
+    beat = habits.rhythm if habits else rhythm(pd.DatetimeIndex(ordered.frame.index))
+    targets = [name for name in config.targets if name in frame]
+    energies, since, medians, notes = ordered.frame.copy(), {}, {}, list(ordered.notes)
+    if config.kind == "counter":
+        for name in targets:
+            known = habits.medians.get(name) if habits else None
+            counted = counter_to_energy(energies[name].to_numpy(), signed=config.signed, median=known)
+            energies[name], since[name], medians[name] = counted.energy, counted.since, counted.median
+            notes += counted.notes(name)
+    gridded = to_grid(
+        energies,
+        config.cadence,
+        sums=() if config.kind == "power" else targets,
+        label=config.label,
+        coverage=config.coverage,
+        since=since,
+        longest=config.longest_gap if config.gaps == "interpolate" else 0,
+        known=beat,
+    )
+    if gridded.faults:
+        return Cleaned(gridded.frame, Habits(beat, medians), (*notes, *gridded.notes), gridded.faults)
+    laid = gridded.frame
+    if config.kind == "power":
+        hours = config.cadence_minutes / 60
+        laid = laid.assign(**{name: laid[name] * hours for name in targets})
+    policies = {name: config.gaps if name in targets else config.feature_gaps for name in laid.columns}
+    closed = close_gaps(laid, config.cadence, policies=policies, longest=config.longest_gap)
+    made = closed.frame.rename_axis(config.timestamp)
+    return Cleaned(made, Habits(beat, medians), (*notes, *gridded.notes, *closed.notes), closed.faults)
