@@ -39,15 +39,15 @@ def unpack(file: IO[bytes], cap_bytes: int) -> bytes:
     try:
         if head in (b"PK\3\4", b"PK\5\6"):
             with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as member:
-                return _read(member, cap_bytes)
+                return read_capped(member, cap_bytes)
         if head[:2] == b"\x1f\x8b":
             with gzip.open(file) as member:
-                return _read(member, cap_bytes)
+                return read_capped(member, cap_bytes)
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, OSError, ValueError) as fault:
         raise InputError(f"the archive cannot be unpacked: {fault}") from fault
-    return _read(file, cap_bytes)
+    return read_capped(file, cap_bytes)
 
 
 def _only_csv(archive: zipfile.ZipFile) -> str:
@@ -58,7 +58,7 @@ def _only_csv(archive: zipfile.ZipFile) -> str:
     return names[0]
 
 
-def _read(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
+def read_capped(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
     content = io.BytesIO()
     while chunk := stream.read(CHUNK_BYTES):
         if content.write(chunk) and content.tell() > cap_bytes:
