@@ -226,7 +226,7 @@ def _named(columns: list[pa.ChunkedArray], layout: Layout) -> tuple[dict[str, pa
     names = list(layout.names or [""] * layout.width)
     units = [*(layout.units or ()), *[""] * layout.width][: layout.width]
     ends = 0
-    while layout.names and len(columns) > 1 and not names[-1] and _is_blank(columns[-1]):
+    while len(columns) > 1 and not names[-1] and _is_blank(columns[-1]):
         names.pop()
         columns = columns[:-1]
         ends += 1

@@ -13,7 +13,7 @@ from wattcast.model.errors import InputError
 
 CHUNK_BYTES = 2**22
 SAMPLE_BYTES = 2**16
-_SIGNS = "°²³µ€§·±"
+_SIGNS = "°²³µ€§·±\u00a0\u202f"
 _LETTERS = "ßàáâãäåæçèéêëìíîïñòóôõöøùúûüœ"
 _MARKS = (  # the longer one of two that begin alike goes first
     (codecs.BOM_UTF8, "utf-8"),

@@ -21,6 +21,8 @@ LINE_CAP_BYTES = 2**20
 COLUMNS_CAP = 10_000
 HEAD_BYTES, HEAD_LINES = 2**18, 2000
 LEAST_RECORDS = 10
+LEAST_SHARE = 0.9
+_DECLARED = re.compile(rb"""["']?sep=([,;\t|])["']?[,;\t|]*\s*$""", re.IGNORECASE)  # for Excel
 _TOO_LONG = f"a line of the file is longer than {LINE_CAP_BYTES:,} bytes: it is no table of text"
 
 
@@ -221,7 +223,7 @@ def _head(text: bytes) -> list[bytes]:
             raise InputError(_TOO_LONG)
         fields = max((line.count(mark.encode()) for line in lines for mark in SEPARATORS), default=0)
         if fields > COLUMNS_CAP:
-            raise InputError(_too_wide(fields))
+            raise InputError(_too_wide(fields + 1))
         if len(lines) >= LEAST_RECORDS or size >= len(text):
             return lines[:HEAD_LINES]
         size *= 2
@@ -245,7 +247,8 @@ def _quote(text: bytes, given: str | None) -> tuple[str, str]:
         return given, f"quote {given}: given" if given else "no quotes: given"
     edge, found = rb"(?:^|(?<=[,;\t|\r\n]))[ ]*", []
     for mark in (b'"', b"'"):
-        whole = edge + mark + (rb"(?:[^" + mark + rb"]|" + mark * 2 + rb")*" if mark == b'"' else rb"[^'\r\n]*") + mark
+        other = rb"[^\"]" if mark == b'"' else rb"[^'\r\n]"  # an apostrophe is no quote that goes over lines
+        whole = edge + mark + rb"(?:" + other + rb"++|" + mark * 2 + rb")*+" + mark
         if mark in text and (cell := re.search(whole + rb"[ ]*(?=[,;\t|\r\n]|$)", text[: 2**28])):
             found.append((mark.decode(), cell.group().strip()[:40].decode(errors="replace")))
     if len(found) == 2:
@@ -291,23 +294,26 @@ def _records(lines: Sequence[bytes], separator: str, quote: str, skip: int = 0) 
 
 
 def _separated(lines: list[bytes], quote: str, asked: Asked) -> _Block:
-    """The head as its separator parts it."""
-    skip = asked.skip_lines or 0
+    """The head as its separator parts it: the one that is given, that the first line declares, or that fits."""
+    declared = _DECLARED.match(lines[0])
+    skip = asked.skip_lines or int(declared is not None)
     if skip >= len(lines):
         raise InputError(f"file.skip_lines must be less than the {len(lines)} lines that the file has, received {skip}")
-    tried = SEPARATORS if asked.separator is None else (asked.separator,)
+    given = asked.separator or (declared[1].decode() if declared else None)
+    tried = SEPARATORS if given is None else (given,)
     blocks = [block for mark in tried if (block := _block(lines, mark, quote, skip))]
     if not blocks:
-        marks = "',', ';', a tab or '|'" if asked.separator is None else repr(asked.separator)
+        marks = "',', ';', a tab or '|'" if given is None else repr(given)
         raise InputError(
             f"no line is parted by {marks}: a table needs two columns at least, received "
             f"{_shown([lines[min(skip, len(lines) - 1)].decode('utf-8', 'replace').strip()])}"
         )
+    if len(blocks) == 1:
+        return blocks[0]
     most = max(len(block.run) for block in blocks)
-    blocks = [block for block in blocks if len(block.run) >= 0.9 * most]
-    tidy = [block for block in blocks if block.tidy]
-    if len(tidy) == 1 or len(blocks) == 1:
-        return (tidy or blocks)[0]
+    tidy = [block for block in blocks if block.tidy and len(block.run) >= LEAST_SHARE * most]
+    if len(tidy) == 1:
+        return tidy[0]
     ways = [f"{len(block.run)} lines have {block.width} fields with {block.separator!r}" for block in tidy or blocks]
     raise InputError(f"the separator cannot be told: {', '.join(ways)}. Say which with file.separator")
 
@@ -335,8 +341,8 @@ def _names(records: list[_Record], heading: Heading, block: _Block) -> tuple[tup
     if len(names) != block.width:
         raise InputError(
             f"the heading names {len(names)} columns, but the rows have {block.width} fields: {_shown(names)} over "
-            f"{_shown(records[heading.first].cells)}. If the decimal sign is the separator too, "
-            "write another separator or quotes; otherwise mend the heading"
+            f"{_shown(records[heading.first].cells)}. If the decimal sign is the separator too, write "
+            "another separator or quotes; if this is no heading, say file.heading = false; otherwise mend it"
         )
     return names, False
 
@@ -348,7 +354,9 @@ def _told(records: list[_Record], heading: Heading, skipped: int, asked: Asked) 
     elif skipped and records[0].line < skipped:
         skip = f"{skipped} lines skipped: the first begins {_shown(records[0].cells[:2])}"
     else:
-        skip = f"{skipped} lines skipped: " + ("the table begins with the file" if not skipped else "they are blank")
+        skip = f"{skipped} lines skipped: " + (
+            "they are blank, or name the separator" if skipped else "the table begins with the file"
+        )
     if asked.heading is not None:
         named = "heading: given" if asked.heading else "no heading: given"
     elif heading.names is None:

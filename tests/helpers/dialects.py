@@ -69,7 +69,7 @@ def write_dialect(
     lines = list(writer.before)
     if writer.heading:
         lines.append(_line(writer, names) + (end if writer.trailing == "all" else ""))
-    if writer.units:
+    if writer.heading and writer.units:
         lines.append(_line(writer, writer.units) + (end if writer.trailing else ""))
     table = [*rows, *([total] if writer.total else [])]
     lines += [_line(writer, row) + (end if writer.trailing else "") for row in table]
