@@ -6,6 +6,7 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO
@@ -21,12 +22,30 @@ CHUNK_BYTES = 2**16
 
 
 def read_file(path: Path) -> bytes:
+    """The bytes of a file; of a zip or gzip archive those of the CSV in it.
+
+    Raises:
+        InputError: it cannot be read or unpacked, or is too large.
+    """
+    return _opened(path, unpack)
+
+
+def read_packed(path: Path) -> bytes:
+    """The bytes of a file as they are, for `read_table`, which tells archives itself.
+
+    Raises:
+        InputError: it cannot be read, or is too large.
+    """
+    return _opened(path, read_capped)
+
+
+def _opened(path: Path, read: Callable[[IO[bytes], int], bytes]) -> bytes:
     try:
         path = path.expanduser()
         if path.exists() and not path.is_file():
             raise InputError("it is a folder or a device")
         with path.open("rb") as file:
-            return unpack(file, FILE_CAP_BYTES)
+            return read(file, FILE_CAP_BYTES)
     except (OSError, RuntimeError, ValueError) as fault:
         raise InputError(f"{str(path)!r} cannot be read: {getattr(fault, 'strerror', None) or fault}") from fault
 

@@ -27,6 +27,7 @@ from wattcast.tasks.data import workbook as workbook_module
 from wattcast.tasks.data.dialect import Dialect, find_dialect
 from wattcast.tasks.data.layout import COLUMNS_CAP
 from wattcast.tasks.data.numerals import find_numerals, to_numbers
+from wattcast.tasks.data.simulate import simulate
 from wattcast.tasks.data.table import Table, read_table
 
 ANY = Dialect()
@@ -381,6 +382,23 @@ def test_several_tables_in_an_archive_are_asked_about():
         read(archive, Dialect(table="c.csv"))
     with pytest.raises(InputError, match="holds no table"):
         read(zipped({"a.pdf": b""}))
+
+
+def test_a_file_is_read_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "meter.csv.gz"
+    path.write_bytes(gzipped(CSV))
+    assert rows_of(read_table(files.read_packed(path), str(path), ANY)) == rows_of(read(CSV))
+    monkeypatch.setattr(files, "FILE_CAP_BYTES", 10)
+    for missing, message in ((path, "more than 10 bytes"), (tmp_path, "a folder"), (tmp_path / "x", "No such file")):
+        with pytest.raises(InputError, match=message):
+            files.read_packed(missing)
+
+
+def test_numbers_are_those_that_pandas_reads():
+    house = simulate(500).reset_index()
+    table = read(house.to_csv(index=False))
+    for name in house.select_dtypes("number"):
+        assert to_numbers(arrow(*table.frame[name]), *signs_of(table)).tolist() == house[name].astype(float).tolist()
 
 
 def test_archives_that_never_end_are_refused(monkeypatch):
