@@ -21,7 +21,8 @@ from pydantic import Field, field_validator
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.encoding import as_utf8, find_encoding
-from wattcast.tasks.data.layout import LINE_CAP_BYTES, Asked, Layout, find_layout, read_records
+from wattcast.tasks.data.heading import Asked
+from wattcast.tasks.data.layout import LINE_CAP_BYTES, Layout, find_layout, read_records
 from wattcast.tasks.data.numerals import find_numerals, to_numbers
 
 CELLS_CAP = 100_000_000

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 from wattcast.model.errors import InputError
-from wattcast.tasks.data.kinds import Kind, column_kinds, is_total, is_units_row, kind
+from wattcast.tasks.data.heading import Asked, Heading, find_heading, shown
+from wattcast.tasks.data.kinds import Kind, column_kinds, is_total, kind
 
 SEPARATORS = (",", ";", "\t", "|")
 LINE_CAP_BYTES = 2**20
@@ -24,27 +24,6 @@ LEAST_RECORDS = 10
 LEAST_SHARE = 0.9
 _DECLARED = re.compile(rb"""["']?sep=([,;\t|])["']?[,;\t|]*\s*$""", re.IGNORECASE)  # for Excel
 _TOO_LONG = f"a line of the file is longer than {LINE_CAP_BYTES:,} bytes: it is no table of text"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was given; None is to be found."""
-
-    separator: str | None = None
-    quote: str | None = None
-    skip_lines: int | None = None
-    heading: bool | None = None
-    units: bool | None = None
-    drop_rows: int | None = None
-
-
-@dataclass(frozen=True)
-class Heading:
-    """Places in a list of records: of the first row of data, of the heading and of the units, if there are any."""
-
-    first: int
-    names: int | None
-    units: int | None
 
 
 @dataclass(frozen=True)
@@ -130,83 +109,6 @@ def find_layout(text: bytes, asked: Asked) -> Layout:
         evidence={"quote": quote_evidence, **_told(records, heading, skipped, asked)},
     )
     return _without_footer(text, layout, asked)
-
-
-def find_heading(records: Sequence[Sequence[Any]], width: int, kinds: Sequence[Kind], asked: Asked) -> Heading:
-    """Where the data begin, as the first record whose cells are of the kinds of their columns, and what names them.
-
-    Raises:
-        InputError: it cannot be told, and is not given.
-    """
-    whole = [at for at, cells in enumerate(records) if len(cells) == width]
-    typed = [at for at, found in enumerate(kinds) if found in ("number", "stamp")]
-    if asked.heading is None and not typed:
-        raise InputError(
-            "no column holds numbers or time stamps, so nothing tells a heading from the rows: say file.heading = true "
-            "or false, or check file.separator"
-        )
-    if asked.heading is False:
-        first = next((at for at in whole if not typed or _fits(records[at], kinds, typed)), None)
-        if asked.skip_lines is not None:
-            first = 0
-    elif asked.skip_lines is not None:
-        units = asked.units if asked.units is not None else len(records) > 1 and is_units_row(records[1])
-        found = Heading(1 + bool(units), 0, 1 if units else None)
-        if asked.heading is None and typed and records and _fits(records[0], kinds, typed):
-            found = Heading(0, None, None)
-        return _within(found, records)
-    else:
-        first = next((at for at in whole if _fits(records[at], kinds, typed)), None)
-        if asked.heading and first == 0:
-            first = 1
-        if asked.heading and not typed:
-            first = whole[0] + 1 if whole else None
-    if first is None:
-        raise InputError("the file holds no rows: none has a number or a time stamp where the others have one")
-    if asked.heading is False:
-        return _within(Heading(first, None, None), records)
-    return _within(_named(records, first, width, kinds, asked), records)
-
-
-def _named(records: Sequence[Sequence[Any]], first: int, width: int, kinds: Sequence[Kind], asked: Asked) -> Heading:
-    """What stands above the first row of data: a heading, and perhaps units under it."""
-    if first == 0:
-        return Heading(0, None, None)
-    above = records[first - 1]
-    units = asked.units
-    if units is None:
-        wide = first > 1 and len(records[first - 2]) in (width, width - 1)
-        units = wide and is_units_row(above) and sum(kind(cell) == "text" for cell in records[first - 2]) > 1
-    if units and first < 2:
-        raise InputError("file.units is true, but there is only one row above the data: leave it out")
-    at = first - 2 if units else first - 1
-    names = records[at]
-    if len(names) not in (width, width - 1) or not any(str(cell or "").strip() for cell in names):
-        raise InputError(
-            f"the heading cannot be told: the row above the first row of data has {len(names)} of {width} fields, "
-            f"{_shown(names)}. If it is the heading, mend it; if there is none, say file.heading = false"
-        )
-    if asked.heading is None and any(
-        kind(cell) == found and found in ("number", "stamp") for cell, found in zip(names, kinds, strict=False)
-    ):
-        raise InputError(
-            f"the row above the first row of data is half a heading and half data: {_shown(names)}. Say "
-            "file.heading = true if it names the columns, file.heading = false if there is no heading"
-        )
-    return Heading(first, at, first - 1 if units else None)
-
-
-def _within(heading: Heading, records: Sequence[Sequence[Any]]) -> Heading:
-    if heading.first >= len(records):
-        raise InputError("the file holds no rows under its heading")
-    return heading
-
-
-def _fits(cells: Sequence[Any], kinds: Sequence[Kind], typed: Sequence[int]) -> bool:
-    """Whether a record is one of data: moments where moments stand, numbers or nothing where numbers stand."""
-    found = [(kind(cells[at]), kinds[at]) for at in typed]
-    whole = all(cell == of or (cell == "empty" and of == "number") for cell, of in found)
-    return whole and any(cell == of for cell, of in found)
 
 
 def _head(text: bytes) -> list[bytes]:
@@ -306,7 +208,7 @@ def _separated(lines: list[bytes], quote: str, asked: Asked) -> _Block:
         marks = "',', ';', a tab or '|'" if given is None else repr(given)
         raise InputError(
             f"no line is parted by {marks}: a table needs two columns at least, received "
-            f"{_shown([lines[min(skip, len(lines) - 1)].decode('utf-8', 'replace').strip()])}"
+            f"{shown([lines[min(skip, len(lines) - 1)].decode('utf-8', 'replace').strip()])}"
         )
     if len(blocks) == 1:
         return blocks[0]
@@ -340,8 +242,8 @@ def _names(records: list[_Record], heading: Heading, block: _Block) -> tuple[tup
         return (*names, ""), True
     if len(names) != block.width:
         raise InputError(
-            f"the heading names {len(names)} columns, but the rows have {block.width} fields: {_shown(names)} over "
-            f"{_shown(records[heading.first].cells)}. If the decimal sign is the separator too, write "
+            f"the heading names {len(names)} columns, but the rows have {block.width} fields: {shown(names)} over "
+            f"{shown(records[heading.first].cells)}. If the decimal sign is the separator too, write "
             "another separator or quotes; if this is no heading, say file.heading = false; otherwise mend it"
         )
     return names, False
@@ -352,7 +254,7 @@ def _told(records: list[_Record], heading: Heading, skipped: int, asked: Asked) 
     if asked.skip_lines is not None:
         skip = f"{skipped} lines skipped: given"
     elif skipped and records[0].line < skipped:
-        skip = f"{skipped} lines skipped: the first begins {_shown(records[0].cells[:2])}"
+        skip = f"{skipped} lines skipped: the first begins {shown(records[0].cells[:2])}"
     else:
         skip = f"{skipped} lines skipped: " + (
             "they are blank, or name the separator" if skipped else "the table begins with the file"
@@ -360,15 +262,15 @@ def _told(records: list[_Record], heading: Heading, skipped: int, asked: Asked) 
     if asked.heading is not None:
         named = "heading: given" if asked.heading else "no heading: given"
     elif heading.names is None:
-        named = f"no heading: the first row, {_shown(records[heading.first].cells)}, is of the same kinds as the others"
+        named = f"no heading: the first row, {shown(records[heading.first].cells)}, is of the same kinds as the others"
     else:
-        named = f"heading: {_shown(records[heading.names].cells)} stands above rows of other kinds"
+        named = f"heading: {shown(records[heading.names].cells)} stands above rows of other kinds"
     if asked.units is not None:
         units = "units under the heading: given" if asked.units else "no units under the heading: given"
     elif heading.units is None:
         units = "no units under the heading" + ("" if heading.names is None else ": the data follow it")
     else:
-        units = f"units under the heading: {_shown(records[heading.units].cells)}"
+        units = f"units under the heading: {shown(records[heading.units].cells)}"
     return {"skip_lines": skip, "heading": named, "units": units}
 
 
@@ -384,14 +286,14 @@ def _without_footer(text: bytes, layout: Layout, asked: Asked) -> Layout:
         raise InputError(_TOO_LONG)
     dropped, sums, said, end = 0, [], "", len(text)
     for line in reversed(lines):
-        shown = line.decode("utf-8", "replace").strip("\r\n")
-        if shown.strip():
-            cells = next(read_records(iter([shown]), layout.separator, layout.quote), [])
+        row = line.decode("utf-8", "replace").strip("\r\n")
+        if row.strip():
+            cells = next(read_records(iter([row]), layout.separator, layout.quote), [])
             found = _footer(cells, layout) if asked.drop_rows is None else dropped < asked.drop_rows
             if not found:
                 break
             dropped += 1
-            said = said or _shown([cell for cell in cells if cell.strip()] or cells)
+            said = said or shown([cell for cell in cells if cell.strip()] or cells)
             if found == "sum":
                 sums.append(tuple(cells))
         end -= len(line)
@@ -427,12 +329,6 @@ def _footer(cells: list[str], layout: Layout) -> str:
     if layout.quote and layout.quote in "".join(cells):
         return ""  # perhaps the end of a cell of several lines: who reads all rows will see
     raise InputError(
-        f"the last line has {len(cells)} of {layout.width} fields: {_shown(cells)}. If the file was cut off, fetch it "
+        f"the last line has {len(cells)} of {layout.width} fields: {shown(cells)}. If the file was cut off, fetch it "
         "again; if the line is no row, leave it out with file.drop_rows = 1"
     )
-
-
-def _shown(cells: Sequence[Any]) -> str:
-    """The first cells, as a message shows them."""
-    text = " | ".join(str(cell).strip()[:40] for cell in cells[:4])
-    return repr(text + (" ..." if len(cells) > 4 else ""))

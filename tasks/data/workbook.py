@@ -17,8 +17,9 @@ from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data.dialect import Dialect, Found, check_names, name_by_place
 from wattcast.tasks.data.files import CHUNK_BYTES
+from wattcast.tasks.data.heading import Asked, find_heading
 from wattcast.tasks.data.kinds import column_kinds, is_total, kind
-from wattcast.tasks.data.layout import COLUMNS_CAP, Asked, find_heading
+from wattcast.tasks.data.layout import COLUMNS_CAP
 from wattcast.tasks.data.numerals import find_numerals
 
 CELLS_CAP = 20_000_000
