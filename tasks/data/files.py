@@ -6,6 +6,7 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO
@@ -21,12 +22,30 @@ CHUNK_BYTES = 2**16
 
 
 def read_file(path: Path) -> bytes:
+    """The bytes of a file; of a zip or gzip archive those of the CSV in it.
+
+    Raises:
+        InputError: it cannot be read or unpacked, or is too large.
+    """
+    return _opened(path, unpack)
+
+
+def read_packed(path: Path) -> bytes:
+    """The bytes of a file as they are, for `read_table`, which tells archives itself.
+
+    Raises:
+        InputError: it cannot be read, or is too large.
+    """
+    return _opened(path, read_capped)
+
+
+def _opened(path: Path, read: Callable[[IO[bytes], int], bytes]) -> bytes:
     try:
         path = path.expanduser()
         if path.exists() and not path.is_file():
             raise InputError("it is a folder or a device")
         with path.open("rb") as file:
-            return unpack(file, FILE_CAP_BYTES)
+            return read(file, FILE_CAP_BYTES)
     except (OSError, RuntimeError, ValueError) as fault:
         raise InputError(f"{str(path)!r} cannot be read: {getattr(fault, 'strerror', None) or fault}") from fault
 
@@ -39,15 +58,15 @@ def unpack(file: IO[bytes], cap_bytes: int) -> bytes:
     try:
         if head in (b"PK\3\4", b"PK\5\6"):
             with zipfile.ZipFile(file) as archive, archive.open(_only_csv(archive)) as member:
-                return _read(member, cap_bytes)
+                return read_capped(member, cap_bytes)
         if head[:2] == b"\x1f\x8b":
             with gzip.open(file) as member:
-                return _read(member, cap_bytes)
+                return read_capped(member, cap_bytes)
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, OSError, ValueError) as fault:
         raise InputError(f"the archive cannot be unpacked: {fault}") from fault
-    return _read(file, cap_bytes)
+    return read_capped(file, cap_bytes)
 
 
 def _only_csv(archive: zipfile.ZipFile) -> str:
@@ -58,7 +77,7 @@ def _only_csv(archive: zipfile.ZipFile) -> str:
     return names[0]
 
 
-def _read(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
+def read_capped(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
     content = io.BytesIO()
     while chunk := stream.read(CHUNK_BYTES):
         if content.write(chunk) and content.tell() > cap_bytes:

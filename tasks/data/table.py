@@ -1,0 +1,136 @@
+"""The bytes of a file to a table of cells, and a record of how it was read.
+
+A file is told by its bytes, not by its name: a zip or gzip archive is unpacked, parquet and workbooks have types, and
+everything else is text whose cells stay as they are written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from lzma import LZMAError
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from wattcast.model.errors import InputError
+from wattcast.model.readings import nearest
+from wattcast.tasks.data import files
+from wattcast.tasks.data.dialect import Dialect, Found, read_cells
+from wattcast.tasks.data.parquet import read_parquet
+from wattcast.tasks.data.workbook import read_workbook
+
+TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".xlsx", ".gz")
+_DEPTH = 3  # a .csv.gz in a .zip, and no archive that holds itself
+_ZIPS = (b"PK\3\4", b"PK\5\6")
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's table: cells of text as written ('' where empty), or typed columns of a parquet file or a workbook."""
+
+    frame: pd.DataFrame
+    found: Found
+    units: Mapping[str, str]
+    """What a row of units under the heading says, by column."""
+
+
+def read_table(content: bytes, name: str, given: Dialect) -> Table:
+    """The one table in `content`, the bytes of a file called `name`; what is given of its dialect is taken.
+
+    Raises:
+        InputError: it holds no table, several and none chosen, one beyond all measure, or one that can be read in two
+            ways: the message names the option that decides.
+    """
+    try:
+        return _read(content, given, {}, _DEPTH)
+    except InputError as fault:
+        raise InputError(f"{name!r} cannot be read: {fault}") from fault
+
+
+def _read(content: bytes, given: Dialect, said: Mapping[str, str], depth: int) -> Table:
+    """The table in `content`; `said` is the evidence for where it was found."""
+    if content[:4] in _ZIPS and not (book := _is_workbook(content)):
+        member, why, inner = _member(content, given.table, depth)
+        found = _read(inner, given.model_copy(update={"table": None}), {"table": why}, depth - 1)
+        table = found.found.dialect.table or member
+        dialect = found.found.dialect.model_copy(update={"table": table})
+        return Table(found.frame, Found(dialect, found.found.evidence), found.units)
+    if content[:2] == b"\x1f\x8b":
+        _check_depth(depth)
+        return _read(files.unpack(io.BytesIO(content), files.FILE_CAP_BYTES), given, said, depth - 1)
+    if content[:4] == b"PAR1":
+        evidence = {**said, "heading": "names and types: those of the parquet file"}
+        return Table(read_parquet(content), Found(Dialect(table=given.table), evidence), {})
+    if content[:4] in _ZIPS and book:
+        frame, units, read = read_workbook(content, given)
+        return Table(frame, Found(read.dialect, {**said, **read.evidence}), units)
+    if content[:4] == _OLD_EXCEL:
+        raise InputError("it is an Excel file of the old kind (.xls): save it as .xlsx or as CSV")
+    cells = read_cells(content, given)
+    types = {pa.large_string(): pd.StringDtype(na_value=np.nan)}.get
+    frame = pa.table(cells.columns).to_pandas(types_mapper=types)
+    return Table(frame, Found(cells.found.dialect, {**said, **cells.found.evidence}), cells.units)
+
+
+def _is_workbook(content: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, NotImplementedError):
+        return False
+
+
+def _check_depth(depth: int) -> None:
+    if not depth:
+        raise InputError("it is an archive in an archive in an archive: unpack it first")
+
+
+def _member(content: bytes, chosen: str | None, depth: int) -> tuple[str, str, bytes]:
+    """Name, the reason for it, and bytes of the table in a zip archive."""
+    _check_depth(depth)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name for name in archive.namelist() if _is_table(name)]
+            if chosen is not None and chosen in names:
+                member, why = chosen, f"file {chosen!r} of the archive: given"
+            elif chosen is not None and len(names) != 1:
+                known = ", ".join(map(repr, names[:10]))
+                raise InputError(f"the archive has no table {chosen!r}{nearest(chosen, names)}; it has {known}")
+            elif len(names) == 1:
+                member, why = names[0], f"file {names[0]!r}: the only table in the archive"
+            else:
+                raise InputError(_choose(names))
+            with archive.open(member) as file:
+                return member, why, files.read_capped(file, files.FILE_CAP_BYTES)
+    except InputError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        LZMAError,
+        EOFError,
+        gzip.BadGzipFile,
+        RuntimeError,
+        OSError,
+        ValueError,
+    ) as fault:
+        raise InputError(f"the archive cannot be unpacked: {fault}") from fault
+
+
+def _is_table(name: str) -> bool:
+    hidden = name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")  # macOS adds one of each file
+    return not hidden and name.lower().endswith(TABLE_SUFFIXES)
+
+
+def _choose(names: list[str]) -> str:
+    if not names:
+        return f"the archive holds no table: none of its files ends in {', '.join(TABLE_SUFFIXES)}"
+    shown = ", ".join(map(repr, names[:10])) + (" ..." if len(names) > 10 else "")
+    return f"the archive holds {len(names)} tables, {shown}: say which with file.table"
