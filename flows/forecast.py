@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
+from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import download_task
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
+from wattcast.tasks.tracking.past_runs import read_artifact
+from wattcast.tasks.tracking.run import CONFIG_FILE
 from wattcast.tasks.tracking.store import tracking_faults
 
 OUTPUT = "forecasts.csv"
@@ -47,7 +52,7 @@ def forecast(
         version = versions.find(model)
         contract = versions.contract(version)
         readings, habits = versions.reading_of(version)
-    frame = download_task(input).frame
+    frame = download_task(input, _dialect(version)).frame
     made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(
@@ -60,6 +65,12 @@ def forecast(
     )
     create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
     return added
+
+
+def _dialect(version: Version) -> Dialect:
+    """What was said of the file that the version was trained on: another one from there is written alike."""
+    text = read_artifact(version.run_id, CONFIG_FILE) if version.run_id else None
+    return Experiment.model_validate(tomllib.loads(text)).file if text else Dialect()
 
 
 def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.stamps import read_stamps
 from wattcast.model.windows import Windows
+from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
 from wattcast.tasks.data.validate import check_parts, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
@@ -156,13 +157,20 @@ def fetch(experiment: Experiment) -> Fetched:
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
-    raw = download_task(experiment.data)
-    readings, found = settle(raw.frame, experiment.readings)
-    for words in found:
+    raw = download_task(experiment.data, experiment.file)
+    readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
+    for words in (*raw.evidence, *found):
         log.warning("%s", words)
     uci = raw.source != "file"
     cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
     return Fetched(raw, readings, cleaned)
+
+
+def with_signs(readings: ReadingsConfig, dialect: Dialect) -> ReadingsConfig:
+    """`readings` with the signs of numbers that a file was found to have, for cells that stay text."""
+    return readings.model_copy(
+        update={"decimal": dialect.decimal or readings.decimal, "thousands": dialect.thousands or readings.thousands}
+    )
 
 
 def divide(experiment: Experiment, fetched: Fetched) -> Prepared:

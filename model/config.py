@@ -25,7 +25,8 @@ class Config(BaseModel):
         described.pop("required", None)
         for option in described.get("properties", {}).values():
             option.pop("default", None)
-            if option.get("type") == "boolean":
-                del option["type"]
-                option["enum"] = [True, False]  # to be chosen: a switch in a form would always say one of them
+            for kind in (option, *option.get("anyOf", ())):
+                if kind.get("type") == "boolean":
+                    del kind["type"]
+                    kind["enum"] = [True, False]  # to be chosen: a switch in a form would always say one of them
         return made

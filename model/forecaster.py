@@ -63,7 +63,10 @@ class Forecaster:
         Raises:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
         """
-        frame = check_readings(readings, self.readings, self.habits)
+        return self._forecast(check_readings(readings, self.readings, self.habits), every=every)
+
+    def _forecast(self, frame: pd.DataFrame, *, every: bool) -> pd.DataFrame:
+        """`forecast` from a clean frame."""
         self._require_history(frame.index.to_numpy())
         if not every:
             frame = frame.iloc[-self.window.lookback :]
@@ -78,7 +81,7 @@ class Forecaster:
     def warm_up(self) -> None:
         """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
         times = pd.date_range("2016-01-11", periods=self.window.lookback, freq=self.readings.cadence)
-        self.forecast(pd.DataFrame(1.0, index=times, columns=list(self.readings.columns)))
+        self._forecast(pd.DataFrame(1.0, index=times, columns=list(self.readings.columns)), every=False)
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""

@@ -81,7 +81,7 @@ def _check_own_file(experiment: Experiment) -> None:
 
     if experiment.data in CHOICES:
         return
-    frame = read_ahead(experiment.data).frame
+    frame = read_ahead(experiment.data, experiment.file).frame
     try:
         readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
         trainable(frame, readings, window_rows=experiment.window.rows)

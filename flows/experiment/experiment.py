@@ -18,6 +18,7 @@ from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
 from wattcast.model.windows import WindowConfig
+from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.registry.gate import GateConfig
 from wattcast.tasks.tuning.ranges import Space
 
@@ -48,6 +49,7 @@ class Experiment(Config):
         "auto",
         description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
     )
+    file: Dialect = Field(default=Dialect(), description="how a file of one's own is written; found by reading it")
     readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
     split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
     scale: ScaleConfig = Field(default=ScaleConfig(), description="scaling of features and targets")

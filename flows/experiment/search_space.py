@@ -16,6 +16,7 @@ _REFUSED = {
     "preset": "ranges are those of one preset: sweep each by itself",
     "found_by": "it says where values come from",
     "data": "trials must be judged on the same readings",
+    "file.": "trials must be judged on the same readings",
     "readings.": "trials must be judged on the same readings",
     "split.": "trials must be judged on the same rows",
     "window.steps_ahead": "trials must forecast the same",

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -27,7 +27,9 @@ from prefect.tasks import exponential_backoff
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
-from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, unpack
+from wattcast.tasks.data.dialect import Dialect
+from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, read_packed, unpack
+from wattcast.tasks.data.table import read_table, with_numbers
 from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,17 @@ SHA256 = "2820bf712ad0275cb18b85a05250926100d8e65ebb9f4d2d016ca91ea152a25d"
 CACHE = Path("data/energydata_complete.csv")
 VARIABLE = "WATTCAST_DATA"
 CHOICES = ("auto", "uci", "simulated")
+ANY_DIALECT = Dialect()
+_USUAL: dict[str, object] = {
+    "encoding": "utf-8",
+    "separator": ",",
+    "decimal": ".",
+    "thousands": "",
+    "skip_lines": 0,
+    "heading": True,
+    "units": False,
+    "drop_rows": 0,
+}
 
 PATIENCE_S = 4.5  # two silent sources are given up within ten seconds together
 DOWNLOAD_CAP_BYTES = 2**26
@@ -49,16 +62,18 @@ Fetch = Callable[[str], bytes]
 
 @dataclass(frozen=True)
 class Raw:
-    """Readings as their source gave them, and where they come from: `sha256` is of the CSV or parquet bytes."""
+    """Readings as their source gave them, and where they come from: `sha256` is of the bytes."""
 
     frame: pd.DataFrame
     source: Literal["file", "uci", "simulated"]
     origin: str
     sha256: str
+    dialect: Dialect = field(default_factory=Dialect)  # as it was found, of a file of the user's
+    evidence: tuple[str, ...] = ()  # for what is not as in most files
 
 
 _State = tuple[str, int, int, int, int] | None
-_ahead: dict[_State, Raw] = {}  # at most one
+_ahead: dict[tuple[_State, Dialect], Raw] = {}  # at most one
 
 
 class NetworkError(Exception):
@@ -99,9 +114,15 @@ def fetch(
 
 
 def download(
-    source: str, *, cache: Path = CACHE, urls: Sequence[str] = URLS, sha256: str = SHA256, fetch: Fetch = fetch
+    source: str,
+    dialect: Dialect = ANY_DIALECT,
+    *,
+    cache: Path = CACHE,
+    urls: Sequence[str] = URLS,
+    sha256: str = SHA256,
+    fetch: Fetch = fetch,
 ) -> Raw:
-    """The readings of `source`: "auto", "uci", "simulated", or the path of a CSV (bare, .gz, .zip) or parquet file.
+    """The readings of `source`: "auto", "uci", "simulated", or the path of a user's file, written as `dialect` says.
 
     The UCI file is looked for in `cache`, then at `urls` through `fetch`; its CSV must have the digest `sha256`. "auto"
     takes the simulated house where no source answers.
@@ -112,7 +133,7 @@ def download(
     if source == "simulated":
         return _simulated()
     if source not in CHOICES:
-        return _ahead.pop(_state(source), None) or _user_file(source)
+        return _ahead.pop((_state(source), dialect), None) or _user_file(source, dialect)
     try:
         csv, origin = _uci_csv(cache, urls, sha256, fetch)
     except NetworkError as fault:
@@ -123,7 +144,7 @@ def download(
     return Raw(parse(csv, origin), "uci", origin, sha256)
 
 
-def read_ahead(name: str) -> Raw:
+def read_ahead(name: str, dialect: Dialect = ANY_DIALECT) -> Raw:
     """The readings of a user's file, which the next `download` of it takes over if it has not changed since.
 
     It is handed over once, so that nothing is kept for longer than it is needed.
@@ -133,9 +154,9 @@ def read_ahead(name: str) -> Raw:
     """
     _ahead.clear()
     state = _state(name)
-    raw = _user_file(name)
+    raw = _user_file(name, dialect)
     if state:
-        _ahead[state] = raw
+        _ahead[state, dialect] = raw
     return raw
 
 
@@ -148,9 +169,9 @@ fetch_task = step(fetch).with_options(
 
 
 @step
-def download_task(source: str, cache: Path = CACHE) -> Raw:
+def download_task(source: str, dialect: Dialect = ANY_DIALECT, cache: Path = CACHE) -> Raw:
     """`download`, with another attempt after a transient error."""
-    return download(source, cache=cache, fetch=fetch_task)
+    return download(source, dialect, cache=cache, fetch=fetch_task)
 
 
 class _Body(io.BytesIO):
@@ -256,12 +277,19 @@ def _state(name: str) -> _State:
     return None
 
 
-def _user_file(name: str) -> Raw:
+def _user_file(name: str, dialect: Dialect) -> Raw:
     if not name.lower().endswith(SUFFIXES):
         allowed = f"{', '.join(CHOICES)}, or the path of a file that ends in {', '.join(SUFFIXES)}"
         raise InputError(f"data must be {allowed}, received {name!r}{nearest(name, CHOICES)}")
-    content = read_file(Path(name))
-    return Raw(parse(content, name), "file", name, _digest(content))
+    content = read_packed(Path(name))
+    table = read_table(content, name, dialect)
+    if table.frame.empty:
+        raise InputError(f"{name!r} holds no rows")
+    found = table.found.dialect
+    odd = {option for option, usual in _USUAL.items() if getattr(found, option) not in (None, usual)}
+    told = tuple(f"{name}: {words}" for option, words in table.found.evidence.items() if option in odd)
+    frame = with_numbers(table.frame, found.decimal or ".", found.thousands or "")
+    return Raw(frame, "file", name, _digest(content), found, told)
 
 
 def _simulated() -> Raw:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from wattcast.model.errors import InputError
 
-SUFFIXES = (".csv", ".csv.gz", ".zip", ".parquet")
+SUFFIXES = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".xlsx")
 FILE_CAP_BYTES = 2**30
 CHUNK_BYTES = 2**16
 

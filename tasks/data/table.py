@@ -22,12 +22,14 @@ from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data import files
 from wattcast.tasks.data.dialect import Dialect, Found, read_cells
+from wattcast.tasks.data.numerals import is_missing, to_numbers
 from wattcast.tasks.data.parquet import read_parquet
 from wattcast.tasks.data.workbook import read_workbook
 
 TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".xlsx", ".gz")
 _DEPTH = 3  # a .csv.gz in a .zip, and no archive that holds itself
 _ZIPS = (b"PK\3\4", b"PK\5\6")
+_WORDS = ("readme", "license", "licence", "notice", "changelog")  # texts beside a table
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
@@ -52,6 +54,21 @@ def read_table(content: bytes, name: str, given: Dialect) -> Table:
         return _read(content, given, {}, _DEPTH)
     except InputError as fault:
         raise InputError(f"{name!r} cannot be read: {fault}") from fault
+
+
+def with_numbers(frame: pd.DataFrame, decimal: str, thousands: str) -> pd.DataFrame:
+    """`frame` in which each column of text that holds nothing but numbers and marks of missing ones is float64."""
+    columns = {}
+    for name in frame.columns:
+        column = frame[name]
+        columns[name] = column
+        if isinstance(column.dtype, pd.StringDtype):
+            cells = pa.chunked_array([pa.array(column, pa.large_string())])
+            numbers = to_numbers(cells, decimal, thousands)
+            missing = is_missing(cells).to_numpy().astype(bool)
+            if (missing | ~np.isnan(numbers)).all() and not missing.all():
+                columns[name] = pd.Series(numbers, frame.index)
+    return pd.DataFrame(columns)
 
 
 def _read(content: bytes, given: Dialect, said: Mapping[str, str], depth: int) -> Table:
@@ -125,8 +142,9 @@ def _member(content: bytes, chosen: str | None, depth: int) -> tuple[str, str, b
 
 
 def _is_table(name: str) -> bool:
-    hidden = name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")  # macOS adds one of each file
-    return not hidden and name.lower().endswith(TABLE_SUFFIXES)
+    file = name.rpartition("/")[2].lower()
+    hidden = name.startswith("__MACOSX/") or file.startswith(".")  # macOS adds one of each file
+    return not hidden and file.endswith(TABLE_SUFFIXES) and file.partition(".")[0] not in _WORDS
 
 
 def _choose(names: list[str]) -> str:

@@ -101,6 +101,29 @@ def test_a_solar_roof_is_never_forecast_below_zero(
     assert signed["gru"].min() < 0
 
 
+def test_a_counter_is_told_as_that_and_its_differences_are_forecast(
+    hourly: pd.DataFrame, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    """In the dialect of a German meter's export, with a reset in the middle; forecast from the same file in batch."""
+    counter = 48_123_765.0 + hourly["load"].cumsum()
+    counter[800:] -= counter[799]
+    file = tmp_path / "counter.csv"
+    stamps = hourly["when"].dt.strftime(DAY_FIRST)
+    hourly.assign(when=stamps, load=counter).to_csv(file, index=False, sep=";", decimal=",")
+    with pytest.raises(InputError, match=r"it falls 1 times .* it is a counter; say so with readings.kind = 'counter'"):
+        train(experiment(file, small))
+    counted = retrain(experiment(file, small, "readings.kind=counter", "gate.holdout_days=7"), name="counter-meter")
+    energies = train(experiment(written(hourly, tmp_path / "plain.csv"), small)).evaluation
+    assert counted.version == 1
+    early = tmp_path / "early.csv"
+    early.write_text("\n".join(file.read_text().splitlines()[:-5]) + "\n")
+    output = str(tmp_path / "forecasts.csv")
+    forecast(str(early), output, model="1", name="counter-meter")
+    (past,) = forecast(str(file), output, model="1", name="counter-meter").scores
+    mean = energies.score("mean", "test").rmse
+    assert past.rmse < 5 * mean  # energies of an hour, not registers of millions
+
+
 @pytest.fixture(scope="module")
 def registered(hourly: pd.DataFrame, small: tuple[str, ...], workspace: Path) -> Path:
     """A file whose first stamp has no time, with a model of three steps; its table's heading looks like markup."""

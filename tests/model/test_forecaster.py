@@ -1,6 +1,7 @@
 """The product: raw readings in, forecasts in Wh out, the same through every door."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import pandas as pd
 import pytest
 from tiny import READINGS, Prepared, house, prepare
 
+from wattcast.model.clean import Habits
 from wattcast.model.errors import InputError
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.gru import GRUConfig, LayerConfig, Shape
 from wattcast.model.network.build import build, initial_weights
+from wattcast.model.order import Rhythm
 from wattcast.model.pyfunc import _load_pyfunc
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig
@@ -319,6 +322,15 @@ def test_a_forecast_needs_its_own_window_to_be_whole_and_no_more(simple):
         lights=RAW["lights"].astype(object).where(RAW.index % 9 != 7, "?").where(RAW.index < 70, RAW["lights"])
     )
     pd.testing.assert_frame_equal(forecaster.forecast(holes.iloc[::-1]), whole)
+
+
+def test_what_reads_counters_or_finer_readings_can_be_warmed_up(simple):
+    """Which takes no readings of anybody's."""
+    forecaster, _ = simple
+    for changes in ({"kind": "counter"}, {"kind": "power"}):
+        readings = forecaster.readings.model_copy(update=changes)
+        habits = Habits(Rhythm(pd.Timedelta(minutes=1), 1.0))
+        replace(forecaster, readings=readings, habits=habits).warm_up()
 
 
 def test_every_fault_is_told_at_once(simple):

@@ -12,7 +12,6 @@ from wattcast.model.counter import counter_to_energy
 from wattcast.model.gaps import close_gaps, completeness
 from wattcast.model.grid import to_grid
 from wattcast.model.order import put_in_order
-from wattcast.model.quantity import to_base_unit
 from wattcast.model.readings import ReadingsConfig
 
 NAN = np.nan
@@ -175,7 +174,7 @@ def test_the_cells_of_a_counter_become_a_clean_frame():
     numbers = {name: read_numbers(raw[name], decimal=",", thousands=".") for name in raw}
     assert not any(column.faults for column in numbers.values())
     ordered = put_in_order(pd.DataFrame({name: column.array for name, column in numbers.items()}, index=times))
-    counter = counter_to_energy(to_base_unit(ordered.frame["kWh"].to_numpy(), "kWh"))
+    counter = counter_to_energy(1000 * ordered.frame["kWh"].to_numpy())
     energy = ordered.frame.assign(kWh=counter.energy)
     grid = to_grid(energy, HALF, sums=["kWh"], since={"kWh": counter.since}, label="end", longest=1)
     closed = close_gaps(grid.frame, HALF, policies={"kWh": "segment", "deg": "last"}, longest=1)

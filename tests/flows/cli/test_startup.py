@@ -17,8 +17,10 @@ def test_a_users_file_is_looked_at_first_and_yet_read_and_warned_of_once(
     house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     read = []
-    parse = download.parse
-    monkeypatch.setattr(download, "parse", lambda content, origin: read.append(origin) or parse(content, origin))
+    read_table = download.read_table
+    monkeypatch.setattr(
+        download, "read_table", lambda content, name, dialect: read.append(name) or read_table(content, name, dialect)
+    )
     file = tmp_path / "mine.csv"
     house.drop(index=[100]).to_csv(file, index=False)
     experiment = Experiment().changed({"data": str(file)})

@@ -77,7 +77,7 @@ def test_options_of_all_kinds_can_be_searched(setting: str, kinds: set[type], so
     ("setting", "message"),
     [
         ("fit.decay_rat={low=0.1, high=0.2}", "there is no such option: did you mean 'fit.decay_rate'?"),
-        ("nonsense={low=0.1, high=0.2}", "there is no such option. Allowed: preset, data, readings.timestamp, "),
+        ("nonsense={low=0.1, high=0.2}", "there is no such option. Allowed: preset, data, file.encoding, "),
         ("model.layers.1.units={low=1, high=2}", "there is no such option: did you mean 'model.layers.0.units'?"),
         ("fit.seed={low=0, high=9}", "this option cannot be searched: a seed is luck, not a setting"),
         ("fit.kernel={choices=['auto', 'keras']}", "this option cannot be searched: it changes the speed"),

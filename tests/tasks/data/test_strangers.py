@@ -1,0 +1,131 @@
+"""Files as strangers bring them: whatever way they are written, the same clean frame, or a question."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wattcast.flows.prepare import with_signs
+from wattcast.model.clean import Cleaned, clean, settle
+from wattcast.model.errors import InputError
+from wattcast.model.readings import ReadingsConfig
+from wattcast.tasks.data.dialect import Dialect
+from wattcast.tasks.data.download import download
+
+ROWS = 31 * 48
+TIMES = pd.date_range("2021-03-01", periods=ROWS, freq="30min")
+LOAD = (1000 + 400 * np.sin(np.arange(ROWS) / 7) + np.arange(ROWS) % 13).round(2)
+CONFIG = ReadingsConfig(timestamp="time", targets=("load",), features=("deg",), cadence_minutes=30)
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame({"time": TIMES, "load": LOAD, "deg": (np.arange(ROWS) % 40 / 4 + 0.25)})
+
+
+def text(separator: str = ",", form: str = "%Y-%m-%d %H:%M", decimal: str = ".", **options: object) -> str:
+    table = frame().assign(time=TIMES.strftime(form))
+    return table.to_csv(index=False, sep=separator, decimal=decimal, lineterminator="\n", **options)
+
+
+def read(path: Path, config: ReadingsConfig = CONFIG, dialect: Dialect = Dialect()) -> Cleaned:  # noqa: B008
+    """As a training reads it."""
+    raw = download(str(path), dialect)
+    readings, _ = settle(raw.frame, with_signs(config, raw.dialect))
+    return clean(raw.frame, readings)
+
+
+def zipped(content: bytes) -> bytes:
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        archive.writestr("export/meter.csv", content)
+        archive.writestr("readme.txt", "about this meter")
+    return memory.getvalue()
+
+
+def blocks(content: str) -> str:
+    head, *rows = content.splitlines()
+    return "\n".join([head, *rows[700:], *rows[:700], ""])
+
+
+SHAPES: dict[str, tuple[str, bytes]] = {
+    "plain": ("a.csv", text().encode()),
+    "german": ("b.csv", text(";", "%d.%m.%Y %H:%M", ",").encode("cp1252")),
+    "american": ("c.csv", text(",", "%m/%d/%Y %I:%M %p").encode()),
+    "tabs": ("d.txt", text("\t").encode()),
+    "bars": ("e.txt", text("|").encode()),
+    "excel's text": ("f.csv", ("\ufeff" + text("\t")).encode("utf-16")),
+    "quoted": ("g.csv", text(quoting=1).encode()),
+    "lines above": ("h.csv", f"Meter 4711\nexported by the utility\n\n{text()}".encode()),
+    "units": ("i.csv", text().replace("time,load,deg\n", "time,load,deg\n,Wh,°C\n").encode()),
+    "total": ("j.csv", f"{text()}Total,{LOAD.sum():.2f},\n".encode()),
+    "gzip": ("k.csv.gz", gzip.compress(text().encode())),
+    "zip": ("l.zip", zipped(text().encode())),
+    "newest first": ("m.csv", "\n".join([*text().splitlines()[:1], *text().splitlines()[:0:-1], ""]).encode()),
+    "blocks": ("n.csv", blocks(text()).encode()),
+    "seconds of jitter": ("o.csv", text().replace("03-09 07:30", "03-09 07:30:04").encode()),
+    "a row twice": ("p.csv", f"{text()}{text().splitlines()[-1]}\n".encode()),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_way_of_writing_gives_the_same_frame(shape: str, tmp_path: Path) -> None:
+    name, content = SHAPES[shape]
+    (tmp_path / name).write_bytes(content)
+    cleaned = read(tmp_path / name)
+    assert cleaned.faults == ()
+    expected = frame().set_index("time").astype(float)
+    pd.testing.assert_frame_equal(cleaned.frame, expected, check_freq=False, check_index_type=False)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "parquet with an index", "whole numbers in parquet"])
+def test_parquet_gives_the_same_frame(kind: str, tmp_path: Path) -> None:
+    table = frame()
+    if kind == "whole numbers in parquet":
+        table["load"] = table["load"].round().astype("Int32")
+    (table.set_index("time") if "index" in kind else table).to_parquet(tmp_path / "a.parquet")
+    cleaned = read(tmp_path / "a.parquet")
+    assert cleaned.faults == ()
+    expected = table.set_index("time").astype(float)
+    pd.testing.assert_frame_equal(cleaned.frame, expected, check_freq=False, check_index_type=False)
+
+
+def test_two_columns_of_one_name_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text().replace("time,load,deg", "time,load,load"))
+    with pytest.raises(InputError, match="2 columns are named 'load'"):
+        read(tmp_path / "a.csv")
+
+
+def test_numbers_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) -> None:
+    rows = [f"{time:%Y-%m-%d %H:%M};1,{200 + number % 700};2" for number, time in enumerate(TIMES)]
+    (tmp_path / "a.csv").write_text("\n".join(["time;load;deg", *rows, ""]))
+    with pytest.raises(InputError, match=r"can be read in two ways: .* say file.decimal"):
+        read(tmp_path / "a.csv")
+    told = read(tmp_path / "a.csv", dialect=Dialect(decimal=","))
+    assert told.frame["load"].iloc[0] == 1.2
+
+
+@pytest.mark.parametrize("mark", ["", "nan", "?", "null", "n/e", "-", "unavailable", "#N/A"])
+def test_empty_cells_are_missing_readings(mark: str, tmp_path: Path) -> None:
+    lines = text().splitlines()
+    for row in (100, 101, 500):
+        lines[row + 1] = f"{TIMES[row]:%Y-%m-%d %H:%M},{mark},1.5"
+    (tmp_path / "a.csv").write_text("\n".join([*lines, ""]))
+    cleaned = read(tmp_path / "a.csv")
+    assert (len(cleaned.frame), cleaned.faults) == (ROWS - 3, ())
+    assert "3 of 1,488 rows lack a reading" in cleaned.notes[0]
+
+
+def test_a_counter_of_minutes_becomes_the_energy_of_half_hours(tmp_path: Path) -> None:
+    minutes = pd.date_range("2021-03-01", periods=3000, freq="1min")
+    used = np.full(3000, 2.0)
+    counter = 4_812_376 + np.cumsum(used)
+    table = pd.DataFrame({"time": minutes.strftime("%Y-%m-%d %H:%M"), "load": counter, "deg": 1.0})
+    table.to_csv(tmp_path / "a.csv", index=False)
+    cleaned = read(tmp_path / "a.csv", CONFIG.model_copy(update={"kind": "counter"}))
+    assert cleaned.frame["load"].iloc[:99].tolist() == [60.0] * 99
