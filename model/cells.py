@@ -19,7 +19,9 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.model.errors import InputError
 
-MISSING_MARKS = ("nan", "?", "null", "n/e", "-", "unavailable", "unknown", "#n/a", "na", "none", "")
+MISSING_MARKS = (
+    *("", "nan", "nat", "na", "n/a", "#n/a", "n/e", "?", "null", "none", "-", "--", "unavailable", "unknown"),
+)
 """What stands in files where a reading is missing, in small letters and without the blanks around it."""
 
 LONGEST_SHOWN = 60

@@ -188,11 +188,24 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     )
     if gridded.faults:
         return Cleaned(gridded.frame, Habits(beat, medians), (*notes, *gridded.notes), gridded.faults)
-    laid = gridded.frame
+    laid, newest = _over(gridded.frame, pd.DatetimeIndex(ordered.frame.index), beat, config)
     if config.kind == "power":
         hours = config.cadence_minutes / 60
         laid = laid.assign(**{name: laid[name] * hours for name in targets})
     policies = {name: config.gaps if name in targets else config.feature_gaps for name in laid.columns}
     closed = close_gaps(laid, config.cadence, policies=policies, longest=config.longest_gap)
     made = closed.frame.rename_axis(config.timestamp)
-    return Cleaned(made, Habits(beat, medians), (*notes, *gridded.notes, *closed.notes), closed.faults)
+    return Cleaned(made, Habits(beat, medians), (*notes, *gridded.notes, *newest, *closed.notes), closed.faults)
+
+
+def _over(
+    laid: pd.DataFrame, times: pd.DatetimeIndex, beat: Rhythm | None, config: ReadingsConfig
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """`laid` without a newest step that finer readings have not filled yet: what it holds so far is too little."""
+    if beat is None or not len(laid) or beat.step >= config.cadence:
+        return laid, ()
+    starts = config.label == "start"
+    read_until = times[-1] + (beat.step if starts else pd.Timedelta(0))
+    ends = pd.DatetimeIndex(laid.index) + (config.cadence if starts else pd.Timedelta(0))
+    kept = laid[np.asarray(ends <= read_until)]
+    return kept, ("the newest step is not over yet and is left out",) if len(kept) < len(laid) else ()

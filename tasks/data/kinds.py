@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from wattcast.tasks.data.numerals import ANY_NUMBER, MISSING
+from wattcast.model.cells import MISSING_MARKS
+from wattcast.tasks.data.numerals import ANY_NUMBER
 
 Kind = Literal["empty", "number", "stamp", "text"]
 
@@ -48,7 +49,7 @@ def kind(cell: Any) -> Kind:
     if cell is None or isinstance(cell, int | float):
         return "empty" if cell is None or math.isnan(cell) else "number"
     text = str(cell)[:200]
-    if text.strip().lower() in MISSING:
+    if text.strip().lower() in MISSING_MARKS:
         return "empty"
     if _STAMP.match(text):
         return "stamp"
@@ -69,7 +70,7 @@ def is_units_row(cells: Sequence[Any]) -> bool:
     """Whether each of `cells` is a unit, a form of dates or empty, and at least one is a unit."""
     texts = [str(cell or "").strip().strip("[]()").strip().lower() for cell in cells]
     units = [text for text in texts if text in _UNITS]
-    return bool(units) and all(text in _UNITS or text in MISSING or _FORMAT.fullmatch(text) for text in texts)
+    return bool(units) and all(text in _UNITS or text in MISSING_MARKS or _FORMAT.fullmatch(text) for text in texts)
 
 
 def is_total(cell: Any) -> bool:

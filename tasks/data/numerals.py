@@ -11,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wattcast.model.cells import MISSING_MARKS
 from wattcast.model.errors import InputError
 
 DECIMALS = (".", ",")
 THOUSANDS = ("", ",", ".", " ", "'")
-MISSING = ("", "nan", "na", "n/a", "#n/a", "n/e", "?", "null", "none", "-", "--", "unavailable", "unknown", "nat")
-"""What stands for no reading, in lower case and without spaces around it."""
-
 SAMPLE = 2000
 LEAST_SHARE = 0.5
 _SPACES = "[ \u00a0\u202f]"  # also the two that do not break a line
@@ -111,7 +109,7 @@ def to_numbers(cells: pa.ChunkedArray, decimal: str, thousands: str) -> np.ndarr
 
 def is_missing(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Which of `cells` stand for no reading. [rows]"""
-    return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(MISSING, cells.type))
+    return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), pa.array(MISSING_MARKS, cells.type))
 
 
 def _votes(cells: pa.ChunkedArray) -> _Votes | None:

@@ -184,6 +184,17 @@ def test_finer_readings_are_added_up_and_their_features_averaged():
     assert "40 readings, about 1 minutes apart, became 4 steps of 10 minutes" in cleaned.notes
 
 
+@pytest.mark.parametrize(("minutes", "steps"), [(40, 4), (41, 4), (49, 4), (50, 5)])
+@pytest.mark.parametrize("label", ["start", "end"])
+def test_a_step_that_is_not_over_yet_is_left_out(minutes, steps, label):
+    """It would look as if little had been used in it."""
+    first = pd.Timestamp("2016-01-11 17:00") + pd.Timedelta(minutes=int(label == "end"))
+    times = pd.date_range(first, periods=minutes, freq="1min")
+    config = CONFIG.model_copy(update={"label": label})
+    cleaned = clean(pd.DataFrame({"date": times, "wh": 1.0, "deg": 2.0}), config)
+    assert cleaned.frame["wh"].tolist() == [10] * steps
+
+
 def test_power_becomes_the_energy_of_its_steps():
     config = CONFIG.model_copy(update={"kind": "power"})
     frame = raw(wh=[600.0, 1200.0, 0.0, 60.0], deg=[1, 2, 3, None])
