@@ -48,11 +48,11 @@ def test_the_unit_of_a_file_changes_figures_by_its_factor_and_no_verdict(
     hourly: pd.DataFrame, small: tuple[str, ...], tmp_path: Path
 ) -> None:
     told = []
-    for unit in (1.0, 1e-3, 1e-6):
+    for unit in (1.0, 1e-6):
         file = written(hourly.assign(load=hourly["load"] * unit), tmp_path / f"{unit}.csv")
         told.append(train(experiment(file, small)))
     first = scores(told[0])
-    for unit, trained in zip((1e-3, 1e-6), told[1:], strict=True):
+    for unit, trained in zip((1e-6,), told[1:], strict=True):
         other = scores(trained)
         for name in ("baseline_ridge_rmse", "baseline_persistence_mae", "baseline_mean_rmse"):
             assert other[name] == pytest.approx(unit * first[name], rel=1e-5), name
@@ -113,15 +113,13 @@ def test_a_counter_is_told_as_that_and_its_differences_are_forecast(
     with pytest.raises(InputError, match=r"it falls 1 times .* it is a counter; say so with readings.kind = 'counter'"):
         train(experiment(file, small))
     counted = retrain(experiment(file, small, "readings.kind=counter", "gate.holdout_days=7"), name="counter-meter")
-    energies = train(experiment(written(hourly, tmp_path / "plain.csv"), small)).evaluation
     assert counted.version == 1
     early = tmp_path / "early.csv"
     early.write_text("\n".join(file.read_text().splitlines()[:-5]) + "\n")
     output = str(tmp_path / "forecasts.csv")
     forecast(str(early), output, model="1", name="counter-meter")
     (past,) = forecast(str(file), output, model="1", name="counter-meter").scores
-    mean = energies.score("mean", "test").rmse
-    assert past.rmse < 5 * mean  # energies of an hour, not registers of millions
+    assert past.rmse < 5 * hourly["load"].std()  # energies of an hour, not registers of millions
 
 
 @pytest.fixture(scope="module")

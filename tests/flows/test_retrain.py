@@ -331,6 +331,7 @@ def open_runs() -> list[str]:
     ]
 
 
+@pytest.mark.story
 def test_a_retraining_that_is_shot_in_any_phase_breaks_nothing_and_is_gone_on_with(
     file: Path, prefect_server: str, tmp_path: Path
 ) -> None:

@@ -310,6 +310,7 @@ def wait_for_a_trial(at_work: Callable[[], object], process: subprocess.Popen[st
     wait_until(is_there, "a trial at work", 150)
 
 
+@pytest.mark.story
 def test_two_processes_share_a_study_and_one_may_be_shot(
     small: tuple[str, ...], prefect_server: str, tmp_path: Path
 ) -> None:
