@@ -77,7 +77,7 @@ def site(
         assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         command = [str(BIN / "prefect"), "worker", "start", "--pool", "wattcast"]
         log = (tmp_path / "worker.log").open("wb")
-        with log, running(command, cwd=folder, stdout=log, stderr=log):
+        with log, running(command, cwd=folder, stdout=log, stderr=log, patience_s=15):  # a worker may be deaf to it
             yield site
 
 
