@@ -9,7 +9,6 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
@@ -70,7 +69,7 @@ def forecast(
 def _dialect(version: Version) -> Dialect:
     """What was said of the file that the version was trained on: another one from there is written alike."""
     text = read_artifact(version.run_id, CONFIG_FILE) if version.run_id else None
-    return Experiment.model_validate(tomllib.loads(text)).file if text else Dialect()
+    return Dialect.model_validate(tomllib.loads(text).get("file", {}) if text else {})
 
 
 def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool) -> pd.DataFrame:
