@@ -189,6 +189,10 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
 
 
 def _located(experiment: Experiment, raw: Raw) -> Experiment:
-    """The experiment with its data named so that its configuration gives the same data again, from anywhere."""
+    """The experiment with its data named so that its configuration gives the same data again, from anywhere.
+
+    The signs of its numbers are named, too: a short file to forecast from may leave in doubt what a long one shows.
+    """
     found = str(Path(raw.origin).expanduser().resolve()) if raw.source == "file" else raw.source
-    return experiment.model_copy(update={"data": found})
+    signs = {name: sign for name in ("decimal", "thousands") if (sign := getattr(raw.dialect, name)) is not None}
+    return experiment.model_copy(update={"data": found, "file": experiment.file.model_copy(update=signs)})

@@ -120,6 +120,11 @@ def test_a_counter_is_told_as_that_and_its_differences_are_forecast(
     forecast(str(early), output, model="1", name="counter-meter")
     (past,) = forecast(str(file), output, model="1", name="counter-meter").scores
     assert past.rmse < 5 * hourly["load"].std()  # energies of an hour, not registers of millions
+    few = tmp_path / "few.csv"  # of which nobody could tell what their commas are
+    lines = [f"{time:{DAY_FIRST}};48,{100 + 10 * hour}" for hour, time in enumerate(hourly["when"].tail(24))]
+    few.write_text("\n".join(["when;load", *lines, ""]))
+    made = forecast(str(few), str(tmp_path / "few.out.csv"), model="1", name="counter-meter").made
+    assert made["made_at"].iloc[0] == hourly["when"].iloc[-2]  # the newest hour of a counter is not over
 
 
 @pytest.fixture(scope="module")
