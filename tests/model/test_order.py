@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from frames import at, every, over, stamps
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,22 +11,6 @@ from wattcast.model.order import put_in_order, rhythm, snap
 NAN = np.nan
 QUARTER = pd.Timedelta(minutes=15)
 MINUTE = pd.Timedelta(minutes=1)
-
-
-def at(*stamps: str) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex([pd.Timestamp(f"2021-03-01 {stamp}") for stamp in stamps], name="time")
-
-
-def over(times: pd.DatetimeIndex, **columns: object) -> pd.DataFrame:
-    return pd.DataFrame({name: np.array(values, np.float64) for name, values in columns.items()}, index=times)
-
-
-def every(minutes: int, rows: int, start: str = "2021-03-01 00:00") -> pd.DatetimeIndex:
-    return pd.date_range(start, periods=rows, freq=f"{minutes}min", name="time")
-
-
-def stamps(frame: pd.DataFrame) -> list[str]:
-    return [f"{stamp:%H:%M:%S}" if stamp.second else f"{stamp:%H:%M}" for stamp in frame.index]
 
 
 # Order

@@ -9,13 +9,13 @@ import json
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from html_page import HTMLPage
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from plotly.offline import get_plotlyjs
@@ -54,7 +54,6 @@ VERDICT = Verdict(
 NOTHING_BETTER = replace(VERDICT, tuned=None, over_seeds=None, over_seeds_and_days=None)
 TOML = "[fit]\ninitial_learning_rate = 0.003\n"
 HOSTILE = "</script><script>alert(1)</script><a href='http://x.test/'>&amp;"
-VOID = {"br", "hr", "img", "input", "link", "meta", "wbr"}
 
 
 def trial(
@@ -162,39 +161,7 @@ def uneven() -> optuna.Study:
 STUDIES = [rich, one, two, one_left, choices, single, pruned, level, uneven]
 
 
-class Page(HTMLParser):
-    """Elements with their attributes and their text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self._open: list[int] = []
-        self.feed(html)
-        assert not self._open, "an element is not closed"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.texts.append("")
-        if tag not in VOID:
-            self._open.append(len(self.elements) - 1)
-
-    def handle_endtag(self, tag):
-        assert self.elements[self._open.pop()][0] == tag
-
-    def handle_data(self, data):
-        for index in self._open:
-            self.texts[index] += data
-
-    def all(self, tag: str, **attributes: str) -> list[str]:
-        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
-        found = zip(self.elements, self.texts, strict=True)
-        return [text for (name, given), text in found if name == tag and wanted.items() <= given.items()]
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.all("header") + self.all("main")).split())
-
+class Page(HTMLPage):
     @property
     def tiles(self) -> dict[str, str]:
         return dict(zip(self.all("dt"), self.all("dd"), strict=True))

@@ -8,11 +8,11 @@ import json
 import re
 import struct
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import HTMLPage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -50,45 +50,9 @@ ENSEMBLE = (
     replace(REFIT[0], member=2, train_rmse=82.0),
 )
 """The second network trains one epoch longer and chooses its first."""
-VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
-class Page(HTMLParser):
-    """Elements with their attributes and their text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self._open: list[int] = []
-        self.feed(html)
-        assert not self._open, "an element is not closed"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.texts.append("")
-        if tag not in VOID:
-            self._open.append(len(self.elements) - 1)
-
-    def handle_endtag(self, tag):
-        assert self.elements[self._open.pop()][0] == tag
-
-    def handle_data(self, data):
-        for index in self._open:
-            self.texts[index] += data
-
-    def all(self, tag: str, **attributes: str) -> list[str]:
-        wanted = {name.rstrip("_"): value for name, value in attributes.items()}
-        return [
-            text
-            for (name, given), text in zip(self.elements, self.texts, strict=True)
-            if name == tag and wanted.items() <= given.items()
-        ]
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.all("header") + self.all("main")).split())
-
+class Page(HTMLPage):
     @property
     def figures(self) -> dict[str, dict]:
         """The figures by their headings, as often as a heading stands: the first of them."""
