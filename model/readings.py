@@ -9,9 +9,10 @@ import difflib
 import math
 from collections.abc import Iterable
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from wattcast.model.config import Config
 
@@ -19,10 +20,25 @@ MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
 
 
+_COLUMN = Field(min_length=1, description="name of the column that says which meter a row is of")
+_IS = Field(min_length=1, coerce_numbers_to_str=True, description="the meter, as that column writes it")
+_fields: Any = {"column": (str, _COLUMN), "is": (str, _IS)}  # `is` is no name that a class could give a field
+Meter = create_model("Meter", __base__=Config, __doc__="Which rows of a file of several meters are read.", **_fields)
+
+
 class ReadingsConfig(Config):
     """What is read from a file: the time stamp, what is forecast, and what may help to forecast it."""
 
     timestamp: str = Field("date", min_length=1, description="name of the time stamp column")
+    time_of_day: str | None = Field(
+        None, min_length=1, description="name of the column of the time of day, where the time stamp column has dates"
+    )
+    timezone: str | None = Field(
+        None,
+        description="where the readings were taken, such as Europe/London, whose clock the time stamps without an "
+        "offset follow, through its changes; one fixed clock unless given",
+    )
+    meter: Meter | None = Field(None, description="which meter is read, of a file that holds several one below another")
     cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")
     targets: tuple[str, ...] = Field(
         ("Appliances",), min_length=1, description="columns to forecast, in Wh a step (or their own unit)"
@@ -31,6 +47,13 @@ class ReadingsConfig(Config):
         "energy",
         description="what the targets are: energy of each step; a counter, whose differences are energy; or power, "
         "whose mean over a step times its hours is energy",
+    )
+    unit: str | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="unit of the targets as the file writes them, such as Wh or kWh, of power W or kW; figures are in "
+        "that unit of energy",
     )
     signed: bool = Field(
         False, description="targets may be negative, as a load net of solar is; no forecast is below zero otherwise"
@@ -62,6 +85,15 @@ class ReadingsConfig(Config):
     time: Literal["none", "calendar"] = Field(
         "none", description="time as input: none, or sine and cosine of the day and the week and a weekend flag"
     )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, zone: str | None) -> str | None:
+        try:
+            return zone and ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            hint = nearest(str(zone), available_timezones())
+            raise ValueError(f"must be a name such as Europe/London or UTC, received {zone!r}{hint}") from None
 
     @field_validator("targets", "features", mode="before")
     @classmethod
