@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from wattcast.flows.experiment.experiment import Experiment
-from wattcast.model.clean import Cleaned, settle
+from wattcast.model.clean import Cleaned, read_times, settle
 from wattcast.model.forecaster import Forecaster
+from wattcast.model.meters import rows_of_meter
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
-from wattcast.model.stamps import read_stamps
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
@@ -44,18 +44,22 @@ class Fetched:
         return self.cleaned.frame
 
     @property
+    def rows(self) -> pd.DataFrame:
+        """The readings of its meter as they came."""
+        return rows_of_meter(self.raw.frame, self.readings)[0]
+
+    @property
     def raw_times(self) -> pd.DatetimeIndex:
-        """The time stamp of each row as it came."""
-        raw = self.raw.frame
-        times = read_stamps(pd.Index(raw.get(self.readings.timestamp, raw.index)), self.readings.time_format)
-        return pd.DatetimeIndex([]) if times is None else times
+        """When each of `rows` was taken."""
+        read = read_times(self.rows, self.readings)
+        return pd.DatetimeIndex([]) if read is None else read.times
 
     def raw_rows(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
         """The readings as they came of all steps from the one that is labelled `first` to that of `last`."""
         times, step = self.raw_times, self.readings.cadence
         if self.readings.label == "start":
-            return self.raw.frame[(times >= first) & (times < last + step)]
-        return self.raw.frame[(times > first - step) & (times <= last)]
+            return self.rows[(times >= first) & (times < last + step)]
+        return self.rows[(times > first - step) & (times <= last)]
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Prepared:
         rows = self.fetched.raw_rows(times[-min(steps, len(times))], times[-1])
         if readings.timestamp not in rows:
             rows = rows.rename_axis(readings.timestamp).reset_index()
-        return rows[[readings.timestamp, *readings.columns]].reset_index(drop=True)
+        return rows[list(readings.cells)].reset_index(drop=True)
 
     def forecaster(self, network: keras.Model) -> Forecaster:
         """The product that a trained network becomes."""

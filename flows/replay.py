@@ -18,6 +18,7 @@ from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch
 from wattcast.flows.retrain import dated
 from wattcast.model.arrays import Floats
+from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import Forecaster
@@ -73,7 +74,7 @@ def replay(
         fetched = fetch(experiment)
         frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
         rows = rows_until(times, experiment.split)
-        first = first_cut(times[:rows], pd.Timestamp(start) if start else None)
+        first = first_cut(times[:rows], moment_of(start, times) if start else None)
         prepared = divide(dated(experiment, frame, first), fetched)  # before a run begins: it may be too early
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)

@@ -17,6 +17,7 @@ from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.prepare import Prepared, divide, fetch
 from wattcast.flows.promotion.comparison import Case, compare
 from wattcast.flows.train import FORECASTS_FILE, train_in
+from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.uci import NOISE_COLUMNS
@@ -119,7 +120,7 @@ def retrain(
 def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) -> Experiment:
     """The experiment with the held-out span as its test part, and the fractions of its split before that."""
     gate, split, times = experiment.gate, experiment.split, pd.DatetimeIndex(frame.index)
-    until = pd.Timestamp(as_of) if as_of else times[-1]
+    until = moment_of(as_of, times) if as_of else times[-1]
     if not times[0] <= until <= times[-1]:
         raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
     test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
@@ -131,7 +132,7 @@ def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) 
             "leaves none to train on: choose a later date or fewer gate.holdout_days"
         )
     dates = {"validation_from": before[choosing], "test_from": test_from, "until": until}
-    return experiment.changed({f"split.{option}": str(date) for option, date in dates.items()})
+    return experiment.changed({f"split.{option}": str(date.tz_localize(None)) for option, date in dates.items()})
 
 
 def _key(prepared: Prepared, name: str) -> str:
@@ -203,7 +204,7 @@ def _drift(champion: Version | None, prepared: Prepared) -> Drift:
 def _watched(prepared: Prepared) -> pd.DataFrame:
     """What the model reads, and every other number in the file: a sensor that fails may be wanted tomorrow."""
     frame, fetched = prepared.frame, prepared.fetched
-    numbers = fetched.raw.frame.select_dtypes("number").set_axis(fetched.raw_times)
+    numbers = fetched.rows.select_dtypes("number").set_axis(fetched.raw_times)
     numbers = numbers[~numbers.index.duplicated()].reindex(frame.index)
     others = [name for name in numbers.columns if name not in {*frame.columns, *NOISE_COLUMNS}]
     read = list(prepared.experiment.readings.columns)

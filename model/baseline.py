@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Array, Floats
+from wattcast.model.clock import instants
 from wattcast.model.windows import Windows
 
 _CHUNK = 65_536  # windows of ridge inputs held at once
@@ -58,7 +59,7 @@ class DailyNaive:
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
-        times = windows.series.times
+        times = pd.DatetimeIndex(instants(windows.series.times))
         target, newest = times.to_numpy()[windows.target_rows], times.to_numpy()[windows.newest_row, None]  # [N, L]
         day = np.timedelta64(1, "D")
         same_time = pd.DatetimeIndex((target + (newest - target) // day * day).ravel())

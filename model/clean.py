@@ -1,27 +1,35 @@
 """Readings as a file or a request holds them -> a clean frame, in one way for training, batch forecasts and serving.
 
-A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (naive, sorted, unique, on one grid of
-`cadence_minutes`), one float64 column a reading, no NaN. A gap of whole steps in it starts a new segment.
+A *clean frame* is what the rest of the project works on: a `DatetimeIndex` (sorted, unique, on one grid of
+`cadence_minutes`; in the zone of `readings.timezone`, or naive on one fixed clock), one float64 column a reading, no
+NaN. A gap of whole steps in it starts a new segment.
 
 S: rows of the readings. Nothing is repaired without a note that counts it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wattcast.model.cells import read_numbers, shown
+from wattcast.model.clock import Localized, instants, localize
 from wattcast.model.counter import counter_to_energy
 from wattcast.model.errors import InputError
 from wattcast.model.gaps import close_gaps
 from wattcast.model.grid import to_grid
+from wattcast.model.meters import find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
-from wattcast.model.stamps import find_form, read_stamps
+from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, is_text, read_stamps
+
+OFFSETS_ASKED = (
+    "time stamps have an offset from UTC, so that the hours of a day are those of a place: say which, such as "
+    'readings.timezone = "Europe/London", or "UTC"'
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ class Cleaned:
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
+    def after(self, notes: tuple[str, ...]) -> Cleaned:
+        """The same with what was found before."""
+        return replace(self, notes=(*notes, *self.notes))
+
 
 def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
     """`config` with what it leaves open answered by the whole of `frame`, and words on what was found.
@@ -63,10 +75,76 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     Raises:
         InputError: there are two answers: the user is asked which one is meant.
     """
-    if config.time_format is not None or config.timestamp not in frame or not frame.columns.is_unique:
+    if config.timestamp not in frame or not frame.columns.is_unique:
         return config, ()
-    stamps = find_form(pd.Index(frame[config.timestamp]))
-    return config.model_copy(update={"time_format": stamps.form}), (stamps.found,) if stamps.found else ()
+    of_meter, _, faults = rows_of_meter(frame, config)
+    raise_faults(tuple(faults))
+    config, apart = _with_time_of_day(of_meter, config)
+    cells = stamp_cells(of_meter, config)
+    if config.meter is None and (meters := find_meters(frame, cells, config)):
+        raise InputError(meters.question)
+    config, zone = _with_zone(cells, config)
+    if config.time_format is not None:
+        return config, (*apart, *zone)
+    stamps = find_form(cells)
+    config = ReadingsConfig.model_validate({**config.model_dump(), "time_format": stamps.form})
+    return config, (*apart, *zone, *((stamps.found,) if stamps.found else ()))
+
+
+def _with_time_of_day(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
+    """`config` with the only column of times of day, where that of the time stamps repeats dates without one."""
+    dates = frame[config.timestamp]
+    if config.time_of_day is not None or not dates.duplicated().any() or not _holds_dates(dates):
+        return config, ()
+    others = frame.columns.difference([config.timestamp, *config.columns], sort=False)
+    times = [str(name) for name in others if holds_times(frame[name])]
+    if len(times) != 1:
+        return config, ()
+    words = f"column {config.timestamp!r} has dates; the times of day are those of column {times[0]!r}, the only one"
+    return config.model_copy(update={"time_of_day": times[0]}), (words,)
+
+
+def _holds_dates(column: pd.Series) -> bool:
+    """Each cell is a date without a time of day."""
+    if column.dtype.kind == "M":
+        return bool((column.dropna() == column.dropna().dt.normalize()).all())
+    return is_text(column) and not column.dropna().astype(str).str.contains(":", regex=False).any()
+
+
+def _with_zone(cells: pd.Index, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
+    """`config` with the zone of time stamps that are typed, as those of a parquet file are."""
+    zone = getattr(getattr(cells, "tz", None), "key", None)
+    if config.timezone is not None or zone in (None, "UTC"):
+        return config, ()
+    return config.model_copy(update={"timezone": zone}), (f"time stamps are of the zone {zone}, as the file says",)
+
+
+def stamp_cells(frame: pd.DataFrame, config: ReadingsConfig) -> pd.Index:
+    """The cells `[S]` of `frame` that say when a reading was taken.
+
+    Raises:
+        InputError: the column of the time of day holds something else.
+    """
+    written: pd.Index = frame.index if config.timestamp not in frame else pd.Index(frame[config.timestamp])
+    if config.timestamp in frame and config.time_of_day is not None and config.time_of_day in frame:
+        return day_and_time(frame[config.timestamp], frame[config.time_of_day])
+    return written
+
+
+def read_times(frame: pd.DataFrame, config: ReadingsConfig) -> Localized | None:
+    """When the readings of `frame` were taken, NaT where that cannot be told; None where no cell is a time stamp.
+
+    Raises:
+        InputError: the column of the time of day holds something else.
+    """
+    times = read_stamps(stamp_cells(frame, config), config.time_format)
+    if times is None:
+        return None
+    if config.timezone is None:
+        counts = config.time_format in EPOCHS
+        faults = (OFFSETS_ASKED,) if times.tz is not None and not counts else ()
+        return Localized(times.tz_convert(None) if times.tz is not None else times, faults=faults)
+    return localize(times, config.timezone) if times.tz is None else Localized(times.tz_convert(config.timezone))
 
 
 def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> Cleaned:
@@ -76,7 +154,9 @@ def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = N
     With faults the frame holds what could be read, so that more can be checked.
     """
     given, faults = _columns_once(frame, config)
-    times, time_faults = _times(given, config)
+    given, of_meter, meter_faults = rows_of_meter(given, config)
+    times, found, time_faults = _times(given, config)
+    told = (*of_meter, *found)
     values = {}
     for name in config.columns:
         if name not in given:
@@ -95,13 +175,13 @@ def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = N
         values[name] = numbers.array
     index = None if times is None else times.rename(config.timestamp)
     read = pd.DataFrame(values, index=index)
-    faults = [*time_faults, *faults]
+    faults = [*meter_faults, *time_faults, *faults]
     if times is None:
         return Cleaned(read, habits or Habits(), (), tuple(faults))
     if not faults and config.kind == "energy" and _is_clean(read, config):
-        return Cleaned(read, habits or Habits(rhythm(times)))
+        return Cleaned(read, habits or Habits(rhythm(times)), told)
     laid = _laid_out(read[np.asarray(times.notna())], config, habits)
-    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid
+    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid.after(told)
 
 
 def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> pd.DataFrame:
@@ -125,26 +205,30 @@ def raise_faults(faults: tuple[str, ...]) -> None:
 def _columns_once(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, list[str]]:
     if frame.columns.is_unique:
         return frame, []
-    repeated = frame.columns[frame.columns.duplicated()].intersection([config.timestamp, *config.columns])
+    repeated = frame.columns[frame.columns.duplicated()].intersection(list(config.cells))
     faults = [f"column {name!r} stands more than once" for name in repeated.unique()]
     return frame.loc[:, ~frame.columns.duplicated()], faults
 
 
-def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeIndex | None, list[str]]:
-    written = pd.Index(frame[config.timestamp]) if config.timestamp in frame else frame.index
-    times = read_stamps(written, config.time_format)
-    if times is None:
-        return None, [_no_times(frame, config.timestamp)]
+def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeIndex | None, tuple[str, ...], list[str]]:
+    """The time stamps, notes on them, and their faults; a stamp that was left out with a note is none."""
+    if config.timestamp in frame and config.time_of_day is not None and config.time_of_day not in frame:
+        return None, (), [f"column {config.time_of_day!r} is missing{nearest(config.time_of_day, frame.columns)}"]
+    try:
+        read = read_times(frame, config)
+    except InputError as fault:
+        return None, (), [str(fault)]
+    if read is None:
+        return None, (), [_no_times(frame, config.timestamp)]
+    if read.faults:
+        return None, (), list(read.faults)
     faults = []
-    if times.tz is not None:
-        faults.append("time stamps must be of one fixed clock without a time zone, drop the zone first")
-        times = times.tz_convert(None)
-    if (missing := np.asarray(times.isna())).any():
+    if (missing := np.asarray(read.times.isna())).sum() > read.left_out:
         faults.append(
             f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
             "them as 2016-01-31 17:00, or say how they are written in readings.time_format"
         )
-    return times, faults
+    return read.times, read.notes, faults
 
 
 def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
@@ -156,7 +240,7 @@ def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
 
 def _is_clean(frame: pd.DataFrame, config: ReadingsConfig) -> bool:
     """Nothing is to be done: nearly always so in use, where each millisecond counts."""
-    steps, nothing = np.diff(frame.index.to_numpy()), np.timedelta64(0)
+    steps, nothing = np.diff(instants(pd.DatetimeIndex(frame.index))), np.timedelta64(0)
     step = config.cadence.to_timedelta64()
     on_grid = bool((steps > nothing).all() and (steps % step == nothing).all())
     return on_grid and not np.isnan(frame.to_numpy()).any()

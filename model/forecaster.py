@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wattcast.model.arrays import Floats, Times
+from wattcast.model.arrays import Floats
 from wattcast.model.clean import Habits, check_readings
+from wattcast.model.clock import instants
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.readings import MADE_AT, ReadingsConfig
@@ -67,20 +68,21 @@ class Forecaster:
 
     def _forecast(self, frame: pd.DataFrame, *, every: bool) -> pd.DataFrame:
         """`forecast` from a clean frame."""
-        self._require_history(frame.index.to_numpy())
+        self._require_history(pd.DatetimeIndex(frame.index))
         if not every:
             frame = frame.iloc[-self.window.lookback :]
         series = make_series(frame, self.readings, self.scaler, to_come=self.window.rows - self.window.lookback)
         windows = make_windows(series, range(len(series.times)), self.readings.cadence, self.window)
         values = self.predict(windows)  # [N, L, K]
-        times = series.times.to_numpy()
-        made_at = np.repeat(times[windows.newest_row], self.window.output_length)
+        times = series.times
+        made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
         columns = {name: values[:, :, k].ravel() for k, name in enumerate(self.readings.targets)}
         return pd.DataFrame({MADE_AT: made_at, self.readings.timestamp: times[windows.target_rows.ravel()], **columns})
 
     def warm_up(self) -> None:
         """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
-        times = pd.date_range("2016-01-11", periods=self.window.lookback, freq=self.readings.cadence)
+        zone, rows, cadence = self.readings.timezone, self.window.lookback, self.readings.cadence
+        times = pd.date_range("2016-01-11", periods=rows, freq=cadence, tz=zone)
         self._forecast(pd.DataFrame(1.0, index=times, columns=list(self.readings.columns)), every=False)
 
     def save(self, folder: Path) -> None:
@@ -132,11 +134,11 @@ class Forecaster:
         shape = Shape(self.window.lookback, inputs, len(self.readings.targets), self.window.output_length)
         return compile_single(self.model, self._members, shape)
 
-    def _require_history(self, times: Times) -> None:
-        breaks = np.flatnonzero(np.diff(times) != self.readings.cadence.to_timedelta64())
+    def _require_history(self, times: pd.DatetimeIndex) -> None:
+        breaks = np.flatnonzero(np.diff(instants(times)) != self.readings.cadence.to_timedelta64())
         unbroken = len(times) - (int(breaks[-1]) + 1 if len(breaks) else 0)
         if unbroken < self.window.lookback:
-            gap = f" after the gap before {pd.Timestamp(times[-unbroken])}" if len(breaks) else ""
+            gap = f" after the gap before {times[-unbroken]}" if len(breaks) else ""
             raise InputError(
                 f"a forecast needs the newest {self.window.lookback} readings without a gap, received {unbroken}{gap}; "
                 f"bring more readings"

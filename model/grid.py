@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Floats, Rows
+from wattcast.model.clock import beside_utc
 from wattcast.model.order import (
     JITTER,
     Mended,
@@ -97,6 +98,8 @@ def resample(
 ) -> Mended:
     """`frame`, sorted and unique, of finer or irregular readings, as steps of `cadence` that begin at its multiples.
 
+    They are counted from midnight, in a zone that changes its clock from that of winter or summer, the same all year.
+
     A reading covers the time to its neighbour, but no more than the readings' own cadence, or one step where they have
     none. What lies in two steps is shared between them by time, so that sums are kept. The energy of a step that was
     covered only in part (but enough) is the sum of what was read, not of what may have been. The arguments are those
@@ -104,13 +107,14 @@ def resample(
     """
     times, since = times_of(frame), since or {}
     ticks, step = to_ticks(times), length(cadence)
+    phase = -length(beside_utc(times.tz)) % step
     beat = known or rhythm(times)
     reach = min(length(beat.step), step) if beat is not None and beat.constant else step
     usual = _covered(ticks, reach, label)
     columns, notes = {}, []
     for name in frame.columns.astype(str):
         interval = _between(ticks, since[name], step * (longest + 1)) if name in since else usual
-        steps = _steps(interval, frame[name].to_numpy(), step, 0, add=name in sums or name in since, least=coverage)
+        steps = _steps(interval, frame[name].to_numpy(), step, phase, add=name in sums or name in since, least=coverage)
         columns[name] = steps.of(times, label, step)
         notes += steps.notes(name, coverage)
     made = pd.DataFrame(columns)

@@ -18,6 +18,8 @@ JITTER = 0.1
 """A stamp may lie so much of a step beside the grid."""
 CONSTANT = 0.95
 """Readings have a constant cadence where this share of their distances are a multiple of it, but for jitter."""
+_SUNDAY, _LATEST_CHANGE = 6, 3
+"""When clocks are changed: day of the week and hour."""
 EVEN = 0.01
 """A usual distance that lies so much of itself beside whole minutes, or seconds, is taken as them."""
 
@@ -191,6 +193,12 @@ def _merged(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:
         faults.append(
             f"{contradicted.sum():,} time stamps stand more than once with different readings, first {stamp} with "
             f"{low.to_numpy()[row, column]:g} and {high.to_numpy()[row, column]:g} in column {name!r}: keep one row of "
-            "each"
+            f"each{_put_back(pd.DatetimeIndex(firsts.index[np.flatnonzero(contradicted)]))}"
         )
     return made, notes, faults
+
+
+def _put_back(times: pd.DatetimeIndex) -> str:
+    """A hint where `times` are those at which clocks are put back: early on Sundays."""
+    nights = times.tz is None and bool(((times.day_of_week == _SUNDAY) & (times.hour <= _LATEST_CHANGE)).all())
+    return "; if the clock was put back then, say where: readings.timezone" if nights else ""

@@ -20,10 +20,21 @@ MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
 
 
-_COLUMN = Field(min_length=1, description="name of the column that says which meter a row is of")
-_IS = Field(min_length=1, coerce_numbers_to_str=True, description="the meter, as that column writes it")
-_fields: Any = {"column": (str, _COLUMN), "is": (str, _IS)}  # `is` is no name that a class could give a field
-Meter = create_model("Meter", __base__=Config, __doc__="Which rows of a file of several meters are read.", **_fields)
+class _MeterColumn(Config):
+    """Which rows of a file of several meters are read."""
+
+    column: str = Field(min_length=1, description="name of the column that says which meter a row is of")
+
+    @property
+    def name(self) -> str:
+        """The meter, as that column writes it."""
+        return str(getattr(self, _IS))
+
+
+_IS = "is"  # no name that a class could give a field
+_MEANT = Field(min_length=1, coerce_numbers_to_str=True, description="the meter, as that column writes it")
+_fields: Any = {_IS: (str, _MEANT)}
+Meter = create_model("Meter", __base__=_MeterColumn, __doc__=_MeterColumn.__doc__, **_fields)
 
 
 class ReadingsConfig(Config):
@@ -102,10 +113,15 @@ class ReadingsConfig(Config):
 
     @model_validator(mode="after")
     def _columns_differ(self) -> ReadingsConfig:
-        names = (self.timestamp, *self.targets, *self.features)
+        names = self.cells
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"each column may stand once in timestamp, targets and features, received twice: {twice}")
+            raise ValueError(
+                f"each column may stand once in timestamp, time_of_day, meter, targets and features, received twice: "
+                f"{twice}"
+            )
+        if self.label == "end" and (self.time_format or "").endswith("..."):
+            raise ValueError("time stamps that are intervals stand for their beginning: label must be start")
         if MADE_AT in names:
             raise ValueError(
                 f"{MADE_AT!r} is the name of a column of every forecast: rename the column of the readings"
@@ -116,6 +132,12 @@ class ReadingsConfig(Config):
     def columns(self) -> tuple[str, ...]:
         """The readings that a model of this configuration needs: targets first, then features."""
         return self.targets + self.features
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns of a file that a row is read from: those of its time stamp and its meter, then the readings."""
+        beside = (self.time_of_day, self.meter.column if self.meter else None)
+        return (self.timestamp, *(name for name in beside if name), *self.columns)
 
     @property
     def lowest(self) -> float:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import pandas as pd
 from pydantic import Field, model_validator
 
+from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime, Config
 from wattcast.model.errors import InputError
 
@@ -72,11 +73,10 @@ def rows_until(times: pd.DatetimeIndex, config: SplitConfig) -> int:
     """
     if config.until is None:
         return len(times)
-    if not times[0] <= config.until <= times[-1]:
-        raise InputError(
-            f"split.until must lie within the data, from {times[0]} to {times[-1]}, received {config.until}"
-        )
-    return int(times.searchsorted(pd.Timestamp(config.until), side="right"))
+    until = moment_of(config.until, times)
+    if not times[0] <= until <= times[-1]:
+        raise InputError(f"split.until must lie within the data, from {times[0]} to {times[-1]}, received {until}")
+    return int(times.searchsorted(until, side="right"))
 
 
 def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
@@ -87,8 +87,8 @@ def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
     """
     rows = rows_until(times, config)
     if config.validation_from and config.test_from:
-        first = int(times.searchsorted(pd.Timestamp(config.validation_from)))
-        second = int(times.searchsorted(pd.Timestamp(config.test_from)))
+        first = int(times.searchsorted(moment_of(config.validation_from, times)))
+        second = int(times.searchsorted(moment_of(config.test_from, times)))
     else:
         first = int(rows * config.train + _ROUNDING)
         second = int(rows * (config.train + config.validation) + _ROUNDING)

@@ -4,6 +4,10 @@ What is not declared must be year-month-day (ISO 8601). Any other way of writing
 over the whole column: a format that alone reads every row is taken and kept with the model; where two do, the user is
 asked.
 
+Stamps with an offset from UTC are aware, all others naive; a column holds the one kind or the other. A cell that holds
+an interval, such as `01.01.2021 00:00 - 01.01.2021 01:00`, stands for its beginning; its format is that of the
+beginning, what stands between the two, and `...`.
+
 S: rows.
 """
 
@@ -20,7 +24,7 @@ import pandas as pd
 
 from wattcast.model.errors import InputError
 
-_EPOCHS: dict[str | None, Literal["s", "ms"]] = {"s": "s", "ms": "ms"}
+EPOCHS: dict[str | None, Literal["s", "ms"]] = {"s": "s", "ms": "ms"}
 """Formats of time stamps that count from the beginning of 1970, UTC."""
 _ISO = "ISO8601"
 _SHORTEST_DATE = 8  # 20160131
@@ -29,9 +33,20 @@ _DATES = (
     *("%d.%m.%y", "%m.%d.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y"),
     *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y"),
 )
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", "T%H:%M", "T%H:%M:%S")
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", "T%H:%M", "T%H:%M:%S"),
+    *(" %H:%M%z", " %H:%M:%S%z", " %H:%M %z", " %H:%M:%S %z"),
+)
 _FIRST_CELLS = 50  # that most formats fail at
 _MIDNIGHT = r"\b24:00(?=(?::00)?$)"
+_OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|[+-]\d\d(?::?\d\d)?)$"
+"""What ends a cell with an offset, behind its time of day."""
+_BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
+"""What stands between the beginning and the end of an interval."""
+_ENDS = "..."
+_CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
+_MOST_OFFSETS = 2  # that one place has
+_HOURS = r"(?:[01]?\d|2[0-4])(?:[.]0*)?"
 
 
 @dataclass(frozen=True)
@@ -48,25 +63,62 @@ def is_text(column: pd.Series | pd.Index) -> bool:
 
 
 def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
-    """The moments `[S]` of a column, NaT for what is not written in `form`; None where no cell is, or zones differ."""
+    """The moments `[S]` of a column, NaT for what is not written in `form`; None where no cell is.
+
+    They are aware where the cells have an offset or count from 1970, naive otherwise.
+    """
     if isinstance(column, pd.DatetimeIndex):
         return column
-    if form in _EPOCHS:
+    if form in EPOCHS:
         numbers = pd.to_numeric(pd.Series(column), errors="coerce")
-        return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=_EPOCHS[form], errors="coerce")))
+        return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=EPOCHS[form], errors="coerce", utc=True)))
     if not is_text(column):
         return None
+    if form and (between := _interval(form)):
+        begins, _ = _halves(column.astype(str), between)
+        return _known(_parse(begins, form.removesuffix(between + _ENDS)))
     return _known(_parse(column, form or _ISO))
+
+
+def day_and_time(dates: pd.Series, times: pd.Series) -> pd.Index:
+    """One column of text out of one of dates and one of times of day: clock times, or hours from 0 to 24.
+
+    Raises:
+        InputError: a cell is no time of day.
+    """
+    day = dates.dt.strftime("%Y-%m-%d") if dates.dtype.kind == "M" else dates.astype("string").str.strip()
+    clock = times.astype("string").str.strip()
+    hours = clock.str.fullmatch(_HOURS).fillna(False)
+    wrong = ~hours & ~clock.str.contains(":", regex=False).fillna(True)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"column {times.name!r} must hold times of day such as 17:00, or hours from 0 to 24, received "
+            f"{times.iloc[row]!r} in row {row}"
+        )
+    whole = clock.str.partition(".")[0].str.zfill(2) + ":00"
+    joined: pd.Index = pd.Index((day + " " + clock.mask(hours, whole)).astype(object), name=dates.name)
+    return joined
+
+
+def holds_times(column: pd.Series) -> bool:
+    """Each cell is a time of day without a date."""
+    if not is_text(column) or not len(cells := column.dropna().astype(str)):
+        return False
+    return bool(cells.str.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?\s*").all())
 
 
 def find_form(column: pd.Index) -> Stamps:
     """How the text in `column` is written.
 
     Raises:
-        InputError: two formats read every row, and not as the same moments: the user is asked which one is meant.
+        InputError: two formats read every row, and not as the same moments: the user is asked which one is meant; or
+            intervals that end before they begin.
     """
     if not is_text(column) or not len(cells := column[column.notna()].astype(str)):
         return Stamps(None)
+    if (between := _seen_between(cells)) is not None:
+        return _intervals(cells, between)
     moments = _parse(cells[:_FIRST_CELLS], _ISO)
     if moments is None or moments.notna().any():
         return Stamps(None)
@@ -85,29 +137,69 @@ def find_form(column: pd.Index) -> Stamps:
     return Stamps(form, f"time stamps are read as {form}, the only way to read all of them, such as {cells[0]!r}")
 
 
+def _interval(form: str) -> str | None:
+    """What stands between the beginning and the end in cells of this format; None where they hold one moment."""
+    return next((between for between in _BETWEEN if form.endswith(between + _ENDS)), None)
+
+
+def _halves(cells: pd.Index, between: str) -> tuple[pd.Index, pd.Index]:
+    """Beginning and end of each interval; where `between` also stands within the two, it is the one in the middle."""
+    parted = pd.Series(cells.astype(str)).str.split(between, regex=False)
+    begins = parted.map(lambda parts: between.join(parts[: (len(parts) + 1) // 2]).strip())
+    ends = parted.map(lambda parts: between.join(parts[(len(parts) + 1) // 2 :]).strip())
+    return pd.Index(begins.astype(object)), pd.Index(ends.astype(object))
+
+
+def _seen_between(cells: pd.Index) -> str | None:
+    """What parts the two times of day of an interval, if all of the first cells hold two: `-01:00` may be an offset."""
+    first = cells[:_FIRST_CELLS]
+    if not (pd.Series(first).str.count(_CLOCK) >= 2).all():
+        return None
+    for between in _BETWEEN:
+        halves = _halves(first, between)
+        if all(half.str.count(_CLOCK).min() >= 1 for half in halves) and halves[1].nunique() > _MOST_OFFSETS:
+            return between
+    return None
+
+
+def _intervals(cells: pd.Index, between: str) -> Stamps:
+    """The format of cells that hold a beginning and an end, which is a time of day alone or a whole stamp."""
+    begins, ends = _halves(cells, between)
+    found = find_form(begins)
+    form = found.form or _ISO
+    starts, stops = _parse(begins, form), _parse(ends, form)
+    if starts is not None and stops is not None and (backwards := np.asarray(stops <= starts)).any():
+        row = int(backwards.argmax())
+        raise InputError(f"time stamps are intervals, but {cells[row]!r} ends before it begins: mend the file")
+    words = f"time stamps such as {cells[0]!r} are intervals, and stand for their beginning"
+    return Stamps(f"{form}{between}{_ENDS}", f"{words}; {found.found}" if found.found else words)
+
+
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
     first, _ = _with_midnights(cells[:_FIRST_CELLS])
     text, late = _with_midnights(cells) if pd.Series(cells).str.contains("24:00", regex=False).any() else (cells, None)
     for form in map("".join, product(_DATES, _TIMES)):
         with suppress(ValueError):
-            pd.to_datetime(first, format=form)
-            moments = pd.DatetimeIndex(pd.to_datetime(text, format=form))
+            utc = form.endswith("%z")
+            pd.to_datetime(first, format=form, utc=utc)
+            moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=utc))
             yield form, moments if late is None else moments + late
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
-    """NaT for a cell that is not written so; None where their time zones differ."""
+    """NaT for a cell that is not written so; None where some cells have an offset from UTC and others none."""
     if len(cells) and (form != _ISO or len(str(cells[0])) >= _SHORTEST_DATE):
         with suppress(ValueError, TypeError):  # nearly always: each cell is a moment
             return pd.DatetimeIndex(pd.to_datetime(cells, format=form))
     text, late = _with_midnights(cells)
     if form == _ISO:
         text = text.mask(text.str.len() < _SHORTEST_DATE)
-    try:
-        return pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce")) + late
-    except ValueError:  # mixed time zones
+    aware = text.str.contains(_OFFSET, regex=True)
+    several = bool(aware.any())
+    if several and not aware.fillna(True).all():
         return None
+    return pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce", utc=several)) + late
 
 
 def _with_midnights(cells: pd.Index) -> tuple[pd.Series, pd.TimedeltaIndex]:

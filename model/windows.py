@@ -19,6 +19,7 @@ import pandas as pd
 from pydantic import Field
 
 from wattcast.model.arrays import Array, Floats, Rows, Times
+from wattcast.model.clock import from_instants, instants, on_the_clock
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
@@ -108,7 +109,8 @@ def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *
 
     The series ends with `to_come` rows behind those of the frame, of which only the time is known.
     """
-    times = pd.DatetimeIndex(_later_too(frame.index.to_numpy(), to_come, readings.cadence))
+    clock = pd.DatetimeIndex(frame.index)
+    times = from_instants(_later_too(instants(clock), to_come, readings.cadence), clock)
     scaled = _unknown_too(scaler.transform(frame), to_come)  # [S, targets + features]
     known = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
     dates = calendar(times)
@@ -132,8 +134,8 @@ def _unknown_too(values: npt.NDArray[F], rows: int) -> npt.NDArray[F]:
 
 
 def calendar(times: pd.DatetimeIndex) -> Array:
-    """`[S, 5]`: sine and cosine of the time of day and of the week, and 1 at the weekend."""
-    minutes = times.to_numpy().astype("datetime64[m]").astype(np.int64)
+    """`[S, 5]`: sine and cosine of the time of day and of the week on their clock, and 1 at the weekend."""
+    minutes = on_the_clock(times).to_numpy().astype("datetime64[m]").astype(np.int64)
     since_monday = (minutes + _FIRST_DAY * 1440) % 10080
     day = 2 * np.pi * (minutes % 1440) / 1440
     week = 2 * np.pi * since_monday / 10080
@@ -156,7 +158,7 @@ def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: Win
     first = max(part.start - config.target_offset, 0)
     starts = np.arange(first, part.stop - config.rows + 1)
     last = starts + config.rows - 1
-    times = series.times.to_numpy()
+    times = instants(series.times)
     whole = times[last] - times[starts] == (config.rows - 1) * cadence.to_timedelta64()
     if not whole.any():
         raise InputError(

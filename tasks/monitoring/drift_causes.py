@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats
+from wattcast.model.clock import on_the_clock
 
 _SHIFT_SD, _SPREAD = 0.5, 1.5
 _STUCK_SHARE, _STUCK_TIMES = 0.01, 3
@@ -96,7 +97,7 @@ def moved_minutes(reference: pd.Series, newest: pd.Series) -> int:
 
 def _profile(values: pd.Series, step: pd.Timedelta, rows: int) -> Floats:
     """The mean by time of day `[S]`, smoothed over an hour; going round at midnight."""
-    times = pd.DatetimeIndex(values.index)
+    times = on_the_clock(pd.DatetimeIndex(values.index))
     slots = (times - times.normalize()) // step
     means: Floats = values.groupby(slots).mean().reindex(range(rows)).to_numpy(np.float64)
     half = max(1, rows // 48)

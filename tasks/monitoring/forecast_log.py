@@ -18,6 +18,7 @@ from filelock import FileLock
 from wattcast.model.errors import InputError
 from wattcast.model.metrics import mae, rmse, skill
 from wattcast.model.readings import MADE_AT
+from wattcast.model.stamps import read_stamps
 from wattcast.tasks.data.files import check_writable, parse, read_file, write_frame
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.step import step
@@ -116,8 +117,21 @@ def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     if missing or others:
         found = f"lacks {', '.join(missing)}" if missing else f"also holds {', '.join(others)}"
         raise InputError(f"{str(path)!r} holds no forecasts of this kind, as it {found}: name another file")
-    try:
-        moments = {name: pd.to_datetime(frame[name]) for name in (MADE_AT, contract.timestamp)}
-    except (ValueError, TypeError) as fault:
-        raise InputError(f"{str(path)!r} holds no forecasts of this kind: {fault}; name another file") from fault
+    moments = {name: _moments(frame[name], contract, path) for name in (MADE_AT, contract.timestamp)}
     return frame.assign(**moments, **{VERSION: frame[VERSION].astype(str)})
+
+
+def _moments(cells: pd.Series, contract: Contract, path: Path) -> pd.DatetimeIndex:
+    """Time stamps as they were written: of a zone with their offset from UTC, of a fixed clock without one."""
+    times = read_stamps(pd.Index(cells), None)
+    if times is None or times.isna().any():
+        raise InputError(
+            f"{str(path)!r} holds no forecasts of this kind: column {cells.name!r} has cells that are no time stamps; "
+            "name another file"
+        )
+    if (times.tz is None) != (contract.timezone is None):
+        clock = contract.timezone or "one fixed clock"
+        raise InputError(
+            f"{str(path)!r} holds forecasts of another clock than this model's, which is {clock}: name another file"
+        )
+    return times if contract.timezone is None else times.tz_convert(contract.timezone)

@@ -15,6 +15,7 @@ class Contract(Config):
 
     timestamp: str
     time_format: str | None = None
+    timezone: str | None = None
     cadence_minutes: int
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
@@ -28,8 +29,9 @@ class Contract(Config):
         return cls(
             timestamp=readings.timestamp,
             time_format=readings.time_format,
+            timezone=readings.timezone,
             cadence_minutes=readings.cadence_minutes,
-            inputs=tuple(sorted(readings.columns)),
+            inputs=tuple(sorted(set(readings.cells) - {readings.timestamp})),
             targets=readings.targets,
             lookback=window.lookback,
             steps_ahead=window.steps_ahead,
@@ -43,8 +45,9 @@ class Contract(Config):
         return cls(
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
+            timezone=readings.get("timezone"),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
-            inputs=tuple(sorted([*readings["targets"], *readings["features"]])),
+            inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
         )
 
     def differences(self, other: Contract) -> list[str]:
@@ -54,6 +57,7 @@ class Contract(Config):
             for name in (
                 "timestamp",
                 "time_format",
+                "timezone",
                 "cadence_minutes",
                 "inputs",
                 "targets",
@@ -67,6 +71,12 @@ class Contract(Config):
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
-        names = ("timestamp", "cadence_minutes", "steps_ahead", "output_length")
+        names = ("timestamp", "timezone", "cadence_minutes", "steps_ahead", "output_length")
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and self.targets[0] == other.targets[0]
+
+
+def _beside(readings: Mapping[str, Any]) -> list[str]:
+    """The columns that place a row beside its time stamp."""
+    meter = readings.get("meter") or {}
+    return [name for name in (readings.get("time_of_day"), meter.get("column")) if name]

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wattcast.model.arrays import Floats
+from wattcast.model.clock import on_the_clock
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.backtest.worth import ALWAYS, GATED, NEVER, Outcome, Worth, squared_errors
 from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
@@ -143,10 +144,11 @@ def _gain_panel(replay: Replay) -> Panel:
     y = {"title": "Wh², in thousands", "hoverformat": ",.0f", "zerolinewidth": 2}
     figure = canvas(x={"type": "date"}, y=y, height=420, hovermode="x unified")
     drawn = _drawn(len(replay.made_at))
+    times = on_the_clock(replay.made_at[drawn])
     for name, gain in _gains(replay).items():
         line = {"color": _COLOURS[name], "dash": _DASHES[name], "width": 2}
         values = (gain[drawn] / 1000).round(1)
-        figure.add_scatter(x=replay.made_at[drawn], y=values, mode="lines", name=_MEANINGS[name], line=line)
+        figure.add_scatter(x=times, y=values, mode="lines", name=_MEANINGS[name], line=line)
     for cut in replay.cuts:
         figure.add_vline(x=cut.at, line={"color": GREY, "dash": "dot", "width": 1})
     note = (
@@ -181,13 +183,13 @@ def replay_png(replay: Replay, worth: Worth, warning: str) -> bytes:
     title = f"Was retraining worth it? Best: {worth.best.name}; recommended: {worth.recommended.name}"
     figure.suptitle(f"{warning}\n{title}".strip(), parse_math=False, fontsize=11)
     left, right = (figure.add_subplot(1, 2, place) for place in (1, 2))
-    moments = pd.DatetimeIndex([cut.at for cut in worth.cuts]).to_numpy()
+    moments = on_the_clock(pd.DatetimeIndex([cut.at for cut in worth.cuts])).to_numpy()
     for outcome in (*worth.policies, *worth.baselines):
         left.plot(
             moments, outcome.by_cut, "o", ls=_ls(outcome.name), ms=4, c=_COLOURS[outcome.name], label=outcome.name
         )
     for name, gain in _gains(replay).items():
-        right.plot(replay.made_at, gain / 1000, ls=_ls(name), c=_COLOURS[name], label=name)
+        right.plot(on_the_clock(replay.made_at), gain / 1000, ls=_ls(name), c=_COLOURS[name], label=name)
     right.axhline(0, color=GREY, lw=1)
     left.set_title("RMSE from each cut to the next, Wh", fontsize=10)
     right.set_title("squared errors minus those of never, added up, 1000 Wh²", fontsize=10)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from wattcast.model.clock import on_the_clock
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.registry.gate import Comparison
@@ -82,7 +83,7 @@ def _gate_panels(comparison: Comparison) -> list[Panel]:
 
 def _forecast_panel(comparison: Comparison) -> Panel:
     """The first step of each forecast, newest days first in view."""
-    times = comparison.made_at
+    times = on_the_clock(comparison.made_at)
     end = times[-1]
     start = max(times[0], end - pd.Timedelta(days=_MOST_DAYS))
     x = {"type": "date", "range": [str(start), str(end)], "rangeslider": {"visible": True, "thickness": 0.12}}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from wattcast.model.clock import on_the_clock
 from wattcast.model.fit import Epoch
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, number
@@ -59,7 +60,8 @@ def _forecast_panel(first: pd.DataFrame, most: int, *, several: bool) -> Panel:
     start, end = shown["time"].min(), shown["time"].max()
     figure = _figure(y="Wh", height=480, margin={"b": 40}, hovermode="x unified")
     broken = break_at_gaps(shown)
-    milliseconds = broken["time"].to_numpy("datetime64[ms]").astype(np.float64)  # half the size of written dates
+    shown_times = on_the_clock(pd.DatetimeIndex(broken["time"]))
+    milliseconds = shown_times.to_numpy("datetime64[ms]").astype(np.float64)  # half the size of written dates
     for name in ("actual", *_COMPARED):
         visible = True if name in {"actual", GRU} else "legendonly"
         figure.add_scatter(x=milliseconds, y=broken[name].to_numpy(np.float32), visible=visible, **_line(name))

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from wattcast.model.clock import on_the_clock
 from wattcast.model.fit import Epoch
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.report.figure import COLOURS, LABELS
@@ -48,7 +49,7 @@ def forecast_png(rows: pd.DataFrame, target: str, warning: str) -> bytes:
     drawable = "".join(letter if letter.isprintable() and ord(letter) < 0x250 else "?" for letter in target)
     figure, (axis,) = _picture(f"{warning}{drawable}: forecast against actual, newest days of the test part, {days}")
     for name, alpha, width in (("persistence", 0.4, 1.2), ("actual", 1, 1.8), (GRU, 1, 1.6)):
-        times, values = newest["time"].to_numpy(), newest[name].to_numpy()
+        times, values = on_the_clock(pd.DatetimeIndex(newest["time"])), newest[name].to_numpy()
         axis.plot(times, values, color=COLOURS[name], alpha=alpha, linewidth=width, label=LABELS[name])
     locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
     axis.xaxis.set_major_locator(locator)

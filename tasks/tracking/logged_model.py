@@ -68,7 +68,7 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     where MLflow puts all of the readings before it.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
-    given = Schema([ColSpec(anything, name, required=False) for name in (readings.timestamp, *readings.columns)])
+    given = Schema([ColSpec(anything, name, required=False) for name in readings.cells])
     times = [ColSpec("datetime", name) for name in (MADE_AT, readings.timestamp)]
     forecast = Schema([*times, *(ColSpec("double", name) for name in readings.targets)])
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wattcast.model.clean import check_readings, settle
+from wattcast.model.clean import check_readings, settle, stamp_cells
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.stamps import find_form, read_stamps
@@ -66,7 +66,7 @@ def test_midnight_may_be_the_end_of_a_day() -> None:
 @pytest.mark.parametrize(("form", "unit"), [("s", 1), ("ms", 1000)])
 def test_counts_since_1970_are_declared(form: str, unit: int) -> None:
     counts = pd.Index([1_614_556_800 * unit, 1_614_560_400 * unit])
-    assert read_stamps(counts, form).tolist() == [pd.Timestamp("2021-03-01"), pd.Timestamp("2021-03-01 01:00")]
+    assert read_stamps(counts, form).equals(pd.date_range("2021-03-01", periods=2, freq="h", tz="UTC"))
     assert read_stamps(counts, None) is None
 
 
@@ -102,3 +102,83 @@ def test_a_column_is_read_as_it_was_written_or_asked_about(start: pd.Timestamp, 
         return
     read = read_stamps(column, found)
     assert (read == times).all()
+
+
+@pytest.mark.parametrize(
+    ("form", "ends", "found"),
+    [
+        ("%d.%m.%Y %H:%M", " - %d.%m.%Y %H:%M", "%d.%m.%Y %H:%M - ..."),
+        ("%d/%m/%Y %H:%M:%S", " - %d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S - ..."),
+        ("%d.%m.%Y %H:%M", "-%H:%M", "%d.%m.%Y %H:%M-..."),
+        ("%Y-%m-%d %H:%M", " bis %Y-%m-%d %H:%M", "ISO8601 bis ..."),
+        ("%Y-%m-%dT%H:%M", "/%Y-%m-%dT%H:%M", "ISO8601/..."),
+    ],
+)
+def test_an_interval_stands_for_its_beginning(form: str, ends: str, found: str) -> None:
+    starts = ALL_MARCH[:-4]
+    cells = pd.Index(
+        [f"{start:{form}}{end:{ends}}" for start, end in zip(starts, starts + pd.Timedelta("15min"), strict=True)]
+    )
+    stamps = find_form(cells)
+    assert stamps.form == found
+    assert "are intervals, and stand for their beginning" in stamps.found
+    assert read_stamps(cells, stamps.form).equals(starts)
+
+
+def test_an_interval_that_ends_before_it_begins_is_refused() -> None:
+    cells = pd.Index([f"2021-03-01 {hour:02d}:30 - 2021-03-01 {hour:02d}:00" for hour in range(24)])
+    with pytest.raises(InputError, match="'2021-03-01 00:30 - 2021-03-01 00:00' ends before it begins"):
+        find_form(cells)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S "])
+def test_offsets_that_change_make_one_time_line(form: str) -> None:
+    """An offset such as `-05:00` is not the end of an interval."""
+    for zone in ("Europe/Berlin", "America/New_York"):
+        times = pd.date_range("2021-10-01", "2021-11-30", freq="h", tz=zone)
+        cells = pd.Index([f"{time:{form}}{f'{time:%z}'[:3]}:00" for time in times])
+        read = read_stamps(cells, find_form(cells).form)
+        assert (read == times).all()
+
+
+def test_stamps_with_an_offset_among_others_without_are_refused() -> None:
+    assert read_stamps(pd.Index(["2021-03-01T00:00Z", "2021-03-01T01:00"]), None) is None
+
+
+def test_offsets_ask_for_the_place_whose_calendar_counts() -> None:
+    times = pd.date_range("2021-03-01", periods=48, freq="h", tz="UTC")
+    frame = pd.DataFrame({"date": times.strftime("%Y-%m-%dT%H:%M:%SZ"), "load": 1.0})
+    asked = ReadingsConfig(targets="load", cadence_minutes=60)
+    with pytest.raises(InputError, match=r'say which, such as readings.timezone = "Europe/London", or "UTC"'):
+        check_readings(frame, asked)
+    read = check_readings(frame, asked.model_copy(update={"timezone": "America/New_York"}))
+    assert str(read.index[0]) == "2021-02-28 19:00:00-05:00"
+    typed, found = settle(frame.assign(date=times.tz_convert("Europe/Paris")), asked)
+    assert (typed.timezone, found) == ("Europe/Paris", ("time stamps are of the zone Europe/Paris, as the file says",))
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["00:15", "00:30", "24:00"],
+        ["0:15", "0:30", "24:00"],
+        ["12:15 AM", "12:30 AM", "11:45 PM"],
+    ],
+)
+def test_a_date_and_a_time_in_two_columns_are_one_stamp(times: list[str]) -> None:
+    frame = pd.DataFrame({"Date": "31/03/2021", "Time": times, "load": 1.0})
+    settled, found = settle(frame, ReadingsConfig(timestamp="Date", targets="load", cadence_minutes=15))
+    assert settled.time_of_day == "Time"
+    assert found[0] == "column 'Date' has dates; the times of day are those of column 'Time', the only one"
+    read = read_stamps(stamp_cells(frame, settled), settled.time_format)
+    assert read[:2].tolist() == [pd.Timestamp("2021-03-31 00:15"), pd.Timestamp("2021-03-31 00:30")]
+
+
+@pytest.mark.parametrize("hours", [[1, 2, 24], [1.0, 2.0, 24.0], ["1", "2", "24"]])
+def test_hours_of_the_day_in_a_column_are_declared(hours: list[object]) -> None:
+    frame = pd.DataFrame({"Date": pd.Timestamp("2021-03-31"), "Hour": hours, "load": 1.0})
+    config = ReadingsConfig(timestamp="Date", time_of_day="Hour", targets="load", cadence_minutes=60, label="end")
+    read = read_stamps(stamp_cells(frame, config), None)
+    assert [f"{time:%d %H:%M}" for time in read] == ["31 01:00", "31 02:00", "01 00:00"]
+    with pytest.raises(InputError, match="column 'Hour' must hold times of day such as 17:00, or hours from 0 to 24"):
+        check_readings(frame.assign(Hour=["1", "2", "noon"]), config)

@@ -1,0 +1,69 @@
+"""Files that hold several meters one below another."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from wattcast.model.clean import check_readings, clean, settle
+from wattcast.model.errors import InputError
+from wattcast.model.readings import ReadingsConfig
+
+TIMES = pd.date_range("2021-03-01", periods=48, freq="30min")
+NAMES = ("MAC000001", "MAC000002", "MAC000003")
+
+
+def config(**more: object) -> ReadingsConfig:
+    return ReadingsConfig(timestamp="time", targets="kWh", cadence_minutes=30, **more)
+
+
+def long(names: tuple[object, ...] = NAMES) -> pd.DataFrame:
+    """Each meter after the other; the n-th reads n times as much as the first."""
+    each = [
+        pd.DataFrame({"time": TIMES, "LCLid": name, "tariff": "Std", "kWh": [n * (1.0 + row) for row in range(48)]})
+        for n, name in enumerate(names, 1)
+    ]
+    return pd.concat(each, ignore_index=True)
+
+
+def test_several_meters_are_told_with_their_names_and_the_option_that_chooses() -> None:
+    with pytest.raises(InputError) as asked:
+        settle(long(), config())
+    assert str(asked.value) == (
+        "column 'LCLid' holds 3 meters, one below another: 'MAC000001', 'MAC000002', 'MAC000003'. Choose one, such as "
+        'readings.meter = { column = "LCLid", is = "MAC000001" }'
+    )
+
+
+def test_the_rows_of_one_meter_are_its_readings() -> None:
+    chosen = config(meter={"column": "LCLid", "is": "MAC000002"})
+    settled, _ = settle(long(), chosen)
+    cleaned = clean(long(), settled)
+    assert cleaned.notes == ("48 of 144 rows are of meter 'MAC000002', the others were left out",)
+    assert cleaned.frame["kWh"].tolist() == [2 * (1.0 + row) for row in range(48)]
+    mixed = long().sample(frac=1, random_state=1)
+    assert check_readings(mixed, settled).equals(cleaned.frame)
+
+
+@pytest.mark.parametrize(("names", "wanted"), [((7, 12), "7"), ((7.0, 12.0), "007"), (("007", "012"), "007")])
+def test_meters_with_numbers_for_names(names: tuple[object, ...], wanted: str) -> None:
+    made = check_readings(long(names), config(meter={"column": "LCLid", "is": wanted}))
+    assert made["kWh"].iloc[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("frame", "fault"),
+    [
+        (long(), "column 'LCLid' has no meter 'MAC000009': did you mean 'MAC000003'?; it has 'MAC000001', 'MAC000002'"),
+        (long().drop(columns="LCLid"), "column 'LCLid', which says the meter, is missing"),
+    ],
+)
+def test_a_meter_that_is_not_there_is_named(frame: pd.DataFrame, fault: str) -> None:
+    with pytest.raises(InputError, match=fault.replace("?", r"\?")):
+        check_readings(frame, config(meter={"column": "LCLid", "is": "MAC000009"}))
+
+
+def test_one_meter_needs_no_choice() -> None:
+    assert settle(long(("MAC000001",)), config())[0].meter is None
+    twice = pd.concat([long(("MAC000001",))] * 2)  # the same rows again are merged, not taken for a second meter
+    assert settle(twice, config())[0].meter is None
