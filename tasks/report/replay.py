@@ -150,7 +150,7 @@ def _gain_panel(replay: Replay) -> Panel:
         values = (gain[drawn] / 1000).round(1)
         figure.add_scatter(x=times, y=values, mode="lines", name=_MEANINGS[name], line=line)
     for cut in replay.cuts:
-        figure.add_vline(x=cut.at, line={"color": GREY, "dash": "dot", "width": 1})
+        figure.add_vline(x=cut.at.tz_localize(None), line={"color": GREY, "dash": "dot", "width": 1})
     note = (
         "Squared errors minus those of the first model alone, added up over all forecasts so far: where a line falls, "
         "retraining helps, and where it leaps, a few hours decide. Dotted: the cuts."
@@ -183,7 +183,7 @@ def replay_png(replay: Replay, worth: Worth, warning: str) -> bytes:
     title = f"Was retraining worth it? Best: {worth.best.name}; recommended: {worth.recommended.name}"
     figure.suptitle(f"{warning}\n{title}".strip(), parse_math=False, fontsize=11)
     left, right = (figure.add_subplot(1, 2, place) for place in (1, 2))
-    moments = on_the_clock(pd.DatetimeIndex([cut.at for cut in worth.cuts])).to_numpy()
+    moments = pd.DatetimeIndex([pd.Timestamp(cut.at).tz_localize(None) for cut in worth.cuts])
     for outcome in (*worth.policies, *worth.baselines):
         left.plot(
             moments, outcome.by_cut, "o", ls=_ls(outcome.name), ms=4, c=_COLOURS[outcome.name], label=outcome.name
