@@ -13,6 +13,7 @@ S: rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -143,11 +144,9 @@ def _interval(form: str) -> str | None:
 
 
 def _halves(cells: pd.Index, between: str) -> tuple[pd.Index, pd.Index]:
-    """Beginning and end of each interval; where `between` also stands within the two, it is the one in the middle."""
-    parted = pd.Series(cells.astype(str)).str.split(between, regex=False)
-    begins = parted.map(lambda parts: between.join(parts[: (len(parts) + 1) // 2]).strip())
-    ends = parted.map(lambda parts: between.join(parts[(len(parts) + 1) // 2 :]).strip())
-    return pd.Index(begins.astype(object)), pd.Index(ends.astype(object))
+    """Beginning and end of each interval, parted by the first `between` behind a time of day; missing where it is."""
+    parted = pd.Series(cells.astype(str)).str.extract(f"^(.*?{_CLOCK}.*?){re.escape(between)}(.*{_CLOCK}.*)$")
+    return pd.Index(parted[0].str.strip().astype(object)), pd.Index(parted[1].str.strip().astype(object))
 
 
 def _seen_between(cells: pd.Index) -> str | None:
@@ -156,8 +155,8 @@ def _seen_between(cells: pd.Index) -> str | None:
     if not (pd.Series(first).str.count(_CLOCK) >= 2).all():
         return None
     for between in _BETWEEN:
-        halves = _halves(first, between)
-        if all(half.str.count(_CLOCK).min() >= 1 for half in halves) and halves[1].nunique() > _MOST_OFFSETS:
+        begins, ends = _halves(first, between)
+        if begins.notna().all() and ends.nunique() > _MOST_OFFSETS:
             return between
     return None
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from dialects import Moment, workbook
 
 from wattcast.flows.prepare import with_signs
-from wattcast.model.clean import Cleaned, clean, settle
+from wattcast.model.clean import OFFSETS_ASKED, Cleaned, clean, settle
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
@@ -81,6 +83,96 @@ def test_each_way_of_writing_gives_the_same_frame(shape: str, tmp_path: Path) ->
     assert cleaned.faults == ()
     expected = frame().set_index("time").astype(float)
     pd.testing.assert_frame_equal(cleaned.frame, expected, check_freq=False, check_index_type=False)
+
+
+def stamped(cells: Iterable[object], **more: object) -> pd.DataFrame:
+    return frame().assign(time=list(cells), **more)
+
+
+def ends(form: str) -> list[str]:
+    """The end of each half-hour, midnight as 24:00 of the day that it ends."""
+    later = TIMES + pd.Timedelta(minutes=30)
+    return [
+        f"{start:{form}} 24:00" if end.hour == end.minute == 0 else f"{end:{form} %H:%M}"
+        for start, end in zip(TIMES, later, strict=True)
+    ]
+
+
+LOCAL = pd.date_range("2021-03-01", periods=ROWS, freq="30min", tz="Europe/London")  # put forward in that month
+
+STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
+    "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
+    "seconds since 1970": (stamped(TIMES.as_unit("s").asi8), {"time_format": "s"}, TIMES),
+    "milliseconds since 1970": (stamped(TIMES.as_unit("ms").asi8), {"time_format": "ms"}, TIMES),
+    "ends of steps": (stamped(ends("%Y-%m-%d")), {"label": "end"}, TIMES + pd.Timedelta(minutes=30)),
+    "ends of steps, day first": (stamped(ends("%d.%m.%Y")), {"label": "end"}, TIMES + pd.Timedelta(minutes=30)),
+    "intervals": (
+        stamped(f"{time:%d.%m.%Y %H:%M} - {time + pd.Timedelta(minutes=30):%d.%m.%Y %H:%M}" for time in TIMES),
+        {},
+        TIMES,
+    ),
+    "intervals within a day": (
+        stamped(f"{time:%Y-%m-%d %H:%M}-{time + pd.Timedelta(minutes=30):%H:%M}" for time in TIMES),
+        {},
+        TIMES,
+    ),
+    "date and time": (stamped(TIMES.strftime("%d/%m/%Y"), clock=TIMES.strftime("%H:%M")), {}, TIMES),
+    "date and time with am and pm": (stamped(TIMES.strftime("%m/%d/%Y"), clock=TIMES.strftime("%I:%M %p")), {}, TIMES),
+    "local stamps": (stamped(LOCAL.strftime("%d/%m/%Y %H:%M")), {"timezone": "Europe/London"}, LOCAL),
+    "local stamps, newest first": (
+        stamped(LOCAL.strftime("%d/%m/%Y %H:%M")).iloc[::-1],
+        {"timezone": "Europe/London"},
+        LOCAL,
+    ),
+    "UTC": (stamped(LOCAL.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")), {"timezone": "Europe/London"}, LOCAL),
+    "offsets": (stamped(f"{time.isoformat()}" for time in LOCAL), {"timezone": "Europe/London"}, LOCAL),
+    "seconds since 1970, in a zone": (
+        stamped(LOCAL.as_unit("s").asi8),
+        {"timezone": "Europe/London", "time_format": "s"},
+        LOCAL,
+    ),
+    "one meter of several": (
+        pd.concat([stamped(TIMES.astype(str), who=name, load=LOAD + more) for name, more in (("A", 0), ("B", 7))]),
+        {"meter": {"column": "who", "is": "A"}},
+        TIMES,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", STAMPS)
+def test_each_way_of_saying_when_gives_the_same_moments(shape: str, tmp_path: Path) -> None:
+    table, options, times = STAMPS[shape]
+    table.to_csv(tmp_path / "a.csv", index=False)
+    cleaned = read(tmp_path / "a.csv", ReadingsConfig.model_validate({**CONFIG.model_dump(), **options}))
+    assert cleaned.faults == ()
+    assert cleaned.frame.index.equals(times.rename("time"))
+    assert cleaned.frame["load"].tolist() == LOAD.tolist()
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "xlsx"])
+def test_dates_and_times_may_be_typed(suffix: str, tmp_path: Path) -> None:
+    table = frame().assign(time=TIMES.date, clock=TIMES.time)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        table.to_parquet(path, index=False)
+    else:
+        days = (TIMES - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1)
+        cells = zip(days // 1, days % 1, LOAD.tolist(), table["deg"].tolist(), strict=True)
+        rows = [[Moment(float(day)), Moment(float(clock)), load, deg] for day, clock, load, deg in cells]
+        path.write_bytes(workbook({"readings": [["time", "clock", "load", "deg"], *rows]}))
+    config = CONFIG.model_copy(update={"time_of_day": "clock"})
+    cleaned = read(path, config)
+    assert cleaned.faults == ()
+    assert cleaned.frame.index.equals(TIMES.rename("time"))
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "UTC"])
+def test_a_zone_in_parquet_is_that_of_the_readings_or_asked(zone: str, tmp_path: Path) -> None:
+    stamped(LOCAL.tz_convert(zone)).to_parquet(tmp_path / "a.parquet", index=False)
+    if zone == "UTC":
+        assert read(tmp_path / "a.parquet").faults == (OFFSETS_ASKED,)
+        return
+    assert read(tmp_path / "a.parquet").frame.index.equals(LOCAL.rename("time"))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "parquet with an index", "whole numbers in parquet"])
