@@ -19,6 +19,7 @@ from wattcast.model.stamps import read_stamps
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
+from wattcast.tasks.data.units import settle_unit
 from wattcast.tasks.data.validate import check_parts, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
@@ -94,6 +95,11 @@ class Prepared:
         return parts.train + parts.validation if self.experiment.fit.refit else parts.train
 
     @property
+    def unit(self) -> str | None:
+        """The unit of energy of forecasts and scores; None where it is not known."""
+        return self.experiment.readings.energy_unit
+
+    @property
     def is_simulated(self) -> bool:
         """The readings are those of no real house."""
         return self.raw.source == "simulated"
@@ -159,10 +165,12 @@ def fetch(experiment: Experiment) -> Fetched:
     """
     raw = download_task(experiment.data, experiment.file)
     readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
-    for words in (*raw.evidence, *found):
+    mine = raw.source == "file"
+    readings, unit = settle_unit(readings, raw.units, **({} if mine else {"by": "its source"}))
+    said = (unit,) if unit and (mine or readings.unit is None) else ()
+    for words in (*raw.evidence, *found, *said):
         log.warning("%s", words)
-    uci = raw.source != "file"
-    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
+    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=not mine)
     return Fetched(raw, readings, cleaned)
 
 

@@ -89,7 +89,7 @@ def replay(
             with live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, fetched)
                 day = experiment.readings.steps_a_day
-                history = walk(cuts, challenge, scored, experiment.gate, block=day, done=done)
+                history = walk(cuts, challenge, scored, experiment.gate, block=day, unit=prepared.unit, done=done)
             worth = weigh(history, duration(every) or DAY)
             _log(run, experiment, prepared, history, worth, every=every)
         return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))

@@ -50,7 +50,7 @@ _VERDICTS = TypeAdapter(Verdict)
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep leaves behind. RMSE in Wh on validation; `best_trial` 0 is the untuned configuration."""
+    """What a sweep leaves behind. RMSE on validation in the verdict's unit; `best_trial` 0 is the untuned one."""
 
     study: str
     run_id: str
@@ -115,6 +115,7 @@ def sweep(
         pruner=pruner,
         epochs=_most_epochs(experiment),
         total=trials,
+        unit=prepared.unit,
     )
     deadline = math.inf if timeout is None else time.time() + timeout
     with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):

@@ -31,8 +31,8 @@ class ScaleConfig(Config):
     )
     targets: Literal["minmax", "standard", "log"] = Field(
         "standard",
-        description="targets, as input and as output: minmax, standard, or log, which is log(1 + value / a hundredth of "
-        "the training rows' mean) then standard",
+        description="targets, as input and as output: minmax, standard, or log(1 + value / a hundredth of the training "
+        "rows' mean) then standard",
     )
 
 

@@ -108,13 +108,11 @@ def test_the_unit_of_the_readings_changes_no_scaled_value(method, train, later, 
     """A constant column is only shifted: of how far its unit goes it says nothing."""
     train[0], factor = train[1] + 1, 10.0**power
     first, same = pd.DataFrame(train, columns=["a", "b"]), pd.DataFrame(later, columns=["a", "b"])
-    ours, theirs = (
-        fit_scaler(times * first, ("a", "b"), (), ScaleConfig(targets=method)) for times in (1.0, factor)
-    )
+    ours, theirs = (fit_scaler(times * first, ("a", "b"), (), ScaleConfig(targets=method)) for times in (1.0, factor))
     scaled = theirs.transform(factor * same)
     np.testing.assert_allclose(scaled, ours.transform(same), rtol=1e-6, atol=1e-6)  # float32
     np.testing.assert_allclose(theirs.inverse(scaled, first=2), factor * later, rtol=1e-3, atol=1e-3 * factor)
-    unscaled = {name: 1.0 if method == "log" else factor for name in ("offset", "scale")}
+    unscaled = dict.fromkeys(("offset", "scale"), 1.0 if method == "log" else factor)
     for name, times in {**unscaled, "knee": factor if method == "log" else 1.0}.items():
         np.testing.assert_allclose(getattr(theirs, name), times * getattr(ours, name), rtol=1e-11, atol=1e-12 * times)
 
