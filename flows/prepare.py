@@ -166,7 +166,7 @@ def fetch(experiment: Experiment) -> Fetched:
     raw = download_task(experiment.data, experiment.file)
     readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
     mine = raw.source == "file"
-    readings, unit = settle_unit(readings, raw.units, **({} if mine else {"by": "its source"}))
+    readings, unit = settle_unit(readings, raw.units, by="the row under the heading" if mine else "its source")
     said = (unit,) if unit and (mine or readings.unit is None) else ()
     for words in (*raw.evidence, *found, *said):
         log.warning("%s", words)

@@ -79,7 +79,7 @@ def replay(
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
-        experiment = experiment.model_copy(update={"data": prepared.experiment.data})
+        experiment = experiment.model_copy(update={"data": prepared.experiment.data, "readings": fetched.readings})
         params = {**experiment.flat(), **_params(experiment, first, every)}
         tags = {**prepared.tags, JOB: "replay"}
         way_on = "a replay begins anew each time"

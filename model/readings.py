@@ -125,9 +125,10 @@ class ReadingsConfig(Config):
     @model_validator(mode="after")
     def _unit_is_of_the_kind(self) -> ReadingsConfig:
         if self.unit is not None and is_power(self.unit) != (self.kind == "power"):
-            wanted, other = ("power: W, kW, MW, GW or TW", "energy") if self.kind == "power" else ("energy", "power")
+            watts = "power (W, kW, MW, GW or TW)"
+            wanted, other = (watts, "energy") if self.kind == "power" else ("energy", "power")
             raise ValueError(
-                f"unit must be one of {wanted}, where kind is {self.kind!r}, received {self.unit!r}; of readings that "
+                f"unit must be one of {wanted} where kind is {self.kind!r}, received {self.unit!r}; of readings that "
                 f"are {other} say readings.kind = {other!r}"
             )
         return self

@@ -22,9 +22,7 @@ _RATES = """
 _A_RATE = frozenset(_RATES.split())
 
 
-def settle_unit(
-    config: ReadingsConfig, units: Mapping[str, str], *, by: str = "the row under the heading"
-) -> tuple[ReadingsConfig, str | None]:
+def settle_unit(config: ReadingsConfig, units: Mapping[str, str], *, by: str) -> tuple[ReadingsConfig, str | None]:
     """`config` with the unit that the targets are stated to be in, and a sentence that says by what, or why not.
 
     `units` are those of the columns, as `by` says. A unit that is given stays as it is.
@@ -60,7 +58,7 @@ def heading_unit(heading: str) -> str | None:
     else:
         *before, last = _words(heading) or [""]
         unit = _spelled(last)
-        if last.lower() == "w" and before and before[-1].lower() != "power":
+        if len(last) == 1 and before and before[-1].lower() != "power":
             return None
     doubtful = any(_spelled(word) or _A_SHARE.fullmatch(word) or word.lower() in _A_RATE for word in before)
     return None if doubtful else unit
@@ -75,7 +73,7 @@ def _stated(target: str, units: Mapping[str, str], by: str) -> tuple[str | None,
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in _BETWEEN_WORDS.split(text) if word]
+    return [word for part in _BETWEEN_WORDS.split(text) if (word := part.strip("[](),:"))]
 
 
 def _spelled(text: str) -> str | None:
