@@ -165,13 +165,13 @@ def fetch(experiment: Experiment) -> Fetched:
     """
     raw = download_task(experiment.data, experiment.file)
     readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
-    mine = raw.source == "file"
-    readings, unit = settle_unit(readings, raw.units, by="the row under the heading" if mine else "its source")
-    said = (unit,) if unit and (mine or readings.unit is None) else ()
-    for words in (*raw.evidence, *found, *said):
+    ours = raw.source != "file"
+    settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
+    new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
+    for words in (*raw.evidence, *found, *([unit] if new else [])):
         log.warning("%s", words)
-    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=not mine)
-    return Fetched(raw, readings, cleaned)
+    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.rows, uci=ours)
+    return Fetched(raw, settled, cleaned)
 
 
 def with_signs(readings: ReadingsConfig, dialect: Dialect) -> ReadingsConfig:

@@ -44,7 +44,7 @@ def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
         for score in forecasts.scores
     ]
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
-    return {"output": str(output), "forecasts": newest, "made": len(newest), "past": scores}
+    return {"output": str(output), "unit": forecasts.unit, "forecasts": newest, "made": len(newest), "past": scores}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
@@ -72,7 +72,7 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
 
 def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
     """One JSON object for all versions."""
-    listed = [{**asdict(version), "created": version.created.isoformat()} for version in versions]
+    listed = [{**asdict(version), "unit": version.unit, "created": version.created.isoformat()} for version in versions]
     return {"versions": listed, "ledger": [asdict(entry) for entry in entries]}
 
 

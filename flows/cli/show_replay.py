@@ -23,6 +23,7 @@ def replayed_record(replayed: Replayed) -> dict[str, Any]:
     return {
         "run_id": replayed.run_id,
         "data_source": replayed.data_source,
+        "unit": worth.unit,
         "recommended": worth.recommended.name,
         "sentence": worth.sentence,
         "gate": worth.gate_sentence,

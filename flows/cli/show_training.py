@@ -25,6 +25,7 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "run_id": trained.run_id,
         "model_uri": trained.model_uri,
         "metrics": {name: finite(value) for name, value in evaluation.metrics().items()},
+        "unit": evaluation.unit,
         "diagnosis": evaluation.diagnosis.verdict,
         "data_source": trained.data_source,
         "report": trained.report,

@@ -25,27 +25,26 @@ _A_RATE = frozenset(_RATES.split())
 def settle_unit(config: ReadingsConfig, units: Mapping[str, str], *, by: str) -> tuple[ReadingsConfig, str | None]:
     """`config` with the unit that the targets are stated to be in, and a sentence that says by what, or why not.
 
-    `units` are those of the columns, as `by` says. A unit that is given stays as it is.
+    `units` are those of the columns, as `by` says. A unit that is given holds, also against the file.
 
     Raises:
         InputError: the file says power where `config` says energy, or the other way round.
     """
+    known = {target: found for target in config.targets if (found := _stated(target, units, by))}
+    told = [f"the unit of {target!r} is {unit}, as {where} says" for target, (unit, where) in known.items()]
+    stated = {unit for unit, _ in known.values()}
     if config.unit is not None:
-        return config, None
-    stated = {target: _stated(target, units, by) for target in config.targets}
-    known = {target: unit for target, (unit, _) in stated.items() if unit is not None}
-    for target, unit in known.items():
+        against = f"readings.unit = {config.unit!r} is given and holds, though {'; '.join(told)}"
+        return config, against if stated - {config.unit} else None
+    for target, (unit, where) in known.items():
         if is_power(unit) != (config.kind == "power"):
-            raise InputError(_which_kind(target, unit, stated[target][1], config.kind))
-    say = 'say readings.unit = "kW"' if config.kind == "power" else 'say readings.unit = "kWh"'
+            raise InputError(_which_kind(target, unit, where, config.kind))
     if unknown := [target for target in config.targets if target not in known]:
-        names = ", ".join(map(repr, unknown))
-        return config, f"the unit of {names} is not known: {say} and figures show it"
-    if len({*known.values()}) > 1:
-        told = ", ".join(f"{target!r} is in {unit}" for target, unit in known.items())
-        return config, f"the targets have several units, so that figures show none: {told}"
-    found = "; ".join(f"the unit of {target!r} is {unit}, as {where} says" for target, (unit, where) in stated.items())
-    return config.model_copy(update={"unit": next(iter(known.values()))}), found
+        names, example = ", ".join(map(repr, unknown)), "kW" if config.kind == "power" else "kWh"
+        return config, f'the unit of {names} is not known: say readings.unit = "{example}" and figures show it'
+    if len(stated) > 1:
+        return config, f"the targets have several units, so that figures show none: {'; '.join(told)}"
+    return config.model_copy(update={"unit": stated.pop()}), "; ".join(told)
 
 
 def heading_unit(heading: str) -> str | None:
@@ -64,12 +63,14 @@ def heading_unit(heading: str) -> str | None:
     return None if doubtful else unit
 
 
-def _stated(target: str, units: Mapping[str, str], by: str) -> tuple[str | None, str]:
-    """The unit of a target, and where it stands; None where row and heading differ."""
+def _stated(target: str, units: Mapping[str, str], by: str) -> tuple[str, str] | None:
+    """The unit of a target, and where it stands; None where it stands nowhere, or row and heading differ."""
     row, heading = _spelled(units.get(target, "").strip().strip("[]()")), heading_unit(target)
     if row and heading and row != heading:
-        return None, ""
-    return row or heading, by if row else "its heading"
+        return None
+    if row:
+        return row, by
+    return (heading, "its heading") if heading else None
 
 
 def _words(text: str) -> list[str]:

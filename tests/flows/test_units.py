@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from html_page import HTMLPage
 
-from wattcast.flows.cli.show_models import show_forecasts, show_models, show_retrained
+from wattcast.flows.cli.show_models import forecasts_record, show_forecasts, show_models, show_retrained
 from wattcast.flows.cli.show_replay import show_replayed
-from wattcast.flows.cli.show_training import show_swept, show_trained
+from wattcast.flows.cli.show_training import show_swept, show_trained, trained_record
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.forecast import forecast
 from wattcast.flows.prepare import Fetched, fetch
@@ -80,7 +80,7 @@ def written_on(report: str) -> str:
         ("load [kWh/h]", "", (), None, "the unit of 'load [kWh/h]' is not known"),
         ("load", "", ("readings.unit=MWh",), "MWh", None),
         ("load [kW]", "", ("readings.kind=power",), "kWh", "the unit of 'load [kW]' is kW, as its heading says"),
-        ("load [kW]", "", ("readings.unit=kWh",), "kWh", None),
+        ("load [kW]", "", ("readings.unit=kWh",), "kWh", "readings.unit = 'kWh' is given and holds, though"),
     ],
 )
 def test_the_unit_of_a_file_is_kept_with_a_word(
@@ -128,7 +128,8 @@ def test_a_training_on_kwh_never_says_wh(
     trained = train(experiment(meter, small, "load"))
     capsys.readouterr()
     show_trained(trained)
-    assert units_in(capsys.readouterr().out.split("run  ")[0]) == {"kWh"}
+    assert units_in(capsys.readouterr().out) == {"kWh"}
+    assert trained_record(trained)["unit"] == "kWh"
     assert units_in(trained.evaluation.diagnosis.reason) == {"kWh"}
     assert units_in(written_on(trained.report)) == {"kWh"}
     events = b"".join(path.read_bytes() for path in Path(trained.report).parent.glob("tensorboard/train/*"))
@@ -159,6 +160,7 @@ def test_forecasts_and_their_scores_are_in_the_unit_of_the_version(
     assert made.scores
     capsys.readouterr()
     show_forecasts(made, output)
+    assert forecasts_record(made, output)["unit"] == "kWh"
     assert units_in(capsys.readouterr().out) == {"kWh"}
 
 

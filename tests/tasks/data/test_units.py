@@ -88,7 +88,10 @@ def test_what_is_not_stated_stays_unknown_and_one_sentence_says_what_to_do() -> 
 
 
 def test_targets_of_several_units_have_no_unit_in_common() -> None:
-    said = "the targets have several units, so that figures show none: 'a_kwh' is in kWh, 'b_wh' is in Wh"
+    said = (
+        "the targets have several units, so that figures show none: the unit of 'a_kwh' is kWh, as its heading says; "
+        "the unit of 'b_wh' is Wh, as its heading says"
+    )
     assert settled("a_kwh", "b_wh") == (None, said)
     assert settled("a_kwh", "b_kwh")[0] == "kWh"
 
@@ -109,7 +112,11 @@ def test_energy_in_a_heading_and_power_in_the_configuration_are_a_question() -> 
         settled("load", units={"load": "MWh"}, kind="power")
 
 
-def test_a_unit_that_is_given_holds_whatever_the_file_says() -> None:
-    assert settled("load [kW]", unit="kWh") == ("kWh", None)
-    assert settled("load [kWh]", unit="kW", kind="power") == ("kW", None)
-    assert settled("load", units={"load": "kWh"}, unit="MWh") == ("MWh", None)
+def test_a_unit_that_is_given_holds_with_a_word_where_the_file_says_another() -> None:
+    assert settled("load", unit="kWh") == settled("load [kWh]", unit="kWh") == ("kWh", None)
+    assert settled("load [kW]", unit="kWh") == (
+        "kWh",
+        "readings.unit = 'kWh' is given and holds, though the unit of 'load [kW]' is kW, as its heading says",
+    )
+    unit, said = settled("load", units={"load": "kWh"}, unit="kW", kind="power")
+    assert (unit, said is not None and said.endswith(f"'load' is kWh, as {ROW} says")) == ("kW", True)
