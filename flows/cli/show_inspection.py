@@ -107,38 +107,9 @@ def _toml(value: Any) -> str:
 def _time(found: Inspection) -> Table:
     table = _table("Time", "", _wide(""))
     table.show_header = False
-    line = found.timeline
-    if line is None:
-        return table
-    rows = {
-        "from, to": f"{line.first}, {line.last}" + (", UTC" if found.zone and found.zone.name else ""),
-        "step": f"{line.step}, {_share(line.share)} of the distances" if line.step_s else "there is one reading alone",
-        "order": line.order,
-        "rows of a moment that another row has": f"{line.duplicates:,}",
-        "beside the grid": f"{line.jitter:,} stamps, up to {line.jitter_s:g} s" if line.jitter else "no stamp",
-        "gaps": _gaps(found),
-        "complete": _share(line.complete),
-        "stamps that cannot be read": f"{found.unread_stamps:,}, first {found.first_unread}"
-        if found.unread_stamps
-        else "",
-        "clock": found.zone.why if found.zone else "",
-        "zones alike": _few(found.zone.alike) if found.zone else "",
-    }
-    for name, words in rows.items():
-        if words:
-            _add(table, name, words)
+    for name, words in found.time_words.items():
+        _add(table, name, words)
     return table
-
-
-def _gaps(found: Inspection) -> str:
-    line = found.timeline
-    if line is None or line.longest is None:
-        return "none"
-    longest = line.longest
-    return (
-        f"{line.gaps:,} of {line.missing:,} steps, the longest {longest.steps:,} steps after {longest.after} until "
-        f"{longest.before}"
-    )
 
 
 def _meters(found: Inspection) -> Table:
@@ -206,10 +177,6 @@ def _remarks(found: Inspection) -> Iterable[tuple[str, str]]:
     yield from (("column ", column.fault) for column in found.columns if column.fault)
     yield from (("note   ", note) for note in found.trial.notes)
     yield from (("fault  ", fault) for fault in found.trial.faults)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _share(share: float) -> str:

@@ -16,6 +16,8 @@ from wattcast.tasks.inspection.meters import Meters
 from wattcast.tasks.inspection.quantity import Counted
 from wattcast.tasks.inspection.zone import Zone
 
+_FEW = 6
+
 Verdict = Literal["ready", "questions", "faults"]
 
 
@@ -76,7 +78,7 @@ class Inspection:
         apart = f"one every {line.step.removeprefix('1 ')}" if line.regular else "at irregular times"
         return (
             f"{self.file} holds {line.stamps:,} readings of {of}, {apart}, from {line.first:%-d %B %Y %H:%M} to "
-            f"{line.last:%-d %B %Y %H:%M} ({100 * line.complete:.1f} % complete): {what}"
+            f"{line.last:%-d %B %Y %H:%M} ({_percent(line.complete)} complete): {what}"
             + (f" in {unit}" if unit else "")
         )
 
@@ -95,6 +97,27 @@ class Inspection:
         """What the file is and whether a model can be trained, in one sentence."""
         return f"{self.what}; {self.outlook}."
 
+    @property
+    def time_words(self) -> dict[str, str]:
+        """How the time stamps lie, in words."""
+        line, zone = self.timeline, self.zone
+        if line is None or zone is None:
+            return {}
+        utc = ", UTC" if zone.name else ""
+        told = {
+            "from, to": f"{line.first}, {line.last}{utc}",
+            "step": f"{line.step}, {_percent(line.share)} of the distances" if line.step_s else "one reading alone",
+            "order": line.order,
+            "moments repeated": f"{line.duplicates:,} rows" if line.duplicates else "none",
+            "beside the grid": f"{line.jitter:,} stamps, up to {line.jitter_s:g} s" if line.jitter else "none",
+            "gaps": _gaps(line),
+            "complete": _percent(line.complete),
+            "not to be read": f"{self.unread_stamps:,} stamps, first {self.first_unread}" if self.unread_stamps else "",
+            "clock": zone.why,
+            "zones alike": ", ".join(zone.alike[:_FEW]) + (" ..." if len(zone.alike) > _FEW else ""),
+        }
+        return {name: words for name, words in told.items() if words}
+
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON: no number is a NaN, moments are text."""
         told = {
@@ -103,6 +126,18 @@ class Inspection:
             "questions": [each.option for each in self.questions],
         }
         return {**told, **_plain(self)}
+
+
+def _gaps(line: Timeline) -> str:
+    if line.longest is None:
+        return "none" if line.regular else ""
+    many = f"{line.gaps:,} gaps of {line.missing:,} steps, the longest" if line.gaps > 1 else "one"
+    return f"{many} of {line.longest.steps:,} steps, between {line.longest.after} and {line.longest.before}"
+
+
+def _percent(share: float) -> str:
+    """A share in per cent that is 100 only where it is whole."""
+    return f"{min(100 * share, 99.9 if share < 1 else 100):.1f} %"
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 LONG_RUN = 12
 """As many equal readings on end are told as a flat stretch."""
 _LONGEST_RUNS = 3
+_LEAST_SPREAD = 1e-9  # what rounding leaves of a constant
 MOST_STEPS = 20_000_000
 """Steps of a grid that is laid out to compare readings with later ones."""
 _LAGS_S = {"an hour": 3600, "a day": 86_400, "a week": 604_800}
@@ -80,6 +81,31 @@ def correlations(values: Floats, moments: pd.DatetimeIndex, step_s: float, lags:
     """The correlation of `values` `[V]` with those so many steps later, over pairs of which neither is missing."""
     grid = on_grid(values, moments, step_s)
     return {words: _correlation(grid[:-lag], grid[lag:]) for words, lag in lags.items() if 0 < lag < len(grid)}
+
+
+def correlogram(values: Floats, moments: pd.DatetimeIndex, step_s: float, longest: int) -> Floats:
+    """As `correlations`, with those 1 to `longest` steps later `[longest]`; NaN where too few pairs are known.
+
+    Sums over all pairs of one distance are a product of spectra: one look at the series serves all of them.
+    """
+    grid = on_grid(values, moments, step_s)
+    if not len(grid):
+        return np.full(longest, np.nan)
+    known = ~np.isnan(grid)
+    centred = np.where(known, grid - np.nanmean(grid), 0.0)
+    size = 1 << (len(grid) + longest).bit_length()
+    mask, first, second = (np.fft.rfft(part, size) for part in (known.astype(np.float64), centred, centred**2))
+
+    def sums(one: np.ndarray, other: np.ndarray) -> Floats:
+        """Of the products of a reading and the one so much later."""
+        return np.fft.irfft(np.conj(one) * other, size)[1 : longest + 1]
+
+    pairs = np.maximum(np.rint(sums(mask, mask)), 1)
+    before, after = sums(first, mask) / pairs, sums(mask, first) / pairs
+    spread = (sums(second, mask) / pairs - before**2) * (sums(mask, second) / pairs - after**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = (sums(first, first) / pairs - before * after) / np.sqrt(spread)
+    return np.where((pairs > 2) & (spread > _LEAST_SPREAD * float(np.var(centred)) ** 2), found, np.nan)
 
 
 def on_grid(values: Floats, moments: pd.DatetimeIndex, step_s: float) -> Floats:

@@ -43,6 +43,7 @@ class Inspected:
 
     found: Inspection
     series: pd.DataFrame  # [V, targets] energy of each step, or power; NaN where it is missing, over local times
+    moments: pd.DatetimeIndex  # [V] of an even clock
 
 
 def inspect(
@@ -125,7 +126,7 @@ def _looked_at(
     answers = (*found.answers, quantity.kind, quantity.unit, quantity.signed)
     found = replace(found, answers=answers, counted=quantity.counted)
     if stamps is None or line is None:
-        return Inspected(found, pd.DataFrame(flows))
+        return Inspected(found, pd.DataFrame(flows), pd.DatetimeIndex([]))
     moments = times_of(ordered.frame)
     local = _local(stamps, moments)
     answers += (
@@ -147,7 +148,7 @@ def _looked_at(
             for name in targets
         ),
     )
-    return Inspected(found, pd.DataFrame(flows, index=local))
+    return Inspected(found, pd.DataFrame(flows, index=local), moments)
 
 
 def _known(said: ReadingsConfig, answers: tuple[Answer, ...]) -> ReadingsConfig:
