@@ -69,7 +69,7 @@ def find_habits(
     runs, share = _runs(raw, local)
     frame = pd.Series(values)
     hours = frame.groupby(local.hour.to_numpy()).mean().reindex(range(24))
-    weekdays = frame.groupby(local.dayofweek.to_numpy()).mean().reindex(range(7))
+    weekdays = frame.groupby(local.day_of_week.to_numpy()).mean().reindex(range(7))
     lags = {}
     if step_s is not None:
         wanted = {"a step": 1, **{words: round(span / step_s) for words, span in _LAGS_S.items() if span > step_s}}
