@@ -153,7 +153,7 @@ def _habits(found: Inspection) -> Table:
         _add(table, habits.column, "the hours, mean", _course(habits.by_hour, hours))
         _add(table, habits.column, "the weekdays, mean", _course(habits.by_weekday, DAYS))
         told = ", ".join(
-            f"{after} later {value:.2f}" for after, value in habits.correlation.items() if math.isfinite(value)
+            f"{after} later {value:z.2f}" for after, value in habits.correlation.items() if math.isfinite(value)
         )
         if told:
             _add(table, habits.column, "correlation with", told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -83,9 +84,7 @@ def read_clock(frame: pd.DataFrame, readings: ReadingsConfig) -> Stamps | None:
         times = pd.DatetimeIndex(column)
         form = Answer("readings.time_format", None, "found", f"{readings.timestamp!r} holds typed moments")
         local, moments = times.tz_localize(None), times.tz_convert("UTC").tz_localize(None)
-        name = str(times.tz)
-        zone = Zone("typed", "UTC" if name == "UTC" else name, (), (), f"the column's type says {name}")
-        return _stamps(column, local, moments, form, zone)
+        return _stamps(column, local, moments, form, _typed_zone(str(times.tz), local, moments))
     if is_text(column) and given is None and has_offsets(column):
         return _with_offsets(column)
     read, form = _read(column, given)
@@ -110,6 +109,15 @@ def read_clock(frame: pd.DataFrame, readings: ReadingsConfig) -> Stamps | None:
         placed[known[order]] = even.to_numpy("datetime64[us]")
         moments = pd.DatetimeIndex(placed)
     return _stamps(column, local, moments, form, zone)
+
+
+def _typed_zone(name: str, local: pd.DatetimeIndex, utc: pd.DatetimeIndex) -> Zone:
+    """The zone that a column's type names, or the offset that it says."""
+    if name in available_timezones():
+        return Zone("typed", name, (), (), f"the column's type says {name}")
+    known = np.flatnonzero(np.asarray(utc.notna()))
+    order = known[np.argsort(utc[known].to_numpy(), kind="stable")]
+    return zone_of_offsets(utc[order], (to_ticks(local[order]) - to_ticks(utc[order])) // 60_000_000)
 
 
 def timeline(stamps: Stamps) -> Timeline:

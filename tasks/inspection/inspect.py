@@ -33,6 +33,7 @@ from wattcast.tasks.inspection.zone import Zone
 
 EVEN_MINUTES = (1, 5, 10, 15, 30, 60)
 """Cadences that readings at irregular times are resampled to."""
+_DAY = 24 * 60  # minutes
 
 Say = Callable[[str], None]
 
@@ -131,7 +132,9 @@ def _looked_at(
     local = _local(stamps, moments)
     answers += (
         *(stamps.form, _zone_answer(stamps.zone, said), _cadence(line, said)),
-        find_label(ours, found.columns, said, stamp=known.timestamp, local=local, line=line),
+        find_label(
+            ours, found.columns, said, stamp=known.timestamp, time_of_day=known.time_of_day, local=local, line=line
+        ),
         _features(found, known, said),
     )
     step_s = line.step_s if line.regular else None
@@ -189,9 +192,11 @@ def _zone_answer(zone: Zone, said: ReadingsConfig) -> Answer:
     option = "readings.timezone"
     if said.timezone is not None:
         return Answer(option, said.timezone, "given", "given")
-    if zone.kind == "typed":
-        return Answer(option, zone.name, "found", zone.why)
-    return Answer(option, zone.name, "guessed" if zone.name else "found", zone.why)
+    if zone.kind == "offsets" and zone.name is None:
+        return Answer(option, None, "asked", f"which zone? {zone.why[:1].upper()}{zone.why[1:]}")
+    if zone.kind == "unknown":
+        return Answer(option, None, "guessed", f"taken as one fixed clock: {zone.why}")
+    return Answer(option, zone.name, "found" if zone.kind in ("typed", "fixed") else "guessed", zone.why)
 
 
 def _cadence(line: Timeline, said: ReadingsConfig) -> Answer:
@@ -201,9 +206,12 @@ def _cadence(line: Timeline, said: ReadingsConfig) -> Answer:
     if line.step_s is None:
         return Answer(option, None, "asked", "how many minutes lie between two readings? There is one alone")
     minutes = line.step_s / 60
+    if minutes > _DAY and 2 * line.jitter > line.stamps:
+        apart = f"readings lie about {minutes / _DAY:.0f} days apart, by the calendar"
+        return Answer(option, None, "asked", f"{apart}: no cadence in minutes; bring finer ones")
     if line.regular and minutes == int(minutes):
         return Answer(option, int(minutes), "found", f"{100 * line.share:.1f} % of the distances are {line.step}")
-    chosen = next((even for even in EVEN_MINUTES if even >= 2 * minutes), 24 * 60)
+    chosen = next((even for even in EVEN_MINUTES if even >= 2 * minutes), _DAY)
     how = f"readings lie {line.step} apart" if line.regular else f"readings come irregularly, about every {line.step}"
     return Answer(option, chosen, "guessed", f"{how}: resampled to {chosen} minutes")
 
@@ -225,7 +233,7 @@ def _tried(frame: pd.DataFrame, answers: tuple[Answer, ...], stamps: Stamps) -> 
     held = {answer.option.rpartition(".")[2]: answer.value for answer in answers}
     targets = [name for name in held["targets"] if name in frame]
     if not targets or held["cadence_minutes"] is None:
-        return Trial(0, (), ("no column to forecast is known yet",) if not targets else ("there is one reading alone",))
+        return Trial(0, (), ("no column to forecast, or no cadence, is known yet",))
     stamp = "time" if "time" not in targets else "time stamp of the row"
     told = {name: held[name] for name in ("cadence_minutes", "kind", "signed", "label")}
     config = ReadingsConfig(timestamp=stamp, targets=tuple(targets), **told)

@@ -16,6 +16,7 @@ from wattcast.tasks.inspection.columns import Column
 from wattcast.tasks.inspection.stamp_column import MOMENTS, follows_on
 
 _HEAD_ROWS = 200
+_MIDNIGHT = r"(?:^|[^0-9:])24:00(?::00)?\s*$"  # not 17:24:00
 _END = re.compile(r"\bend|ending|\bto$|\buntil\b|\bbis$|\bende\b|\bfin$|_end\b|_to$", re.IGNORECASE)
 _START = re.compile(r"start|begin|\bfrom\b|\bvon\b|\bab$|debut|début|_from$", re.IGNORECASE)
 
@@ -26,6 +27,7 @@ def find_label(
     said: ReadingsConfig,
     *,
     stamp: str,
+    time_of_day: str | None,
     local: pd.DatetimeIndex,
     line: Timeline,
 ) -> Answer:
@@ -33,7 +35,7 @@ def find_label(
     option = "readings.label"
     if "label" in said.model_fields_set:
         return Answer(option, said.label, "given", "given")
-    told = _by_columns(frame, columns, stamp) or _by_writing(frame[stamp], stamp) or _by_days(local, line)
+    told = _by_columns(frame, columns, stamp, time_of_day) or _by_writing(frame[stamp], stamp) or _by_days(local, line)
     if told is None:
         return Answer(option, "start", "guessed", "most meters write the start of a step, and nothing here tells")
     return Answer(option, told[0], "found", told[1])
@@ -42,19 +44,20 @@ def find_label(
 _Told = tuple[Label, str]
 
 
-def _by_columns(frame: pd.DataFrame, columns: Sequence[Column], stamp: str) -> _Told | None:
+def _by_columns(frame: pd.DataFrame, columns: Sequence[Column], stamp: str, time_of_day: str | None) -> _Told | None:
     if any(column.name == stamp and column.kind == "intervals" for column in columns):
         return "start", f"{stamp!r} holds start and end of each step; the start is taken"
-    for other in (column.name for column in columns if column.kind in MOMENTS and column.name != stamp):
-        if follows_on(frame[stamp].iloc[:_HEAD_ROWS], frame[other].iloc[:_HEAD_ROWS]):
-            return "start", f"{other!r} holds the end of the step that begins at {stamp!r}"
-        if follows_on(frame[other].iloc[:_HEAD_ROWS], frame[stamp].iloc[:_HEAD_ROWS]):
-            return "end", f"{other!r} holds the start of the step that ends at {stamp!r}"
+    ours, kinds = (stamp, MOMENTS) if time_of_day is None else (time_of_day, ("times of day",))
+    for other in (column.name for column in columns if column.kind in kinds and column.name != ours):
+        if follows_on(frame[ours].iloc[:_HEAD_ROWS], frame[other].iloc[:_HEAD_ROWS]):
+            return "start", f"{other!r} holds the end of the step that begins at {ours!r}"
+        if follows_on(frame[other].iloc[:_HEAD_ROWS], frame[ours].iloc[:_HEAD_ROWS]):
+            return "end", f"{other!r} holds the start of the step that ends at {ours!r}"
     return None
 
 
 def _by_writing(cells: pd.Series, stamp: str) -> _Told | None:
-    if is_text(cells) and cells.astype("str").str.contains("24:00", regex=False).any():
+    if is_text(cells) and cells.astype("str").str.contains(_MIDNIGHT, regex=True).any():
         return "end", "days end at 24:00, with the reading of their last step"
     ends, starts = (bool(pattern.search(stamp)) for pattern in (_END, _START))
     return ("end" if ends else "start", f"the heading {stamp!r} says so") if ends is not starts else None

@@ -35,6 +35,9 @@ def find_stamps(
     times = [column.name for column in columns if column.kind == "times of day"]
     if kind != "dates" or not times:
         return (stamp,)
+    if len(times) == 2 and follows_on(frame[times[0]].iloc[:_HEAD_ROWS], frame[times[1]].iloc[:_HEAD_ROWS]):
+        why = f"{times[1]!r} holds the time of the next row's {times[0]!r}: they are end and start of a step"
+        return stamp, Answer("readings.time_of_day", times[0], "found", why)
     if len(times) > 1:
         asked = f"{_listed(times)}: each holds a time of day"
         return stamp, Answer("readings.time_of_day", times[0], "asked", asked)

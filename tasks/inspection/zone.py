@@ -68,7 +68,7 @@ def zone_of_offsets(utc: pd.DatetimeIndex, minutes: npt.NDArray[np.int64]) -> Zo
     names = [name for name in _zones() if all(_offset(name, moment) == offset for moment, offset in told)]
     changes = tuple(_change_at(utc[int(row)], int(minutes[row - 1]), int(minutes[row])) for row in turns)
     if len(seen) == 1:
-        return Zone("offsets", None, tuple(names[:0]), (), f"all stamps have the offset {written}, at any time of year")
+        return Zone("offsets", _fixed(seen[0]), (), (), f"all stamps have the offset {written}, at any time of year")
     if not names:
         return Zone("offsets", None, (), changes, f"stamps have the offsets {written}, of no zone that is known")
     first, *others = _well_known_first(names)
@@ -144,7 +144,8 @@ def _others_seen(seen: dict[str, tuple[Change, ...]], named: str) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> tuple[str, ...]:
-    return tuple(sorted(name for name in available_timezones() if name.startswith(AREAS)))
+    named = (name for name in available_timezones() if name.startswith(AREAS))
+    return tuple(sorted(named, key=lambda name: ([name.startswith(area) for area in AREAS].index(True), name)))
 
 
 def _well_known_first(names: Sequence[str]) -> list[str]:
@@ -155,6 +156,12 @@ def _well_known_first(names: Sequence[str]) -> list[str]:
 def _offset(name: str, moment: dt.datetime) -> int:
     offset = moment.astimezone(ZoneInfo(name)).utcoffset()
     return 0 if offset is None else int(offset.total_seconds() // 60)
+
+
+def _fixed(minutes: int) -> str | None:
+    """The zone of a clock that is always so many minutes ahead of UTC; its name has the sign the other way round."""
+    name = f"Etc/GMT{-minutes // 60:+d}"
+    return name if minutes % 60 == 0 and name in available_timezones() else None
 
 
 def _change_at(utc: pd.Timestamp, before: int, after: int) -> Change:

@@ -33,7 +33,9 @@ def inspection_page(inspected: Inspected, draft: str) -> str:
             figures += habit_panels(habits, values, inspected.moments, step_s, unit)
             by_target[f"Readings of {habits.column}"] = figures
         if found.habits and step_s is not None:
-            time = [completeness_panel(series[found.habits[0].column].to_numpy(np.float64), local, step_s)]
+            first = series[found.habits[0].column].to_numpy(np.float64)
+            utc = found.zone is not None and found.zone.name is not None
+            time = [completeness_panel(first, inspected.moments, step_s, utc=utc)]
     return render(
         "inspection.html",
         Subject(found.file, _facts(found), simulated=False),

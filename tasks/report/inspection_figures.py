@@ -41,13 +41,14 @@ def series_panel(name: str, values: Floats, times: pd.DatetimeIndex, unit: str) 
     stamps = drawn.index.to_numpy("datetime64[ms]").astype(np.float64)
     figure = canvas(x={"type": "date"}, y=_axis(unit), height=420, hovermode="x unified", margin={"b": 56})
     if len(drawn) < len(values):
-        invisible: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "showlegend": False}
-        figure.add_scatter(x=stamps, y=_short(drawn["low"]), name="lowest", **invisible)
-        band = {"fill": "tonexty", "fillcolor": "rgba(43,139,203,0.35)"}
-        figure.add_scatter(x=stamps, y=_short(drawn["high"]), name="lowest to highest", **{**invisible, **band})
-        figure.add_scatter(
-            x=stamps, y=_short(drawn["mean"]), name="mean", mode="lines", line={"color": TUNED, "width": 1}
+        band = {"marker": {"color": TRIAL, "opacity": 0.4, "line": {"width": 0}}, "name": "lowest to highest"}
+        width_ms = float(np.diff(stamps[:2])[0])
+        height = _short(drawn["high"] - drawn["low"])
+        figure.add_bar(
+            x=stamps, base=_short(drawn["low"]), y=height, width=width_ms, offset=0, hoverinfo="skip", **band
         )
+        line = {"color": TUNED, "width": 1}
+        figure.add_scatter(x=stamps + width_ms / 2, y=_short(drawn["mean"]), name="mean", mode="lines", line=line)
         width = (times[-1] - times[0]) / BINS
         note = (
             f"{len(values):,} readings in {BINS:,} spans of {width.total_seconds() / 3600:.3g} hours: the band reaches "
@@ -59,8 +60,11 @@ def series_panel(name: str, values: Floats, times: pd.DatetimeIndex, unit: str) 
     return Panel("From end to end", note, figure, wide=True)
 
 
-def completeness_panel(values: Floats, times: pd.DatetimeIndex, step_s: float) -> Panel:
-    """A strip in which each day is a cell, coloured by the share of its steps that have a reading."""
+def completeness_panel(values: Floats, times: pd.DatetimeIndex, step_s: float, *, utc: bool = False) -> Panel:
+    """A strip in which each day is a cell, coloured by the share of its steps that have a reading.
+
+    The days are those of an even clock, so that none has 23 hours; `utc` says that it is UTC.
+    """
     counts = by_day(times, values)
     a_day = max(1.0, 86_400 / step_s)
     shares = np.minimum(counts.to_numpy(np.float64) / a_day, 1.0)
@@ -85,6 +89,7 @@ def completeness_panel(values: Floats, times: pd.DatetimeIndex, step_s: float) -
     worst = int(shares.argmin())
     note = f"Share of each day's steps that have a reading: {whole:,} of {len(days):,} days are whole"
     note += f"; {days[worst]:%-d %B %Y} has {percent(float(shares[worst]))}." if whole < len(days) else "."
+    note += " Days are those of UTC." if utc else ""
     return Panel("Completeness by day", note, figure, wide=True)
 
 

@@ -286,6 +286,14 @@ def test_irregular_readings_have_no_cadence_but_a_guess(tmp_path: Path) -> None:
     assert "at irregular times" in found.headline
 
 
+def test_months_are_no_cadence(tmp_path: Path) -> None:
+    months = pd.date_range("2010-01-01", periods=120, freq="MS").strftime("%Y-%m-%d").to_list()
+    found = looked_at(tmp_path, ["date", "kWh"], months, load(120))
+    assert answer(found, "readings.cadence_minutes").why == (
+        "readings lie about 30 days apart, by the calendar: no cadence in minutes; bring finer ones"
+    )
+
+
 # --- the clock
 
 
@@ -383,6 +391,18 @@ def test_the_zone_of_a_typed_column_is_taken(tmp_path: Path) -> None:
     assert (found.timeline.gaps, found.verdict) == (0, "ready")
 
 
+def test_an_offset_that_never_changes_is_a_fixed_clock(tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(100, form="%Y-%m-%dT%H:%M:%S+01:00"), load(100))
+    assert says(found, "readings.timezone") == ("Etc/GMT-1", "guessed")
+    path = tmp_path / "meter.parquet"
+    times = pd.date_range("2021-03-01", periods=100, freq="h", tz=dt.timezone(dt.timedelta(hours=-5)))
+    pd.DataFrame({"time": times, "kWh": load(100)}).to_parquet(path, index=False)
+    typed = inspect(path).found
+    assert says(typed, "readings.timezone") == ("Etc/GMT+5", "guessed")
+    assert typed.timeline is not None
+    assert typed.timeline.first == dt.datetime(2021, 3, 1, 5)
+
+
 def test_profiles_are_of_the_clock_on_the_wall(tmp_path: Path) -> None:
     times = london("2021-01-01", "2021-12-31 23:30")
     values = [10.0 + 100.0 * (time.hour == 18) for time in times]
@@ -417,6 +437,22 @@ def test_24_o_clock_is_the_end_of_a_step(tmp_path: Path) -> None:
     times = [stamp if "24:00" not in stamp else f"2021-03-{int(stamp[8:10]) - 1:02d} 24:00" for stamp in times]
     found = looked_at(tmp_path, ["time", "kWh"], times, load(240))
     assert says(found, "readings.label") == ("end", "found")
+
+
+def test_24_minutes_past_are_no_midnight(tmp_path: Path) -> None:
+    times = stamps(300, 1, "2021-03-01 17:24", form="%Y-%m-%d %H:%M:%S")
+    found = looked_at(tmp_path, ["time", "kWh"], times, load(300))
+    assert says(found, "readings.label") == ("start", "guessed")
+
+
+def test_times_from_and_to_in_two_columns_beside_the_date(tmp_path: Path) -> None:
+    days, begins, ends = (
+        stamps(480, start=start, form=form)
+        for start, form in (("2021-03-01", "%d.%m.%Y"), ("2021-03-01", "%H:%M"), ("2021-03-01 01:00", "%H:%M"))
+    )
+    found = looked_at(tmp_path, ["Datum", "von", "bis", "kWh"], days, begins, ends, load(480))
+    assert says(found, "readings.time_of_day") == ("von", "found")
+    assert answer(found, "readings.label").why == "'bis' holds the end of the step that begins at 'von'"
 
 
 # --- quantities

@@ -122,6 +122,22 @@ def test_days_are_whole_where_the_first_and_the_last_are_cut_off() -> None:
     assert "4 of 5 days are whole; 2 March 2021 has 75 %." in panel.note
 
 
+def test_a_band_is_drawn_span_by_span_and_never_across_a_gap(tmp_path: Path) -> None:
+    rows = 4 * BINS
+    times = pd.date_range("2021-03-01", periods=rows, freq="h")
+    values = np.resize(LOAD, rows)
+    kept = np.ones(rows, bool)
+    kept[2000:2400] = False
+    frame = pd.DataFrame({"time": times.strftime("%Y-%m-%d %H:%M"), "kWh": values})[kept]
+    drawn = figures(page(inspected(tmp_path, frame)))["From end to end"]["data"]
+    band, mean = ({key: np.array(numbers(each[key])) for key in ("x", "y")} for each in drawn)
+    assert (drawn[0]["type"], drawn[0]["width"]) == ("bar", pytest.approx(4 * 3_600_000, rel=1e-3))
+    assert np.isnan(band["y"]).sum() in range(99, 101)
+    np.testing.assert_array_equal(np.isnan(band["y"]), np.isnan(mean["y"]))
+    base = np.array(numbers(drawn[0]["base"]), np.float64)
+    assert np.nanmax(base + band["y"]) == pytest.approx(values[kept].max(), rel=1e-6)
+
+
 def test_a_long_series_is_drawn_small(tmp_path: Path) -> None:
     rows = 60_000
     times = pd.date_range("2021-01-01", periods=rows, freq="min").strftime("%Y-%m-%d %H:%M")
