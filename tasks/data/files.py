@@ -156,9 +156,13 @@ def write_new(text: str, path: Path) -> None:
     temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.link(temporary, path)  # which does not replace what another process has written meanwhile
-    except FileExistsError:
-        raise InputError(f"{str(path)!r} is there already: choose another name, or remove it first") from None
+        try:
+            os.link(temporary, path)  # which does not replace what another process has written meanwhile
+        except FileExistsError:
+            check_new(path)
+        except OSError:  # a file system without links
+            check_new(path)
+            temporary.replace(path)
     except (OSError, UnicodeEncodeError) as fault:
         raise InputError(f"{str(path)!r} cannot be written: {getattr(fault, 'strerror', None) or fault}") from fault
     finally:

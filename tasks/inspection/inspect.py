@@ -78,7 +78,7 @@ def inspect(
     ours, meters, meter = _one_meter(frame, columns, known)
     stamps = read_clock(ours, known) if known.timestamp in ours and len(ours) else None
     say("looking at the readings")
-    targets = find_targets(columns, [known.timestamp, known.time_of_day or "", meters.column or ""], said)
+    targets = find_targets(columns, _taken(known, meters), said)
     answers = (*_file_answers(path, dialect, table), *stamp_answers, *([meter] if meter else []), targets)
     nothing_yet = Trial(0, (), ("no time stamps can be read",))
     found = Inspection(path.name, len(content), len(frame), columns, meters, answers, {}, nothing_yet)
@@ -96,9 +96,9 @@ def _one_meter(
     intervals = any(column.name == known.timestamp and column.kind == "intervals" for column in columns)
     joined = selected(frame, known.model_copy(update={"meter": None}), intervals=intervals)
     meters = find_meters(joined, columns, known.timestamp, joined[known.timestamp])
-    meter = choose_meter(meters, known)
-    if meter is None:
-        return joined, meters, None
+    meter = choose_meter(meters, frame, known)
+    if meter is None or (meter.asked and known.meter is not None):
+        return joined, meters, meter
     chosen = known.model_copy(update={"meter": Meter.model_validate(meter.value)})
     return selected(frame, chosen, intervals=intervals), meters, meter
 
@@ -216,11 +216,17 @@ def _cadence(line: Timeline, said: ReadingsConfig) -> Answer:
     return Answer(option, chosen, "guessed", f"{how}: resampled to {chosen} minutes")
 
 
+def _taken(known: ReadingsConfig, meters: Meters) -> list[str]:
+    """Columns that hold no readings."""
+    given = known.meter.model_dump()["column"] if known.meter is not None else None
+    return [name for name in (known.timestamp, known.time_of_day, meters.column, given) if name]
+
+
 def _features(found: Inspection, known: ReadingsConfig, said: ReadingsConfig) -> Answer:
     option = "readings.features"
     if "features" in said.model_fields_set:
         return Answer(option, list(said.features), "given", "given")
-    used = {known.timestamp, known.time_of_day, found.meters.column, *found.targets}
+    used = {*_taken(known, found.meters), *found.targets}
     free = [column.name for column in found.columns if column.kind == "numbers" and column.name not in used]
     if not free:
         return Answer(option, [], "found", "no other column holds numbers that vary")

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Rows
-from wattcast.model.readings import ReadingsConfig
-from wattcast.tasks.inspection.answers import Answer
+from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.tasks.inspection.answers import Answer, Basis
 from wattcast.tasks.inspection.columns import Column
 from wattcast.tasks.inspection.selection import meter_names
 
@@ -57,11 +57,12 @@ def find_meters(frame: pd.DataFrame, columns: Sequence[Column], stamp: str, writ
     return Meters(name, {str(meter): int(count) for meter, count in zip(names, counts, strict=True)})
 
 
-def choose_meter(meters: Meters, readings: ReadingsConfig) -> Answer | None:
+def choose_meter(meters: Meters, frame: pd.DataFrame, readings: ReadingsConfig) -> Answer | None:
     """`readings.meter`, whose value is the column and the meter; None where the file is of one."""
     option = "readings.meter"
     if readings.meter is not None:
-        return Answer(option, readings.meter.model_dump(), "given", "given")
+        given = readings.meter.model_dump()
+        return Answer(option, given, *_found_in(frame, given["column"], given["is"]))
     if meters.column is None:
         return None
     first = next(iter(meters.rows))
@@ -72,3 +73,13 @@ def choose_meter(meters: Meters, readings: ReadingsConfig) -> Answer | None:
         f"{{ column = {meters.column!r}, is = {first!r} }} (figures are of {first!r})"
     )
     return Answer(option, {"column": meters.column, "is": first}, "asked", why)
+
+
+def _found_in(frame: pd.DataFrame, column: str, meter: str) -> tuple[Basis, str]:
+    """Whether a meter that is given is in the file."""
+    if column not in frame:
+        return "asked", f"which meter? Column {column!r} is missing{nearest(column, frame.columns)}"
+    names = meter_names(frame[column])
+    if not (names == meter).any():
+        return "asked", f"which meter? Column {column!r} names no {meter!r}{nearest(meter, names.unique())}"
+    return "given", "given"

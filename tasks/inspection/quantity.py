@@ -13,7 +13,7 @@ import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.model.counter import CounterEnergy, counter_to_energy, looks_like_counter
-from wattcast.model.readings import ReadingsConfig
+from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.columns import Column
 from wattcast.tasks.numbers import readable
@@ -79,7 +79,11 @@ def find_targets(columns: Sequence[Column], taken: Sequence[str], readings: Read
     """`readings.targets`; `taken` are the columns of stamps and meters."""
     option = "readings.targets"
     if "targets" in readings.model_fields_set:
-        return Answer(option, list(readings.targets), "given", "given")
+        known = [column.name for column in columns]
+        missing = [
+            f"column {name!r} is missing{nearest(name, known)}" for name in readings.targets if name not in known
+        ]
+        return Answer(option, list(readings.targets), "asked" if missing else "given", "; ".join(missing) or "given")
     free = [column.name for column in columns if column.kind == "numbers" and column.name not in taken]
     likely = candidates(columns, taken)
     if not free:

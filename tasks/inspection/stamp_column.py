@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.cells import MISSING_MARKS
-from wattcast.model.readings import ReadingsConfig
+from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.tasks.data.dialect import Dialect
-from wattcast.tasks.inspection.answers import Answer
+from wattcast.tasks.inspection.answers import Answer, Basis
 from wattcast.tasks.inspection.columns import Column, epoch_unit, numbers_of
 
 MOMENTS = ("time stamps", "intervals")
 _HEAD_ROWS = 200
+_GIVEN: tuple[Basis, str] = ("given", "given")
 _OFFSET = re.compile(r"[0-9](?:\s*Z|\s*[+-][0-9]{2}:?[0-9]{2})\s*$")
 _UTC = re.compile(r"utc|gmt|zulu", re.IGNORECASE)
 
@@ -24,9 +25,11 @@ def find_stamps(
     frame: pd.DataFrame, columns: Sequence[Column], readings: ReadingsConfig, dialect: Dialect
 ) -> tuple[Answer, ...]:
     """`readings.timestamp`, and `readings.time_of_day` where the stamps stand in two columns."""
-    said = readings.model_fields_set
+    said, names = readings.model_fields_set, [column.name for column in columns]
     if "timestamp" in said:
-        stamp = Answer("readings.timestamp", readings.timestamp, "given", "given")
+        missing = f"column {readings.timestamp!r} is missing{nearest(readings.timestamp, names)}"
+        known = readings.timestamp in names
+        stamp = Answer("readings.timestamp", readings.timestamp, *(_GIVEN if known else ("asked", missing)))
     else:
         stamp = _stamp(frame, columns, dialect)
     if "time_of_day" in said:

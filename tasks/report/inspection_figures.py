@@ -80,7 +80,7 @@ def completeness_panel(values: Floats, times: pd.DatetimeIndex, step_s: float, *
         z=[np.round(100 * shares, 1)],
         zmin=0,
         zmax=100,
-        xgap=1 if len(days) <= 400 else 0,
+        xgap=1 if len(days) <= 100 else 0,
         colorscale=[[0.0, TUNED], [0.9, "#e8d9b5"], [1.0, COLOURS["persistence"]]],
         colorbar={"title": "%", "thickness": 12},
         hovertemplate="%{x|%-d %B %Y}: %{z:.1f} %<extra></extra>",

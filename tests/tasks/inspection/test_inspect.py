@@ -582,6 +582,23 @@ def test_meters_may_be_numbers(tmp_path: Path) -> None:
     assert says(found, "readings.targets") == (["kWh"], "found")
 
 
+def test_what_is_given_and_not_there_is_asked_about(tmp_path: Path) -> None:
+    ids, times = ["a"] * 60 + ["b"] * 60, [*stamps(60), *stamps(60)]
+    columns = (["id", "time", "load"], ids, times, load(120))
+    for said, option, why in (
+        ({"timestamp": "tme"}, "readings.timestamp", "column 'tme' is missing: did you mean 'time'?"),
+        ({"targets": "laod"}, "readings.targets", "column 'laod' is missing: did you mean 'load'?"),
+        ({"meter": {"column": "id", "is": "c"}}, "readings.meter", "which meter? Column 'id' names no 'c'"),
+        (
+            {"meter": {"column": "ids", "is": "a"}},
+            "readings.meter",
+            "which meter? Column 'ids' is missing: did you mean 'id'?",
+        ),
+    ):
+        found = looked_at(tmp_path, *columns, **said)
+        assert (answer(found, option).asked, answer(found, option).why) == (True, why)
+
+
 # --- habits
 
 
