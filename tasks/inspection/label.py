@@ -57,7 +57,8 @@ def _by_columns(frame: pd.DataFrame, columns: Sequence[Column], stamp: str, time
 
 
 def _by_writing(cells: pd.Series, stamp: str) -> _Told | None:
-    if is_text(cells) and cells.astype("str").str.contains(_MIDNIGHT, regex=True).any():
+    late = cells[cells.astype("str").str.contains("24:00", regex=False)] if is_text(cells) else cells[:0]
+    if len(late) and late.astype("str").str.contains(_MIDNIGHT, regex=True).any():
         return "end", "days end at 24:00, with the reading of their last step"
     ends, starts = (bool(pattern.search(stamp)) for pattern in (_END, _START))
     return ("end" if ends else "start", f"the heading {stamp!r} says so") if ends is not starts else None

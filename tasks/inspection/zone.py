@@ -122,8 +122,8 @@ def on_one_clock(local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
 
     Local times that the zone skips become NaT.
     """
-    again = pd.Series(local).groupby(local).cumcount().to_numpy() > 0
-    moved = local.tz_localize(zone, ambiguous=~again, nonexistent="NaT")
+    first = ~np.asarray(local.duplicated())
+    moved = local.tz_localize(zone, ambiguous=first, nonexistent="NaT")
     return moved.tz_convert("UTC").tz_localize(None)
 
 
