@@ -22,6 +22,9 @@ from pydantic import Field, model_validator
 from wattcast.model.config import Config
 from wattcast.model.windows import Windows
 
+NAME = "gru"
+"""What the network is called among the models that are scored."""
+
 
 class LayerConfig(Config):
     """One GRU layer, wrapped as TensorFlow 1's DropoutWrapper does: fresh masks each step, never on the state."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from wattcast.model import gru
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
@@ -18,7 +19,7 @@ from wattcast.model.windows import Windows
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
 
-GRU = "gru"
+GRU = gru.NAME
 """The name of the network among the models that are scored."""
 _PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
