@@ -113,8 +113,8 @@ def _time(found: Inspection) -> Table:
 
 
 def _meters(found: Inspection) -> Table:
-    table = _table(f"{len(found.meters.rows):,} meters", "meter", Column("rows", justify="right"))
-    for name, rows in list(found.meters.rows.items())[:MOST_COLUMNS]:
+    table = _table(f"{len(found.meter_rows):,} meters", "meter", Column("rows", justify="right"))
+    for name, rows in list(found.meter_rows.items())[:MOST_COLUMNS]:
         _add(table, name, f"{rows:,}")
     return table
 

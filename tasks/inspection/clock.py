@@ -7,7 +7,7 @@ the zone is known, else the readings' own.
 from __future__ import annotations
 
 import datetime as dt
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
@@ -16,16 +16,16 @@ import pandas as pd
 
 from wattcast.model.arrays import Floats, Rows
 from wattcast.model.cells import shown
+from wattcast.model.clock import localize
 from wattcast.model.errors import InputError
 from wattcast.model.order import length, phase_of, rhythm, to_ticks
 from wattcast.model.readings import ReadingsConfig
-from wattcast.model.stamps import find_form, is_text, read_stamps
+from wattcast.model.stamps import EPOCHS, TwoFormsError, find_form, is_text, read_stamps
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.columns import epoch_unit
 from wattcast.tasks.inspection.stamp_column import has_offsets
-from wattcast.tasks.inspection.zone import Zone, on_one_clock, zone_of_local, zone_of_offsets
+from wattcast.tasks.inspection.zone import Zone, zone_of_local, zone_of_offsets
 
-_FORM = re.compile(r"\((%[^()]*)\)")  # as `find_form` names each of two in its question
 _OFFSET = r"\s*(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$"
 
 
@@ -76,9 +76,8 @@ class Timeline:
         return self.step_s is not None and self.share >= 0.95
 
 
-def read_clock(frame: pd.DataFrame, readings: ReadingsConfig) -> Stamps | None:
-    """The stamps in the column `readings.timestamp`; None where none can be read."""
-    column = frame[readings.timestamp]
+def read_clock(column: pd.Series, readings: ReadingsConfig) -> Stamps | None:
+    """The stamps in the cells of `column` `[S]`; None where none can be read."""
     given = readings.time_format
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         times = pd.DatetimeIndex(column)
@@ -90,7 +89,8 @@ def read_clock(frame: pd.DataFrame, readings: ReadingsConfig) -> Stamps | None:
     read, form = _read(column, given)
     if read is None:
         return None
-    if form.value in ("s", "ms"):
+    if form.value in EPOCHS:
+        read = read.tz_localize(None)
         zone = Zone("fixed", None, (), (), "stamps count from 1970, UTC: one clock without changes")
         return _stamps(column, read, read, form, zone)
     local = read.tz_localize(None) if read.tz is not None else read
@@ -104,10 +104,7 @@ def read_clock(frame: pd.DataFrame, readings: ReadingsConfig) -> Stamps | None:
         zone = zone_of_local(sorted_local.to_numpy(), beat.step if beat else pd.Timedelta(days=1))
     moments = local
     if zone.name is not None and zone.kind in ("local", "typed"):
-        even = on_one_clock(sorted_local, zone.name)
-        placed = local.to_numpy("datetime64[us]").copy()
-        placed[known[order]] = even.to_numpy("datetime64[us]")
-        moments = pd.DatetimeIndex(placed)
+        moments = localize(local, zone.name).times.tz_convert(None)
     return _stamps(column, local, moments, form, zone)
 
 
@@ -163,24 +160,22 @@ def _read(column: pd.Series, given: str | None) -> tuple[pd.DatetimeIndex | None
         return (read_stamps(cells, unit) if unit else None), found
     try:
         stamps = find_form(cells)
+    except TwoFormsError as question:
+        return _closest(cells, question.readings)
     except InputError as question:
-        return _closest(cells, str(question))
+        return None, Answer(option, None, "asked", str(question))
     iso = f"year-month-day, such as {shown(cells[0])}: one way to read it"
     read = read_stamps(cells, stamps.form)
     return read, Answer(option, stamps.form, "found", stamps.found or iso)
 
 
-def _closest(cells: pd.Index, question: str) -> tuple[pd.DatetimeIndex | None, Answer]:
+def _closest(cells: pd.Index, readings: Mapping[str, pd.DatetimeIndex]) -> tuple[pd.DatetimeIndex, Answer]:
     """Of two formats that read every row that in which all stamps lie closest: for the figures, until it is told."""
     option = "readings.time_format"
-    forms = list(dict.fromkeys(_FORM.findall(question)))
-    readings = {form: read for form in forms if (read := read_stamps(cells, form)) is not None}
-    if len(readings) < 2:
-        return None, Answer(option, None, "asked", question)
     spans = {form: read.max() - read.min() for form, read in readings.items()}
     meanwhile = min(spans, key=lambda form: spans[form])
-    (one, first), (other, second) = list(readings.items())[:2]
-    row = int(np.flatnonzero(first != second)[0])
+    (one, first), (other, second) = readings.items()
+    row = int(np.argmax(first != second))
     why = (
         f"{one} or {other}: both read every row, such as {str(cells[row])!r} as {first[row]:%-d %B %Y} or "
         f"{second[row]:%-d %B %Y} (figures take {meanwhile}, by which all lies within {_days(spans[meanwhile])})"

@@ -81,11 +81,6 @@ def numbers_of(column: pd.Series, dialect: Dialect) -> Floats:
     return read_numbers(column, decimal=dialect.decimal or ".", thousands=dialect.thousands or "").array
 
 
-def interval_begins(cells: pd.Series) -> pd.Series:
-    """The first of the two moments in each cell of a column of intervals; as it is where a cell is none."""
-    return cells.astype("str").str.replace(_INTERVAL, lambda found: found["begin"], regex=True)
-
-
 def epoch_unit(values: Floats) -> str | None:
     """Whether it is s or ms that whole numbers `[S]` count from 1970, in equal steps; None elsewhere."""
     known = values[~np.isnan(values)]

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+from wattcast.model.meters import Meters
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.clock import Timeline
 from wattcast.tasks.inspection.columns import Column
 from wattcast.tasks.inspection.habits import Habits
-from wattcast.tasks.inspection.meters import Meters
 from wattcast.tasks.inspection.quantity import Counted
 from wattcast.tasks.inspection.zone import Zone
 
@@ -38,7 +38,7 @@ class Inspection:
     size_bytes: int
     rows: int
     columns: tuple[Column, ...]
-    meters: Meters
+    meters: Meters | None
     answers: tuple[Answer, ...]
     counted: Mapping[str, Counted]
     trial: Trial
@@ -47,6 +47,11 @@ class Inspection:
     unread_stamps: int = 0
     first_unread: str = ""
     habits: tuple[Habits, ...] = ()
+
+    @property
+    def meter_rows(self) -> Mapping[str, int]:
+        """The rows of each meter; empty where the file is of one."""
+        return self.meters.rows if self.meters else {}
 
     @property
     def questions(self) -> tuple[Answer, ...]:

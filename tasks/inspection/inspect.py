@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wattcast.model.clean import clean
+from wattcast.model.clean import clean, stamp_cells
+from wattcast.model.errors import InputError
 from wattcast.model.gaps import completeness
+from wattcast.model.meters import Meters, find_meters, rows_of_meter
 from wattcast.model.order import Mended, put_in_order, times_of
 from wattcast.model.readings import Meter, ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
@@ -21,13 +23,12 @@ from wattcast.tasks.data.files import SUFFIXES, read_packed
 from wattcast.tasks.data.table import Table, read_table, with_numbers
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline
-from wattcast.tasks.inspection.columns import Column, numbers_of, read_columns
+from wattcast.tasks.inspection.columns import numbers_of, read_columns
 from wattcast.tasks.inspection.findings import Inspection, Trial
 from wattcast.tasks.inspection.habits import find_habits
 from wattcast.tasks.inspection.label import find_label
-from wattcast.tasks.inspection.meters import ONE, Meters, choose_meter, find_meters
+from wattcast.tasks.inspection.meters import choose_meter
 from wattcast.tasks.inspection.quantity import find_quantity, find_targets, flow
-from wattcast.tasks.inspection.selection import selected
 from wattcast.tasks.inspection.stamp_column import find_stamps
 from wattcast.tasks.inspection.zone import Zone
 
@@ -75,8 +76,8 @@ def inspect(
     say("reading time stamps")
     stamp_answers = find_stamps(frame, columns, said, written)
     known = _known(said, stamp_answers)
-    ours, meters, meter = _one_meter(frame, columns, known)
-    stamps = read_clock(ours, known) if known.timestamp in ours and len(ours) else None
+    ours, meters, meter = _one_meter(frame, known)
+    stamps = read_clock(_cells(ours, known), known) if known.timestamp in ours and len(ours) else None
     say("looking at the readings")
     targets = find_targets(columns, _taken(known, meters), said)
     answers = (*_file_answers(path, dialect, table), *stamp_answers, *([meter] if meter else []), targets)
@@ -87,20 +88,25 @@ def inspect(
     return replace(inspected, found=replace(inspected.found, answers=expressed))
 
 
-def _one_meter(
-    frame: pd.DataFrame, columns: tuple[Column, ...], known: ReadingsConfig
-) -> tuple[pd.DataFrame, Meters, Answer | None]:
+def _one_meter(frame: pd.DataFrame, known: ReadingsConfig) -> tuple[pd.DataFrame, Meters | None, Answer | None]:
     """The rows of one meter, the meters of the file, and which is meant, where there are several."""
     if known.timestamp not in frame:
-        return frame, ONE, None
-    intervals = any(column.name == known.timestamp and column.kind == "intervals" for column in columns)
-    joined = selected(frame, known.model_copy(update={"meter": None}), intervals=intervals)
-    meters = find_meters(joined, columns, known.timestamp, joined[known.timestamp])
+        return frame, None, None
+    taken = [name for name in (known.timestamp, known.time_of_day) if name]
+    meters = find_meters(frame, pd.Index(_cells(frame, known)), taken)
     meter = choose_meter(meters, frame, known)
     if meter is None or (meter.asked and known.meter is not None):
-        return joined, meters, meter
+        return frame, meters, meter
     chosen = known.model_copy(update={"meter": Meter.model_validate(meter.value)})
-    return selected(frame, chosen, intervals=intervals), meters, meter
+    return rows_of_meter(frame, chosen)[0], meters, meter
+
+
+def _cells(rows: pd.DataFrame, known: ReadingsConfig) -> pd.Series:
+    """What says when a reading of `rows` was taken, date and time of day as one."""
+    try:
+        return pd.Series(stamp_cells(rows, known), index=rows.index)
+    except InputError:  # a column of times of day that was given and holds something else: the trial says so
+        return rows[known.timestamp]
 
 
 def _looked_at(
@@ -133,7 +139,13 @@ def _looked_at(
     answers += (
         *(stamps.form, _zone_answer(stamps.zone, said), _cadence(line, said)),
         find_label(
-            ours, found.columns, said, stamp=known.timestamp, time_of_day=known.time_of_day, local=local, line=line
+            ours.assign(**{known.timestamp: _cells(ours, known)}),
+            found.columns,
+            said,
+            stamp=known.timestamp,
+            time_of_day=known.time_of_day,
+            local=local,
+            line=line,
         ),
         _features(found, known, said),
     )
@@ -141,7 +153,7 @@ def _looked_at(
     found = replace(
         found,
         answers=answers,
-        trial=_tried(raw, answers, stamps),
+        trial=_tried(ours, answers, written),
         timeline=line,
         zone=stamps.zone,
         unread_stamps=stamps.unread,
@@ -216,10 +228,10 @@ def _cadence(line: Timeline, said: ReadingsConfig) -> Answer:
     return Answer(option, chosen, "guessed", f"{how}: resampled to {chosen} minutes")
 
 
-def _taken(known: ReadingsConfig, meters: Meters) -> list[str]:
+def _taken(known: ReadingsConfig, meters: Meters | None) -> list[str]:
     """Columns that hold no readings."""
-    given = known.meter.model_dump()["column"] if known.meter is not None else None
-    return [name for name in (known.timestamp, known.time_of_day, meters.column, given) if name]
+    told = [each.column for each in (meters, known.meter) if each is not None]
+    return [name for name in (known.timestamp, known.time_of_day, *told) if name]
 
 
 def _features(found: Inspection, known: ReadingsConfig, said: ReadingsConfig) -> Answer:
@@ -234,22 +246,25 @@ def _features(found: Inspection, known: ReadingsConfig, said: ReadingsConfig) ->
     return Answer(option, [], "guessed", f"none; columns that may help: {listed}")
 
 
-def _tried(frame: pd.DataFrame, answers: tuple[Answer, ...], stamps: Stamps) -> Trial:
-    """`frame`, whose index are the moments of its rows, cleaned as the answers say."""
+def _tried(rows: pd.DataFrame, answers: tuple[Answer, ...], written: Dialect) -> Trial:
+    """The `rows` of one meter as they came, cleaned as the answers say: as a training would."""
     held = {answer.option.rpartition(".")[2]: answer.value for answer in answers}
-    targets = [name for name in held["targets"] if name in frame]
+    targets = [name for name in held["targets"] if name in rows]
     if not targets or held["cadence_minutes"] is None:
         return Trial(0, (), ("no column to forecast, or no cadence, is known yet",))
-    stamp = "time" if "time" not in targets else "time stamp of the row"
-    told = {name: held[name] for name in ("cadence_minutes", "kind", "signed", "label")}
-    config = ReadingsConfig(timestamp=stamp, targets=tuple(targets), **told)
-    cleaned = clean(frame[targets].rename_axis(stamp), config)
-    times = pd.DatetimeIndex(cleaned.frame.index)
-    faults = list(cleaned.faults)
-    if stamps.unread:
-        faults.append(f"{stamps.unread:,} time stamps cannot be read, the first is {stamps.first_unread}")
+    told = ("timestamp", "time_of_day", "time_format", "timezone", "cadence_minutes", "kind", "signed", "label")
+    config = ReadingsConfig(
+        targets=tuple(targets),
+        decimal=written.decimal or ".",
+        thousands=written.thousands or "",
+        **{name: held[name] for name in told if held.get(name) is not None},
+    )
+    if config.timezone is None and any(answer.option == "readings.timezone" and answer.asked for answer in answers):
+        config = config.model_copy(update={"timezone": "UTC"})  # until it is told
+    cleaned = clean(rows, config)
+    times, faults = cleaned.frame.index, list(cleaned.faults)
     if not faults and len(times):
-        whole = completeness(times, config.cadence, part="all readings", floor=config.completeness)
+        whole = completeness(pd.DatetimeIndex(times), config.cadence, part="all readings", floor=config.completeness)
         faults += [] if whole.enough else [whole.sentence]
         faults += [
             f"column {name!r} is a target and must vary" for name in targets if cleaned.frame[name].nunique() < 2

@@ -117,16 +117,6 @@ def _not_following(within: dict[str, tuple[Change, ...]]) -> Zone:
     return Zone("fixed", None, (), seen[named], why)
 
 
-def on_one_clock(local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
-    """Local times `[S]` in the order of time as moments of UTC, without a zone; of a doubled hour the second is later.
-
-    Local times that the zone skips become NaT.
-    """
-    first = ~np.asarray(local.duplicated())
-    moved = local.tz_localize(zone, ambiguous=first, nonexistent="NaT")
-    return moved.tz_convert("UTC").tz_localize(None)
-
-
 def changes_between(first: dt.datetime, last: dt.datetime, name: str) -> list[Change]:
     """The changes of a zone between two local times."""
     return [change for change in _changes(name, first.year, last.year) if first < change.begin and change.end < last]

@@ -49,7 +49,7 @@ def inspection_page(inspected: Inspected, draft: str) -> str:
         findings=_findings(found),
         time=_time(found),
         meters=Table(
-            ["meter", "rows"], [[name, f"{rows:,}"] for name, rows in [*found.meters.rows.items()][:MOST_ROWS]]
+            ["meter", "rows"], [[name, f"{rows:,}"] for name, rows in [*found.meter_rows.items()][:MOST_ROWS]]
         ),
         values=_values(found),
         config_toml=draft,

@@ -222,7 +222,7 @@ def test_stamps_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     found = looked_at(tmp_path, ["time", "kWh"], times, load(60))
     assert (found.unread_stamps, found.first_unread) == (1, "'yesterday'")
     assert found.verdict == "faults"
-    assert found.trial.faults == ("1 time stamps cannot be read, the first is 'yesterday'",)
+    assert found.trial.faults[0].startswith("1 time stamps are missing or cannot be read, first in row 7")
 
 
 # --- how stamps lie
@@ -588,11 +588,15 @@ def test_what_is_given_and_not_there_is_asked_about(tmp_path: Path) -> None:
     for said, option, why in (
         ({"timestamp": "tme"}, "readings.timestamp", "column 'tme' is missing: did you mean 'time'?"),
         ({"targets": "laod"}, "readings.targets", "column 'laod' is missing: did you mean 'load'?"),
-        ({"meter": {"column": "id", "is": "c"}}, "readings.meter", "which meter? Column 'id' names no 'c'"),
+        (
+            {"meter": {"column": "id", "is": "c"}},
+            "readings.meter",
+            "which meter? Column 'id' has no meter 'c'; it has 'a', 'b'",
+        ),
         (
             {"meter": {"column": "ids", "is": "a"}},
             "readings.meter",
-            "which meter? Column 'ids' is missing: did you mean 'id'?",
+            "which meter? Column 'ids', which says the meter, is missing: did you mean 'id'?",
         ),
     ):
         found = looked_at(tmp_path, *columns, **said)
