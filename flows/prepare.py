@@ -162,7 +162,7 @@ def fetch(experiment: Experiment) -> Fetched:
     for words in (*raw.evidence, *found):
         log.warning("%s", words)
     uci = raw.source != "file"
-    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
+    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.least_rows, uci=uci)
     return Fetched(raw, readings, cleaned)
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wattcast.model.config import Config
-from wattcast.model.windows import Windows
+from wattcast.model.windows import WindowConfig, Windows
 
 
 class LayerConfig(Config):
@@ -78,12 +78,17 @@ class Shape:
     inputs: int
     targets: int
     output_length: int
+    padded: bool = False  # histories may be shorter than the lookback: their first places are masked
 
     @classmethod
     def of(cls, windows: Windows) -> Shape:
         """What a network needs that forecasts `windows`."""
-        series, config = windows.series, windows.config
-        return cls(config.lookback, series.inputs.shape[1], series.targets.shape[1], config.output_length)
+        return cls.fitting(windows.config, windows.series.inputs.shape[1], windows.series.targets.shape[1])
+
+    @classmethod
+    def fitting(cls, config: WindowConfig, inputs: int, targets: int) -> Shape:
+        """What a network needs for windows of `config` with so many columns."""
+        return cls(config.lookback, inputs, targets, config.output_length, config.padded)
 
 
 Weights = tuple[npt.NDArray[np.float32], ...]

@@ -28,7 +28,7 @@ _NETWORK = "wattcast"
 class Parts:
     """What a network is made of, each part called with its name: Keras layers, or arithmetic on given weights."""
 
-    gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]
+    gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]; masked if padded
     dropout: Callable[[str, Any], Any]  # any shape, unchanged
     dense: Callable[[str, Any], Any]  # [B, M] -> [B, N]
 
@@ -91,15 +91,19 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
 def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.Model:
     """A plain Keras network: `[B, T, F]` (and `[B, L, C]` with `target_calendar`) to `[B, L, K]`, all scaled.
 
-    With several members it forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
+    Where histories may be short its last input is a mask `[B, T]`: which places hold a reading. With several members it
+    forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
     """
     sources = [keras.Input((shape.lookback, shape.inputs), name="readings")]
     if config.target_calendar:
         sources.append(keras.Input((shape.output_length, len(CALENDAR_COLUMNS)), name="calendar"))
+    if shape.padded:
+        sources.append(keras.Input((shape.lookback,), dtype="bool", name="mask"))
     calendar = sources[1] if config.target_calendar else None
+    mask = sources[-1] if shape.padded else None
 
     def member(name: str, weights: Weights) -> keras.Model:
-        forecast = connect(config, shape, _stock_parts(config, shape), sources[0], calendar)
+        forecast = connect(config, shape, _stock_parts(config, shape, mask), sources[0], calendar)
         network = keras.Model(sources, forecast, name=name)
         network.set_weights(weights)
         return network
@@ -122,7 +126,7 @@ def load_network(file: Path) -> keras.Model:
     return keras.saving.load_model(file, compile=False)
 
 
-def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
+def _stock_parts(config: GRUConfig, shape: Shape, mask: Any) -> Parts:
     """Stock Keras layers."""
     layers, places = recurrent_layers("keras", config, shape), keep_probs(config)
 
@@ -137,21 +141,25 @@ def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
             values
         )
 
-    return Parts(gru=lambda name, sequence: layers[name](sequence), dropout=dropout, dense=dense)
+    return Parts(gru=lambda name, sequence: layers[name](sequence, mask=mask), dropout=dropout, dense=dense)
 
 
 def parts_on(
     weights: Mapping[str, Any],
-    layers: Mapping[str, keras.layers.GRU],
+    layers: Mapping[str, keras.layers.RNN],
     *,
     dropout: Callable[[str, Any], Any] = lambda _, values: values,
+    mask: Any = None,
 ) -> Parts:
-    """The parts as arithmetic on named `weights`; `layers` are built GRUs, whose own weights stay out of it."""
+    """The parts as arithmetic on named `weights`; `layers` are built GRUs, whose own weights stay out of it.
+
+    `mask` `[B, T]` says which places of a padded history hold a reading.
+    """
 
     def gru(name: str, sequence: Any) -> tuple[Any, Any]:
         layer = layers[name]
         unused = [ops.zeros(seed.shape, seed.dtype) for seed in layer.non_trainable_variables]  # nothing draws
-        (states, newest), _ = layer.stateless_call(layer_weights(weights, name), unused, sequence)
+        (states, newest), _ = layer.stateless_call(layer_weights(weights, name), unused, sequence, mask=mask)
         return states, newest
 
     def dense(name: str, values: Any) -> Any:
@@ -162,15 +170,21 @@ def parts_on(
     return Parts(gru=gru, dropout=dropout, dense=dense)
 
 
-def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.GRU]:
+def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.RNN]:
     """The built GRU layers by name, stock or on the fast kernel, each giving all its states and the newest."""
-    layer_class = recurrent.GRU if kernel == "fast" else keras.layers.GRU
     layers, columns = {}, shape.inputs
     for number, layer in enumerate(config.layers, start=1):
         name = f"gru_{number}"
-        layers[name] = layer_class(
-            layer.units, reset_after=config.reset_after, return_sequences=True, return_state=True, name=name
-        )
+        layers[name] = _recurrent_layer(kernel, layer.units, config.reset_after, shape, name)
         layers[name].build((None, shape.lookback, columns))
         columns = layer.units
     return layers
+
+
+def _recurrent_layer(kernel: Kernel, units: int, reset_after: bool, shape: Shape, name: str) -> keras.layers.RNN:
+    options = {"return_sequences": True, "return_state": True, "name": name}
+    if kernel == "fast":
+        return recurrent.GRU(units, reset_after=reset_after, **options)
+    if shape.padded:  # cuDNN, which a GRU layer takes where there is a GPU, knows no padding in front
+        return keras.layers.RNN(keras.layers.GRUCell(units, reset_after=reset_after), **options)
+    return keras.layers.GRU(units, reset_after=reset_after, **options)

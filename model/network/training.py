@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from wattcast.model.arrays import Rows
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, named_weights, structure, weight_names
@@ -223,7 +224,9 @@ class _Fitting:
         number = len(self.history) + 1
         draws = np.random.default_rng([self.seed, number])
         shuffled = self.train.take(draws.permutation(len(self.train)))
-        work = Work(self._batches(shuffled), np.int32(len(shuffled)), draws.integers(2**30, size=2, dtype=np.int32))
+        seed = draws.integers(2**30, size=2, dtype=np.int32)
+        lengths = () if shuffled.lengths is None else self._batches(shuffled.lengths)
+        work = Work(self._batches(shuffled.starts), np.int32(len(shuffled)), seed, lengths)
         result = self.run_epoch(self.course.series, self.state, self.course.knobs, work)
         self.state = result.state
         return Epoch(
@@ -237,13 +240,13 @@ class _Fitting:
             seconds=perf_counter() - began,
         )
 
-    def _batches(self, windows: Windows) -> npt.NDArray[np.int32]:
-        """`[C, lanes * share]` starts, a batch a row."""
+    def _batches(self, windows: Rows) -> npt.NDArray[np.int32]:
+        """`[C, lanes * share]` starts or lengths of windows, a batch a row."""
         plan, room = self.course.plan, self.course.room
-        batches = np.full((room, plan.lanes * plan.share), windows.starts[0], np.int32)
-        starts = np.full(room * plan.batch_size, windows.starts[0], np.int32)
-        starts[: len(windows)] = windows.starts
-        batches[:, : plan.batch_size] = starts.reshape(room, plan.batch_size)
+        batches = np.full((room, plan.lanes * plan.share), windows[0], np.int32)
+        filled = np.full(room * plan.batch_size, windows[0], np.int32)
+        filled[: len(windows)] = windows
+        batches[:, : plan.batch_size] = filled.reshape(room, plan.batch_size)
         return batches
 
     def _learning_rate(self, step: int) -> float:

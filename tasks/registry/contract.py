@@ -21,6 +21,12 @@ class Contract(Config):
     lookback: int
     steps_ahead: int
     output_length: int
+    min_history: int | None = None
+
+    @property
+    def history(self) -> int:
+        """Readings without a gap that a forecast needs."""
+        return self.lookback if self.min_history is None else self.min_history
 
     @classmethod
     def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Contract:
@@ -34,6 +40,7 @@ class Contract(Config):
             lookback=window.lookback,
             steps_ahead=window.steps_ahead,
             output_length=window.output_length,
+            min_history=window.min_history,
         )
 
     @classmethod
@@ -44,6 +51,7 @@ class Contract(Config):
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
+            min_history=window.get("min_history"),
             inputs=tuple(sorted([*readings["targets"], *readings["features"]])),
         )
 
@@ -62,8 +70,8 @@ class Contract(Config):
             )
             if getattr(self, name) != getattr(other, name)
         ]
-        longer = self.lookback > other.lookback
-        return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
+        longer = self.history > other.history
+        return [*changed, f"history {self.history} instead of {other.history}"] if longer else changed
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""

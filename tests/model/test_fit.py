@@ -538,6 +538,21 @@ def test_stock_layers_and_the_fast_kernel_train_alike(prepared):
     assert [e.val_rmse for e in fast.history[:4]] == pytest.approx([e.val_rmse for e in stock.history[:4]], rel=1e-4)
 
 
+def test_short_histories_train_alike_on_both_kernels_and_resume_bit_for_bit(tmp_path):
+    raw = house(150)
+    gappy = prepare(raw.drop(index=raw.index[5::9]), window=WindowConfig(lookback=6, min_history=2))
+    assert set(gappy.windows.train.lengths) == {2, 3, 4, 5, 6}
+    network = GRUConfig(layers=(LayerConfig(units=3), LayerConfig(units=2)), readout="states")
+    fast, stock = (
+        train(gappy, network=network, fit=SHORT.model_copy(update={"kernel": kernel})) for kernel in ("fast", "keras")
+    )
+    for mine, theirs in zip(fast.network.get_weights(), stock.network.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    with pytest.raises(KilledError):
+        train(gappy, network=network, checkpoints=tmp_path, on_epoch=killer("select", 2))
+    assert same_weights(train(gappy, network=network, checkpoints=tmp_path), fast)
+
+
 def test_training_on_stock_layers_repeats_bit_for_bit(prepared):
     fit = SHORT.model_copy(update={"kernel": "keras", "epochs": 2})
     first, again = (train(prepared, fit=fit) for _ in range(2))

@@ -60,6 +60,20 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
         ),
         Shape(5, 3, 2, 3),
     ),
+    "short histories": (config(3, 2, readout="states"), Shape(4, 2, 1, 1, padded=True)),
+    "short histories, everything": (
+        GRUConfig(
+            layers=DROPPED,
+            reset_after=False,
+            readout="last_output",
+            readout_keep_prob=0.5,
+            tanh_layer=True,
+            regularisation_scale=0.1,
+            residual=True,
+            target_calendar=True,
+        ),
+        Shape(5, 3, 2, 3, padded=True),
+    ),
 }
 
 
@@ -72,6 +86,8 @@ def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
     arrays = [draw.normal(size=(BATCH, shape.lookback, shape.inputs)).astype(np.float32)]
     if model.target_calendar:
         arrays.append(draw.normal(size=(BATCH, shape.output_length, len(CALENDAR_COLUMNS))).astype(np.float32))
+    if shape.padded:
+        arrays.append(np.arange(shape.lookback) >= draw.integers(shape.lookback, size=BATCH)[:, None])
     return arrays
 
 
@@ -252,7 +268,28 @@ def test_keep_probabilities_are_told_place_by_place():
 
 def test_shape_is_read_off_the_windows():
     windows = prepare(house(60), window=WindowConfig(lookback=3, output_length=2)).windows.test
-    assert Shape.of(windows) == Shape(lookback=3, inputs=2, targets=1, output_length=2)
+    assert Shape.of(windows) == Shape(lookback=3, inputs=2, targets=1, output_length=2, padded=False)
+    short = prepare(house(60), window=WindowConfig(lookback=3, min_history=2)).windows.test
+    assert Shape.of(short) == Shape(lookback=3, inputs=2, targets=1, output_length=1, padded=True)
+
+
+def test_a_network_takes_a_mask_where_histories_may_be_short_and_only_there():
+    for padded in (False, True):
+        model, shape = config(3, target_calendar=True), Shape(4, 2, 1, 2, padded)
+        names = [source.name for source in build_one(model, shape).inputs]
+        assert names == ["readings", "calendar", "mask"][: 2 + padded]
+
+
+def test_what_is_masked_changes_no_forecast():
+    model, shape = VARIANTS["short histories, everything"]
+    network = build_one(model, shape)
+    inputs, dates, mask = arrays_for(model, shape)
+    assert 0 < mask.mean() < 1
+    spoilt = np.where(mask[..., None], inputs, 1e3).astype(np.float32)
+    expected = network.predict_on_batch([inputs, dates, mask])
+    assert network.predict_on_batch([spoilt, dates, mask]).tobytes() == expected.tobytes()
+    other = network.predict_on_batch([spoilt, dates, np.ones_like(mask)])
+    assert np.abs(other - expected).max() > 0.01
 
 
 # The equations

@@ -14,8 +14,9 @@ from wattcast.flows.experiment.experiment import Experiment, describe, preset_na
 from wattcast.model.errors import InputError
 
 
-def test_the_presets_are_the_seeds_three_and_ours() -> None:
-    assert preset_names() == ["recommended", "recommended-mae", "seed-dropout", "seed-l2", "seed-rnn-dropout"]
+def test_the_presets_are_the_seeds_those_of_its_next_chapter_and_ours() -> None:
+    seeds = ["seed-dropout", "seed-l2", "seed-rnn-dropout", "seed-variable"]
+    assert preset_names() == ["recommended", "recommended-mae", *seeds]
 
 
 def test_the_recommended_ones_are_twins_of_four_networks() -> None:
@@ -43,7 +44,10 @@ def test_the_seed_presets_are_of_the_seeds_form(name: str) -> None:
     assert not experiment.model.reset_after
     assert experiment.model.gate_bias == 1
     assert experiment.model.readout == "states"
-    assert (experiment.fit.loss, experiment.fit.optimiser, experiment.fit.refit) == ("mse", "sgd", False)
+    next_chapter = name == "seed-variable"
+    assert (experiment.fit.loss, experiment.fit.refit) == ("mse", False)
+    assert experiment.fit.optimiser == ("adam" if next_chapter else "sgd")
+    assert experiment.window.padded == (name == "seed-variable")
     assert experiment.fit.members == 1
     assert experiment.fit.decay_rate < 1
     assert (experiment.model.readout_keep_prob < 1) == (name == "seed-dropout")
