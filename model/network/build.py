@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ class Parts:
 
     gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]; masked if padded
     dropout: Callable[[str, Any], Any]  # any shape, unchanged
-    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N]
+    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N], or [B, L, M] -> [B, L, N]
 
 
 def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calendar: Any) -> Any:
@@ -41,18 +41,32 @@ def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calend
         sequence, state = parts.gru(f"gru_{number}", sequence)  # [B, T, U], [B, U]
         sequence = parts.dropout(f"output_dropout_{number}", sequence)
         states.append(state)
-    if config.readout == "states":
+    if config.readout == "outputs":
+        readout = sequence  # [B, L, R]: the head is the same for all steps, of which there are T
+    elif config.readout == "states":
         readout = ops.concatenate(states, axis=-1)  # [B, R]
     else:
         readout = sequence[:, -1] if config.readout == "last_output" else states[-1]
     readout = parts.dropout("readout_dropout", readout)
     if config.target_calendar:
-        dates = ops.reshape(calendar, (-1, shape.output_length * len(CALENDAR_COLUMNS)))
+        dates = calendar if config.readout == "outputs" else ops.reshape(calendar, (-1, _head(config, shape).dates))
         readout = ops.concatenate([readout, dates], axis=-1)
     if config.tanh_layer:
         readout = parts.dense("tanh", readout)
     forecast = ops.reshape(parts.dense("output", readout), (-1, shape.output_length, shape.targets))  # [B, L, K]
     return forecast + readings[:, -1:, : shape.targets] if config.residual else forecast
+
+
+class _Head(NamedTuple):
+    """Columns that the head reads of the calendar and gives of the forecast at once: of all steps, or of each alone."""
+
+    dates: int
+    forecast: int
+
+
+def _head(config: GRUConfig, shape: Shape) -> _Head:
+    steps = 1 if config.readout == "outputs" else shape.output_length
+    return _Head(steps * len(CALENDAR_COLUMNS) if config.target_calendar else 0, steps * shape.targets)
 
 
 def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
@@ -79,10 +93,10 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
         bias.reshape(-1, 3 * units)[0, : 2 * units] = config.gate_bias
         weights[f"{name}/bias"] = bias
         columns = units
-    width = sum(layer.units for layer in config.layers) if config.readout == "states" else columns
-    width += shape.output_length * len(CALENDAR_COLUMNS) if config.target_calendar else 0
+    head = _head(config, shape)
+    width = head.dates + (sum(layer.units for layer in config.layers) if config.readout == "states" else columns)
     dense = {"tanh": columns} if config.tanh_layer else {}
-    for name, size in {**dense, "output": shape.output_length * shape.targets}.items():
+    for name, size in {**dense, "output": head.forecast}.items():
         weights[f"{name}/kernel"], weights[f"{name}/bias"] = draw(glorot, width, size), np.zeros(size, np.float32)
         width = size
     return tuple(weights[name] for name in weight_names(config))
@@ -135,7 +149,7 @@ def _stock_parts(config: GRUConfig, shape: Shape, mask: Any) -> Parts:
 
     def dense(name: str, values: Any) -> Any:
         if name == "output":
-            return keras.layers.Dense(shape.output_length * shape.targets, name=name)(values)
+            return keras.layers.Dense(_head(config, shape).forecast, name=name)(values)
         penalty = keras.regularizers.L2(config.regularisation_scale / 2)  # Keras sums squares, TF1 halves
         return keras.layers.Dense(config.layers[-1].units, activation="tanh", kernel_regularizer=penalty, name=name)(
             values

@@ -41,10 +41,10 @@ class Graph:
     """The choices in which the scripts differ."""
 
     cells: int
-    readout: Literal["states", "last_state", "last_output"] = "states"
+    readout: Literal["states", "last_state", "last_output", "outputs"] = "states"
     regularisation_scale: float = 0.0
     dropouts: Mapping[str, Dropout] = field(default_factory=dict)
-    """`input_0` [B, T, F], `output_0` [B, T, U], ... and `readout` [B, R]: a fresh draw for each time step."""
+    """`input_0` [B, T, F], `output_0` [B, T, U], ... and `readout` [B, R] or [B, T, R]: a draw for each time step."""
     lengths: npt.NDArray[np.int64] | None = None
     """[B] `sequence_length`: behind it outputs are zero and states stay; for readouts of states."""
 
@@ -60,10 +60,10 @@ class Step(NamedTuple):
 
 
 class Pass(NamedTuple):
-    prediction: Array  # [B, K]
+    prediction: Array  # [B, K], with all outputs [B, T * K]
     steps: list[list[Step]]  # [T][cells]
-    readout: Array  # [B, R] behind its dropout
-    hidden: Array  # [B, H] what the prediction layer reads
+    readout: Array  # [B, R] behind its dropout, with all outputs [B, T, R]
+    hidden: Array  # [B, H] what the prediction layer reads, with all outputs [B, T, H]
 
 
 class Losses(NamedTuple):
@@ -93,6 +93,7 @@ def forward(weights: Weights, graph: Graph, inputs: Array) -> Pass:
     batch, length, _ = inputs.shape
     states = [np.zeros((batch, len(weights[f"cell_{i}/candidate/bias"]))) for i in range(graph.cells)]
     steps: list[list[Step]] = []
+    outputs = []
     for t in range(length):
         x, done = inputs[:, t], []
         alive = _alive(graph, t)
@@ -102,10 +103,13 @@ def forward(weights: Weights, graph: Graph, inputs: Array) -> Pass:
             x = states[i] * alive * _factor(graph, f"output_{i}", t)
             done.append(step)
         steps.append(done)
-    readout = {"states": np.hstack(states), "last_state": states[-1], "last_output": x}[graph.readout]
-    readout = readout * _factor(graph, "readout")
+        outputs.append(x)
+    every = np.stack(outputs, axis=1)  # [B, T, U]
+    readouts = {"states": np.hstack(states), "last_state": states[-1], "last_output": x, "outputs": every}
+    readout = readouts[graph.readout] * _factor(graph, "readout")
     hidden = np.tanh(readout @ weights["tanh/kernel"] + weights["tanh/bias"]) if "tanh/kernel" in weights else readout
-    return Pass(hidden @ weights["prediction/kernel"] + weights["prediction/bias"], steps, readout, hidden)
+    prediction = hidden @ weights["prediction/kernel"] + weights["prediction/bias"]
+    return Pass(prediction.reshape(batch, -1), steps, readout, hidden)
 
 
 def losses(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> Losses:
@@ -120,27 +124,29 @@ def gradients(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> We
     done = forward(weights, graph, inputs)
     slopes = {name: np.zeros_like(weight) for name, weight in weights.items()}
     output = 2 * (done.prediction - truth) / truth.size  # [B, K]
+    output = output.reshape(*done.hidden.shape[:-1], -1)  # with all outputs [B, T, K]
     below = _dense_backward(weights, slopes, "prediction", done.hidden, output)
     if "tanh/kernel" in weights:
         below = _dense_backward(weights, slopes, "tanh", done.readout, below * (1 - done.hidden**2))
         slopes["tanh/kernel"] += graph.regularisation_scale * weights["tanh/kernel"]
     below = below * _factor(graph, "readout")  # [B, R]
     states = [np.zeros_like(step.h) for step in done.steps[-1]]
-    outputs = np.zeros_like(states[-1])  # what reaches the last step's output from above
+    outputs = [np.zeros_like(states[-1]) for _ in done.steps]  # what reaches each step's output from above
     if graph.readout == "states":
         states = np.split(below, np.cumsum([state.shape[1] for state in states])[:-1], axis=1)
     elif graph.readout == "last_state":
         states[-1] = below
+    elif graph.readout == "outputs":
+        outputs = list(np.moveaxis(below, 1, 0))
     else:
-        outputs = below
+        outputs[-1] = below
     for t in reversed(range(len(done.steps))):
-        above, alive = outputs, _alive(graph, t)
+        above, alive = outputs[t], _alive(graph, t)
         for i in reversed(range(graph.cells)):
             state = states[i] + above * alive * _factor(graph, f"output_{i}", t)
             inner, before = _cell_backward(weights, slopes, i, done.steps[t][i], state * alive)
             states[i] = np.where(alive, before, state)
             above = inner * _factor(graph, f"input_{i}", t)
-        outputs = np.zeros_like(outputs)
     return slopes
 
 
@@ -207,8 +213,9 @@ def _alive(graph: Graph, step: int) -> npt.NDArray[np.bool_]:
 
 
 def _dense_backward(weights: Weights, slopes: Weights, name: str, read: Array, slope: Array) -> Array:
-    slopes[f"{name}/kernel"] += read.T @ slope
-    slopes[f"{name}/bias"] += slope.sum(axis=0)
+    wide, tall = (values.reshape(-1, values.shape[-1]) for values in (read, slope))
+    slopes[f"{name}/kernel"] += wide.T @ tall
+    slopes[f"{name}/bias"] += tall.sum(axis=0)
     return slope @ weights[f"{name}/kernel"].T
 
 

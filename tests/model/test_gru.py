@@ -60,6 +60,18 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
         ),
         Shape(5, 3, 2, 3),
     ),
+    "many to many": (config(3, 2, readout="outputs", reset_after=False), Shape(4, 3, 2, 4)),
+    "many to many, everything": (
+        GRUConfig(
+            layers=(LayerConfig(units=3, output_keep_prob=0.5),),
+            readout="outputs",
+            readout_keep_prob=0.5,
+            tanh_layer=True,
+            residual=True,
+            target_calendar=True,
+        ),
+        Shape(3, 4, 2, 3),
+    ),
     "short histories": (config(3, 2, readout="states"), Shape(4, 2, 1, 1, padded=True)),
     "short histories, everything": (
         GRUConfig(
@@ -324,6 +336,36 @@ def test_reset_gate_after_the_product_and_what_the_head_reads(readout):
     np.testing.assert_allclose(network([inputs])[:, 0], expected, rtol=1e-5, atol=1e-5)
 
 
+def test_one_head_for_all_outputs_which_reads_the_calendar_of_its_own_step():
+    model, shape = config(3, 2, readout="outputs", target_calendar=True), Shape(5, 2, 2, 5)
+    network = build_one(model, shape)
+    randomise(network)
+    inputs, dates = arrays_for(model, shape)
+    weights = [weight.astype(np.float64) for weight in network.get_weights()]
+    second = run_gru(run_gru(inputs.astype(np.float64), *weights[:3]), *weights[3:6])
+    kernel, bias = weights[6:]
+    assert kernel.shape == (2 + len(CALENDAR_COLUMNS), 2)
+    expected = np.concatenate([second, dates], axis=2) @ kernel + bias
+    np.testing.assert_allclose(network([inputs, dates]), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        (
+            WindowConfig(lookback=4, output_length=3),
+            "window.lookback and window.output_length must be equal, received 4",
+        ),
+        (WindowConfig(lookback=4, output_length=4, min_history=2), "leave out window.min_history, received 2"),
+    ],
+)
+def test_windows_that_a_readout_of_all_outputs_cannot_have_are_refused(window, message):
+    with pytest.raises(ValueError, match=message):
+        config(3, readout="outputs").require_fit(window)
+    config(3, readout="states").require_fit(window)
+    config(3, readout="outputs").require_fit(WindowConfig(lookback=4, output_length=4, steps_ahead=3, min_history=4))
+
+
 def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
     shape = Shape(4, 3, 2, 3)
     plain, residual = build_one(config(3), shape), build_one(config(3, residual=True), shape)
@@ -392,7 +434,7 @@ def test_recurrent_weights_start_as_asked():
         ({"layers": ({"units": 2, "input_keep_prob": 0},)}, "input_keep_prob"),
         ({"layers": ({"units": 2, "output_keep_prob": 1.2},)}, "output_keep_prob"),
         ({"dropout": 0.2}, "dropout"),
-        ({"readout": "mean"}, "'states', 'last_state' or 'last_output'"),
+        ({"readout": "mean"}, "'states', 'last_state', 'last_output' or 'outputs'"),
         ({"recurrent_initialiser": "zeros"}, "recurrent_initialiser"),
         ({"readout_keep_prob": 0}, "readout_keep_prob"),
         ({"regularisation_scale": -1, "tanh_layer": True}, "regularisation_scale"),

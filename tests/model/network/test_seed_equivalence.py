@@ -101,6 +101,27 @@ VARIANTS = {
         READINGS.model_copy(update={"targets": ("Appliances", "lights"), "features": ("T1",)}),
         WindowConfig(lookback=4, output_length=2),
     ),
+    "05_01 many to many": Variant(
+        GRUConfig(layers=(LayerConfig(units=4), LayerConfig(units=3)), readout="outputs", **SCRIPTS),
+        Descent(rate=0.01, optimiser="adam"),
+        window=WindowConfig(lookback=5, output_length=5, steps_ahead=2),
+    ),
+    "many to many with all options": Variant(
+        GRUConfig(
+            layers=(
+                LayerConfig(units=4, input_keep_prob=0.8, output_keep_prob=0.7),
+                LayerConfig(units=3, output_keep_prob=0.8),
+            ),
+            readout="outputs",
+            readout_keep_prob=0.8,
+            tanh_layer=True,
+            regularisation_scale=0.05,
+            **SCRIPTS,
+        ),
+        Descent(clip_norm=0.3),
+        READINGS.model_copy(update={"targets": ("Appliances", "lights"), "features": ("T1",)}),
+        WindowConfig(lookback=4, output_length=4),
+    ),
     "05_02 variable length": Variant(
         GRUConfig(layers=(LayerConfig(units=4), LayerConfig(units=3)), readout="states", **SCRIPTS),
         Descent(rate=0.01, optimiser="adam"),
@@ -238,6 +259,8 @@ def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray, batch: Windows) 
         shapes[f"input_{i}"] = (BATCH, plan.shape.lookback, below)
         shapes[f"output_{i}"] = (BATCH, plan.shape.lookback, own)
     shapes["readout"] = (BATCH, sum(units) if variant.model.readout == "states" else units[-1])
+    if variant.model.readout == "outputs":
+        shapes["readout"] = shapes[f"output_{len(units) - 1}"]
     keep_probs = configured_keep_probs(variant.model)
     dropping = tuple(
         (place, shapes[name], keep_prob) for place, (name, keep_prob) in enumerate(keep_probs.items()) if keep_prob < 1
@@ -300,7 +323,7 @@ def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
 
 # The reference itself
 
-READOUTS = ("states", "last_state", "last_output")
+READOUTS = ("states", "last_state", "last_output", "outputs")
 
 
 def random_problem(readout: str) -> tuple[Weights, Graph, np.ndarray, np.ndarray]:
@@ -320,10 +343,11 @@ def random_problem(readout: str) -> tuple[Weights, Graph, np.ndarray, np.ndarray
         "output_0": (batch, length, units[0]),
         "input_1": (batch, length, units[0]),
         "output_1": (batch, length, units[1]),
-        "readout": (batch, width),
+        "readout": (batch, length, width) if readout == "outputs" else (batch, width),
     }
     dropouts = {name: Dropout(draw.random(shape) < 0.7, 0.7) for name, shape in shapes.items()}
     graph = Graph(2, readout, 0.3, dropouts)
+    outputs *= length if readout == "outputs" else 1
     return weights, graph, draw.normal(size=(batch, length, features)), draw.normal(size=(batch, outputs))
 
 
@@ -482,6 +506,8 @@ def test_each_variant_drops_where_its_script_does(run, request):
         "04_02_rnn_dropout": {"output_0"},
         "04_03_rnn_l2": set(),
         "all options at once": {"input_0", "output_0", "input_1", "output_1", "readout"},
+        "05_01 many to many": set(),
+        "many to many with all options": {"input_0", "output_0", "output_1", "readout"},
         "05_02 variable length": set(),
         "variable length with dropout": {"input_0", "output_0", "input_1", "readout"},
     }
