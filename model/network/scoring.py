@@ -132,15 +132,15 @@ def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kerne
 
 def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     layers = recurrent_layers(kernel, model, shape)
-    begins = tf.range(windows)[:, None]  # [B, 1]
+    begins, history = tf.range(windows)[:, None], tf.range(shape.lookback)  # [B, 1], [T]
 
     def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor, *lengths: Tensor) -> Tensor:
-        named, history, mask = named_weights(model, weights), tf.range(shape.lookback), None
+        named, read, mask = named_weights(model, weights), history, None
         if shape.padded:
-            history, mask = padded_places(shape.lookback, *lengths)  # [B, T]
+            read, mask = padded_places(shape.lookback, *lengths)  # [B, T]
         parts = parts_on(named, layers, mask=mask)
         if kernel == "keras":
-            return connect(model, shape, parts, tf.gather(rows, begins + history), calendar)
+            return connect(model, shape, parts, tf.gather(rows, begins + read), calendar)
 
         def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
             if name != next(iter(layers)):

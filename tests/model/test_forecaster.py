@@ -62,7 +62,15 @@ def ensemble() -> tuple[Forecaster, Prepared]:
     return prepare_and_build(GRUConfig(layers=(LayerConfig(units=3),)), members=3)
 
 
-@pytest.fixture(params=["simple", "rich"])
+@pytest.fixture(scope="module")
+def sequence() -> tuple[Forecaster, Prepared]:
+    """A step of the forecast for each of the history, through one head."""
+    layers = (LayerConfig(units=3), LayerConfig(units=2))
+    network = GRUConfig(layers=layers, readout="outputs", residual=True, target_calendar=True)
+    return prepare_and_build(network, window=WindowConfig(lookback=4, output_length=4))
+
+
+@pytest.fixture(params=["simple", "rich", "sequence"])
 def either(request: pytest.FixtureRequest) -> tuple[Forecaster, Prepared]:
     return request.getfixturevalue(request.param)
 
@@ -123,6 +131,24 @@ def test_a_changed_reading_within_the_lookback_does_change_it(either):
     changed = RAW.copy()
     changed.loc[len(RAW) - forecaster.window.lookback, column] += 300
     assert forecaster.forecast(changed)[column].iloc[0] != forecaster.forecast(RAW)[column].iloc[0]
+
+
+def test_two_days_of_ten_minutes_are_forecast_in_one_pass():
+    raw = house(1600)
+    network = GRUConfig(layers=(LayerConfig(units=3),), residual=True, target_calendar=True)
+    window = WindowConfig(lookback=5, output_length=288)
+    prepared = prepare(raw, window=window)
+    shape = Shape.of(prepared.windows.train)
+    plain = build(network, shape, [initial_weights(network, shape, seed=1)])
+    forecaster = Forecaster(READINGS, window, prepared.scaler, network, plain)
+    forecast = forecaster.forecast(raw)
+    assert forecast["date"].tolist() == [raw["date"].iloc[-1] + step * CADENCE for step in range(1, 289)]
+    test = prepared.windows.test
+    series = test.series
+    output = plain.predict_on_batch([series.inputs[test.input_rows], series.calendar[test.target_rows]])
+    expected = prepared.scaler.inverse(output, first=1).clip(0)
+    assert expected.shape == (len(test), 288, 1)
+    np.testing.assert_allclose(forecaster.predict(test), expected, rtol=1e-4, atol=1e-3)
 
 
 # Every moment
