@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 from time import perf_counter
@@ -43,6 +43,7 @@ from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 
 _LANE = 64  # windows; a batch is cut no finer
+_SHORTENED = 0.25  # share of the windows of an epoch
 
 
 def train_network(
@@ -126,6 +127,17 @@ def train_members(
 def member_seeds(config: FitConfig) -> list[int]:
     """A seed for each member; those of another `seed` have nothing in common with them."""
     return [int(seed) for seed in np.random.SeedSequence(config.seed).generate_state(config.members)]
+
+
+def _some_shortened(windows: Windows, draws: np.random.Generator) -> Windows:
+    """Where histories may be short, a share of the windows with less of theirs than there is, drawn anew each epoch.
+
+    Readings have few gaps: a network that sees whole histories alone has not learned what to make of short ones.
+    """
+    if windows.lengths is None:
+        return windows
+    shorter = draws.integers(windows.config.shortest, windows.lengths, endpoint=True)
+    return replace(windows, lengths=np.where(draws.random(len(windows)) < _SHORTENED, shorter, windows.lengths))
 
 
 @dataclass(frozen=True)
@@ -225,6 +237,7 @@ class _Fitting:
         draws = np.random.default_rng([self.seed, number])
         shuffled = self.train.take(draws.permutation(len(self.train)))
         seed = draws.integers(2**30, size=2, dtype=np.int32)
+        shuffled = _some_shortened(shuffled, draws)
         lengths = () if shuffled.lengths is None else self._batches(shuffled.lengths)
         work = Work(self._batches(shuffled.starts), np.int32(len(shuffled)), seed, lengths)
         result = self.run_epoch(self.course.series, self.state, self.course.knobs, work)
