@@ -72,6 +72,11 @@ class Experiment(Config):
             raise ValueError(listed(questions, "the experiment"))
         return complete(given)
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Experiment:
+        self.model.require_fit(self.window)
+        return self
+
     @property
     def title(self) -> str:
         """A short name for runs: preset and data."""
@@ -259,7 +264,9 @@ def _explain(fault: Mapping[str, Any]) -> str:
         options = list(_model_at(fault["loc"][:-1]).model_fields)
         hint = nearest(str(fault["loc"][-1]), options) or f". Allowed: {', '.join(options)}"
         return f"{name}: there is no such option{hint}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message: str = fault["msg"].removeprefix("Value error, ")
+    if not name:  # two parts do not fit each other: the message names both
+        return message
     return f"{name}: {message}" if fault["type"] == "value_error" else f"{name}: {message}, received {fault['input']!r}"
 
 

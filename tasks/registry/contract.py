@@ -23,6 +23,12 @@ class Contract(Config):
     steps_ahead: int
     output_length: int
     unit: str | None = None  # of energy, of the forecasts; None where it is not known
+    min_history: int | None = None
+
+    @property
+    def history(self) -> int:
+        """Readings without a gap that a forecast needs."""
+        return self.lookback if self.min_history is None else self.min_history
 
     @classmethod
     def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Contract:
@@ -38,6 +44,7 @@ class Contract(Config):
             steps_ahead=window.steps_ahead,
             output_length=window.output_length,
             unit=readings.energy_unit,
+            min_history=window.min_history,
         )
 
     @classmethod
@@ -50,6 +57,7 @@ class Contract(Config):
             time_format=readings.get("time_format"),
             timezone=readings.get("timezone"),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
+            min_history=window.get("min_history"),
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
         )
@@ -72,8 +80,8 @@ class Contract(Config):
         ]
         if not self._same_unit(other):
             changed.append(f"unit {self.unit} instead of {other.unit}")
-        longer = self.lookback > other.lookback
-        return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
+        longer = self.history > other.history
+        return [*changed, f"history {self.history} instead of {other.history}"] if longer else changed
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
