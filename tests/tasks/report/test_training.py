@@ -98,7 +98,7 @@ def scored(forecasts: pd.DataFrame) -> Evaluation:
             values = {name: metric(actual, forecast) for name, metric in METRICS.items()}
             reference = METRICS["rmse"](actual, rows["persistence"].to_numpy(np.float64))
             scores.append(Score(model, part, target, **values, skill=skill(values["rmse"], reference)))
-    return Evaluation(tuple(scores), Diagnosis("overfit", "it is tight", "try less"), forecasts, "Wh")
+    return Evaluation(tuple(scores), Diagnosis("overfit", "it is tight", "try less"), forecasts, unit="Wh")
 
 
 def make(subject: Subject = SUBJECT, of: Evaluation | None = None, history=SELECT, toml: str = "seed = 1\n") -> Report:
@@ -260,7 +260,7 @@ def test_all_scores_may_be_no_number():
     nan = float("nan")
     given = evaluation()
     scores = tuple(Score(s.model, s.part, s.target, s.rmse, s.mae, nan, nan, nan) for s in given.scores)
-    page = Page(make(of=Evaluation(scores, given.diagnosis, given.forecasts, "Wh")).html)
+    page = Page(make(of=Evaluation(scores, given.diagnosis, given.forecasts, unit="Wh")).html)
     assert not re.search(r"\bnan\b", page.words, re.IGNORECASE)
     assert "not to be compared with persistence" in page.words
 
