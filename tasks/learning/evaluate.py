@@ -6,6 +6,7 @@ N: windows. L: output length. K: targets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
+
+if TYPE_CHECKING:
+    from wattcast.tasks.learning.interval_scores import IntervalEvaluation
 
 GRU = "gru"
 """The name of the network among the models that are scored."""
@@ -48,6 +52,7 @@ class Evaluation:
     scores: tuple[Score, ...]
     diagnosis: Diagnosis
     forecasts: pd.DataFrame
+    intervals: IntervalEvaluation | None = None
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
         """The score of `model` on `part`, of the first target unless another is named."""
@@ -72,7 +77,7 @@ class Evaluation:
             elif score.part == "test":
                 for name in ("rmse", "mae"):
                     metrics[f"baseline_{score.model}_{name}{suffix}"] = getattr(score, name)
-        return metrics
+        return metrics | (self.intervals.metrics() if self.intervals else {})
 
 
 def evaluate(

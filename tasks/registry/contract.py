@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattcast.model.config import Config
+from wattcast.model.intervals import value_columns
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 
@@ -22,9 +23,10 @@ class Contract(Config):
     lookback: int
     steps_ahead: int
     output_length: int
+    quantiles: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Contract:
+    def of(cls, readings: ReadingsConfig, window: WindowConfig, quantiles: tuple[float, ...] = ()) -> Contract:
         """That of a model with these configurations."""
         return cls(
             timestamp=readings.timestamp,
@@ -36,6 +38,7 @@ class Contract(Config):
             lookback=window.lookback,
             steps_ahead=window.steps_ahead,
             output_length=window.output_length,
+            quantiles=quantiles,
         )
 
     @classmethod
@@ -46,9 +49,15 @@ class Contract(Config):
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
             timezone=readings.get("timezone"),
+            quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
         )
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of numbers in a forecast: each target, followed by its quantiles."""
+        return value_columns(self.targets, self.quantiles)
 
     def differences(self, other: Contract) -> list[str]:
         """What users of `other` would meet in place of it, one phrase each. Fewer rows of history disturb nobody."""
@@ -63,6 +72,7 @@ class Contract(Config):
                 "targets",
                 "steps_ahead",
                 "output_length",
+                "quantiles",
             )
             if getattr(self, name) != getattr(other, name)
         ]
