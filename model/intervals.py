@@ -100,11 +100,6 @@ class Nearness:
     hours: float = math.inf
     sizes: float = math.inf  # of the standard deviation of sizes
 
-    @property
-    def everywhere(self) -> bool:
-        """All errors count alike."""
-        return math.isinf(self.hours) and math.isinf(self.sizes)
-
 
 @dataclass(frozen=True)
 class Intervals:
@@ -254,57 +249,54 @@ class _Errors:
     ) -> Floats:
         """`[H, G, Q]` quantiles of the errors near each of `hours` `[H]` and `sizes` `[G]`."""
         order = np.argsort(self.errors)
-        by_hour = _weights(_around_the_clock(hours[:, None] - self.hours[order]), near.hours)  # [H, S]
-        by_size = _weights(sizes[:, None] - self.sizes[order], near.sizes * self.sizes.std())  # [G, S]
-        return np.stack([self._quantiles(order, row * by_size, quantiles, near) for row in by_hour])
+        by_hour, by_size = self._apart(hours, sizes, order, near)  # [H, S], [G, S]
+        return np.stack([self._quantiles(order, row + by_size, quantiles) for row in by_hour])
 
     def of_each(self, others: _Errors, quantiles: Sequence[float], near: Nearness) -> Floats:
         """`[S', Q]` quantiles of these errors for each of `others`."""
         order = np.argsort(self.errors)
-        apart = _around_the_clock(others.hours[:, None] - self.hours[order])
-        weights = _weights(apart, near.hours)
-        weights = weights * _weights(others.sizes[:, None] - self.sizes[order], near.sizes * self.sizes.std())
-        return self._quantiles(order, weights, quantiles, near)
+        by_hour, by_size = self._apart(others.hours, others.sizes, order, near)
+        return self._quantiles(order, by_hour + by_size, quantiles)
 
-    def _quantiles(
-        self, order: npt.NDArray[np.int64], weights: Floats, quantiles: Sequence[float], near: Nearness
-    ) -> Floats:
-        """`[M, Q]` of errors in ascending `order` with `weights` `[M, S]`, by the rule of split-conformal intervals.
+    def _apart(
+        self, hours: Floats | npt.NDArray[np.int64], sizes: Floats, order: npt.NDArray[np.int64], near: Nearness
+    ) -> tuple[Floats, Floats]:
+        """Squared distances in widths: of `hours` and of `sizes` from each error, in `order`."""
+        around_the_clock = np.abs((hours[:, None] - self.hours[order] + HOURS / 2) % HOURS - HOURS / 2)
+        spread = self.sizes.std() or 1.0
+        return (around_the_clock / near.hours) ** 2, ((sizes[:, None] - self.sizes[order]) / spread / near.sizes) ** 2
+
+    def _quantiles(self, order: npt.NDArray[np.int64], apart: Floats, quantiles: Sequence[float]) -> Floats:
+        """`[M, Q]` of errors in ascending `order`, by squared distances `[M, S]` and the rule of split-conformal ones.
 
         The forecast itself has the weight 1 and an error of which nothing is known: beyond the highest for an upper
-        bound, below the lowest for a lower one. Far from all errors, all of them count a little, so many that the
-        outermost quantile exists.
+        bound, below the lowest for a lower one. Where too few errors are near for the outermost quantile to exist, what
+        is near is widened until there are enough.
         """
-        if not near.everywhere:
-            weights = weights + 1 / (min(quantiles) * weights.shape[1])
-        sums = np.cumsum(weights, axis=1)
+        weights = np.exp(-apart / 2)
+        needed, width = _ENOUGH * forecasts_needed(quantiles), 1.0
+        few = np.flatnonzero(weights.sum(axis=1) < needed)
+        while len(few) and width < _WIDEST:
+            width *= 2
+            weights[few] = np.exp(-apart[few] / (2 * width**2))
+            few = few[weights[few].sum(axis=1) < needed]
+        weights[few] = 1.0
+        sums, errors = np.cumsum(weights, axis=1), self.errors[order]
         total = sums[:, -1:]
         found = []
-        last = weights.shape[1] - 1
         for quantile in quantiles:
             reach = quantile * (total + 1)
             if quantile >= 0.5:
                 place = (sums < reach - _ROUNDING).sum(axis=1)
             else:
                 place = (sums <= reach - 1 + _ROUNDING).sum(axis=1)
-            found.append(self.errors[order][np.minimum(place, last)])
+            found.append(errors[np.minimum(place, len(errors) - 1)])
         return np.sort(np.stack(found, axis=1), axis=1)
 
 
 _ROUNDING = 1e-9
-
-
-def _weights(apart: Floats, width: float) -> Floats:
-    """Gaussian, 1 at no distance; 1 everywhere for an infinite width."""
-    if math.isinf(width) or not width > 0:
-        return np.ones_like(apart)
-    weights: Floats = np.exp(-0.5 * (apart / width) ** 2)
-    return weights
-
-
-def _around_the_clock(apart: Floats) -> Floats:
-    """Hours apart, at most half a day."""
-    return np.abs((apart + HOURS / 2) % HOURS - HOURS / 2)
+_ENOUGH = 2  # times as many as there must be
+_WIDEST = 64
 
 
 def _choose(cases: Sequence[_Errors], quantiles: Sequence[float], *, by_hour: bool) -> Nearness:
