@@ -20,6 +20,7 @@ from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
+from wattcast.tasks.data.units import settle_unit
 from wattcast.tasks.data.validate import check_parts, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
@@ -99,6 +100,11 @@ class Prepared:
         return parts.train + parts.validation if self.experiment.fit.refit else parts.train
 
     @property
+    def unit(self) -> str | None:
+        """The unit of energy of forecasts and scores; None where it is not known."""
+        return self.experiment.readings.energy_unit
+
+    @property
     def is_simulated(self) -> bool:
         """The readings are those of no real house."""
         return self.raw.source == "simulated"
@@ -164,11 +170,13 @@ def fetch(experiment: Experiment) -> Fetched:
     """
     raw = download_task(experiment.data, experiment.file)
     readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
-    for words in (*raw.evidence, *found):
+    ours = raw.source != "file"
+    settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
+    new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
+    for words in (*raw.evidence, *found, *([unit] if new else [])):
         log.warning("%s", words)
-    uci = raw.source != "file"
-    cleaned = validate_task(raw.frame, readings, window_rows=experiment.window.rows, uci=uci)
-    return Fetched(raw, readings, cleaned)
+    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.rows, uci=ours)
+    return Fetched(raw, settled, cleaned)
 
 
 def with_signs(readings: ReadingsConfig, dialect: Dialect) -> ReadingsConfig:

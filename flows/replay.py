@@ -80,7 +80,7 @@ def replay(
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
-        experiment = experiment.model_copy(update={"data": prepared.experiment.data})
+        experiment = experiment.model_copy(update={"data": prepared.experiment.data, "readings": fetched.readings})
         params = {**experiment.flat(), **_params(experiment, first, every)}
         tags = {**prepared.tags, JOB: "replay"}
         way_on = "a replay begins anew each time"
@@ -90,7 +90,7 @@ def replay(
             with live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, fetched)
                 day = experiment.readings.steps_a_day
-                history = walk(cuts, challenge, scored, experiment.gate, block=day, done=done)
+                history = walk(cuts, challenge, scored, experiment.gate, block=day, unit=prepared.unit, done=done)
             worth = weigh(history, duration(every) or DAY)
             _log(run, experiment, prepared, history, worth, every=every)
         return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))

@@ -157,8 +157,8 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         DATA_TO: str(times[newest - 1]),
         HOLDOUT_FROM: str(times[rows.test.start]),
         HOLDOUT_TO: str(times[-1]),
-        "holdout.rmse": f"{score.rmse:.3f}",
-        "holdout.mae": f"{score.mae:.3f}",
+        "holdout.rmse": f"{score.rmse:.6g}",
+        "holdout.mae": f"{score.mae:.6g}",
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)

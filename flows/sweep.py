@@ -44,13 +44,14 @@ log = logging.getLogger(__name__)
 
 BEST_FILE = "best.toml"
 """The artifact with the best configuration, which `wattcast train --config` takes."""
+_LABELS = frozenset({"data", "found_by", "readings.unit"})
 _RUN, _VERDICT = "run", "verdict"  # what a study remembers
 _VERDICTS = TypeAdapter(Verdict)
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep leaves behind. RMSE in Wh on validation; `best_trial` 0 is the untuned configuration."""
+    """What a sweep leaves behind. RMSE on validation in the verdict's unit; `best_trial` 0 is the untuned one."""
 
     study: str
     run_id: str
@@ -115,6 +116,7 @@ def sweep(
         pruner=pruner,
         epochs=_most_epochs(experiment),
         total=trials,
+        unit=prepared.unit,
     )
     deadline = math.inf if timeout is None else time.time() + timeout
     with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):
@@ -184,9 +186,9 @@ def _most_epochs(experiment: Experiment) -> int:
 
 
 def _definition(prepared: Prepared) -> dict[str, Any]:
-    """All that makes trials comparable, by dotted names: settings, ranges, and the data itself, not its address."""
+    """All that makes trials comparable, by dotted names: settings, ranges, and the data; no address and no label."""
     experiment = prepared.experiment
-    settings = {name: value for name, value in experiment.flat().items() if name not in {"data", "found_by"}}
+    settings = {name: value for name, value in experiment.flat().items() if name not in _LABELS}
     ranges = {
         f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
     }

@@ -101,14 +101,14 @@ def train_in(run: Run, prepared: Prepared) -> Trained:
 
 def _fit(prepared: Prepared, run: Run) -> Fitted:
     experiment, events = prepared.experiment, run.folder / "tensorboard"
-    with live_epochs(experiment.fit.epochs, experiment.fit.members) as show:
+    with live_epochs(experiment.fit.epochs, experiment.fit.members, unit=prepared.unit) as show:
         fitted: Fitted = train_task(
             experiment.model,
             experiment.fit,
             prepared.windows,
             prepared.scaler,
             checkpoints=run.folder / "checkpoints",
-            listeners=(show, run.log_epoch, event_writer(events)),
+            listeners=(show, run.log_epoch, event_writer(events, prepared.unit)),
         )
     write_graph(events, fitted.network)
     return fitted
@@ -147,6 +147,7 @@ def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evalua
         known=known,
         targets=targets,
         block=prepared.experiment.readings.steps_a_day,
+        unit=prepared.unit,
     )
     if product.intervals is None:
         return evaluation

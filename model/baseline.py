@@ -1,4 +1,4 @@
-"""What a forecast must beat: four baselines that forecast windows as a Forecaster does, in Wh.
+"""What a forecast must beat: four baselines that forecast windows as a Forecaster does.
 
 N: windows. T: lookback. L: output length. K: targets. Formulas of the first three: Hyndman and
 Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.2.
@@ -23,7 +23,7 @@ class Predictor(Protocol):
     """Whatever forecasts windows: a Forecaster, or a baseline."""
 
     def predict(self, windows: Windows) -> Floats:
-        """`[N, L, K]` forecasts in Wh."""
+        """`[N, L, K]` forecasts."""
         ...
 
 
@@ -126,7 +126,7 @@ def fit_baselines(train: Windows) -> dict[str, Predictor]:
 
 
 def _lags(windows: Windows) -> Floats:
-    """`[N, K * T + 5]`: the targets' history in Wh, and the calendar of the first step."""
+    """`[N, K * T + 5]`: the targets' history, and the calendar of the first step."""
     history = windows.series.readings[windows.input_rows]  # [N, T, K]
     dates = windows.series.calendar[windows.target_rows[:, 0]]  # [N, 5]
     return np.concatenate([history.reshape(len(windows), -1), dates], axis=1)

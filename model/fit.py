@@ -38,7 +38,7 @@ class FitConfig(Config):
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training windows. Losses, MSE, penalty: scaled. RMSE: of the first target, in Wh.
+    """One pass over the training windows. Losses, MSE, penalty: scaled. RMSE: of the first target, in its unit.
 
     `train_` values are means over the epoch's batches, dropout on; validation is measured at its end, dropout off, and
     is absent while refitting.

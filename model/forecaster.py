@@ -1,4 +1,4 @@
-"""The product: raw readings in, forecasts in Wh out. What is scored is what is served.
+"""The product: raw readings in, forecasts out, in the unit of energy of the readings. What is scored is what is served.
 
 N: forecasts. L: output length. K: targets.
 """
@@ -36,7 +36,10 @@ INTERVALS_FILE = "intervals.npz"
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A trained network with all that leads from readings to its inputs and from its outputs to Wh."""
+    """A trained network with all that leads from readings to its inputs and from its outputs to forecasts.
+
+    Forecasts are in `readings.energy_unit`.
+    """
 
     readings: ReadingsConfig
     window: WindowConfig
@@ -47,7 +50,7 @@ class Forecaster:
     intervals: Intervals | None = None
 
     def predict(self, windows: Windows) -> Floats:
-        """`[N, L, K]` forecasts in Wh for all `windows`, which were made with this scaler."""
+        """`[N, L, K]` forecasts for all `windows`, which were made with this scaler."""
         from wattcast.model.network.scoring import forecast_scaled
 
         one = len(windows) == 1
@@ -62,8 +65,7 @@ class Forecaster:
 
         `readings` has a column (or index) of time stamps and at least `window.lookback` rows without a gap before the
         moment of the forecast. One row of the result is one step: `made_at` (time stamp of the newest reading that was
-        used), the time stamp that is forecast, and each target in Wh, with intervals also its quantiles, such as
-        `load_p05`.
+        used), the time stamp that is forecast, and each target, with intervals also its quantiles, such as `load_p05`.
 
         Raises:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.

@@ -1,4 +1,4 @@
-"""Scores of forecasts: `(actual, forecast)` of equal shape, in Wh, to one number.
+"""Scores of forecasts: `(actual, forecast)` of equal shape and unit, to one number.
 
 Formulas: Hyndman and Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.8.
 """
@@ -15,17 +15,17 @@ Values = npt.NDArray[np.floating[Any]]
 
 
 def mse(actual: Values, forecast: Values) -> float:
-    """Mean squared error, Wh^2."""
+    """Mean squared error, in the square of the unit."""
     return float(np.mean((actual.astype(np.float64) - forecast) ** 2))
 
 
 def rmse(actual: Values, forecast: Values) -> float:
-    """Root of the mean squared error, Wh."""
+    """Root of the mean squared error, in the unit of the readings."""
     return float(np.sqrt(mse(actual, forecast)))
 
 
 def mae(actual: Values, forecast: Values) -> float:
-    """Mean absolute error, Wh."""
+    """Mean absolute error, in the unit of the readings."""
     return float(np.mean(np.abs(actual.astype(np.float64) - forecast)))
 
 

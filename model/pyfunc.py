@@ -41,7 +41,7 @@ class ServedForecaster:
     forecaster: Forecaster
 
     def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Raw readings in, forecasts in Wh out; `params={"every": True}` forecasts from each moment, not the newest.
+        """Raw readings in, forecasts out; `params={"every": True}` forecasts from each moment, not the newest.
 
         Raises:
             RefusedError: the readings cannot be used; an InputError, and for MLflow one of its own.

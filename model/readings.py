@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -18,6 +19,8 @@ from wattcast.model.config import Config
 
 MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
+_POWER = re.compile("[kMGT]?W")
+_NO_UNIT = re.compile(r"""[][<>(){}&$"'`\\]""")  # what pages and tables would read as something else
 
 
 class _MeterColumn(Config):
@@ -52,7 +55,7 @@ class ReadingsConfig(Config):
     meter: Meter | None = Field(None, description="which meter is read, of a file that holds several one below another")
     cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")
     targets: tuple[str, ...] = Field(
-        ("Appliances",), min_length=1, description="columns to forecast, in Wh a step (or their own unit)"
+        ("Appliances",), min_length=1, description="columns to forecast, all in the same unit"
     )
     kind: Literal["energy", "counter", "power"] = Field(
         "energy",
@@ -64,7 +67,7 @@ class ReadingsConfig(Config):
         min_length=1,
         max_length=16,
         description="unit of the targets as the file writes them, such as Wh or kWh, of power W or kW; figures are in "
-        "that unit of energy",
+        "that unit of energy; where the file itself states it, it need not be given",
     )
     signed: bool = Field(
         False, description="targets may be negative, as a load net of solar is; no forecast is below zero otherwise"
@@ -106,6 +109,13 @@ class ReadingsConfig(Config):
             hint = nearest(str(zone), available_timezones())
             raise ValueError(f"must be a name such as Europe/London or UTC, received {zone!r}{hint}") from None
 
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_one(cls, unit: str | None) -> str | None:
+        if unit is not None and (unit != unit.strip() or not unit.isprintable() or _NO_UNIT.search(unit)):
+            raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {unit!r}")
+        return unit
+
     @field_validator("targets", "features", mode="before")
     @classmethod
     def _one_name_is_a_list_of_one(cls, names: Any) -> Any:
@@ -127,6 +137,22 @@ class ReadingsConfig(Config):
                 f"{MADE_AT!r} is the name of a column of every forecast: rename the column of the readings"
             )
         return self
+
+    @model_validator(mode="after")
+    def _unit_is_of_the_kind(self) -> ReadingsConfig:
+        if self.unit is not None and is_power(self.unit) != (self.kind == "power"):
+            watts = "power (W, kW, MW, GW or TW)"
+            wanted, other = (watts, "energy") if self.kind == "power" else ("energy", "power")
+            raise ValueError(
+                f"unit must be one of {wanted} where kind is {self.kind!r}, received {self.unit!r}; of readings that "
+                f"are {other} say readings.kind = {other!r}"
+            )
+        return self
+
+    @property
+    def energy_unit(self) -> str | None:
+        """The unit of energy in which forecasts and scores are; None where that of the targets is not known."""
+        return f"{self.unit}h" if self.unit and self.kind == "power" else self.unit
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,6 +179,11 @@ class ReadingsConfig(Config):
     def steps_a_day(self) -> int:
         """How many steps make a day, at least one: what resamples days takes as many on end."""
         return max(1, 1440 // self.cadence_minutes)
+
+
+def is_power(unit: str) -> bool:
+    """Whether `unit` is one of power: W, kW, MW, GW or TW."""
+    return bool(_POWER.fullmatch(unit))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """Readings to the numbers a network likes, and exactly back.
 
 S rows, C columns. Every column is scaled by itself: `scaled = (g(reading) - offset) / scale`, with `g` the identity or
-`log(1 + reading)`. Offset and scale come from the training rows alone.
+`log(1 + reading / knee)`. Knee, offset and scale come from the training rows alone, so that a load in Wh, kWh or MWh
+becomes the same numbers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 
+KNEE = 0.01
+"""The share of its mean up to which a target's logarithm is nearly a straight line."""
+
 
 class ScaleConfig(Config):
     """How readings are brought to one range."""
@@ -26,7 +30,9 @@ class ScaleConfig(Config):
         "standard", description="features: minmax to 0..1 over the training rows, or standard (mean 0, deviation 1)"
     )
     targets: Literal["minmax", "standard", "log"] = Field(
-        "standard", description="targets, as input and as output: minmax, standard, or log(1 + Wh) then standard"
+        "standard",
+        description="targets, as input and as output: minmax, standard, or log(1 + value / a hundredth of the training "
+        "rows' mean) then standard",
     )
 
 
@@ -38,6 +44,7 @@ class Scaler:
     log: npt.NDArray[np.bool_]  # [C]
     offset: Floats  # [C]
     scale: Floats  # [C]
+    knee: Floats  # [C] in the column's unit; 1 where no logarithm is taken
 
     def transform(self, frame: pd.DataFrame) -> npt.NDArray[np.float32]:
         """The columns of `frame`, scaled, `[S, C]`; `frame` is not changed.
@@ -47,7 +54,7 @@ class Scaler:
         """
         chosen = frame if tuple(frame.columns) == self.columns else frame.loc[:, list(self.columns)]
         values = chosen.to_numpy(np.float64, copy=True)
-        _take_logarithms(values, self.columns, self.log)
+        _take_logarithms(values, self.columns, self.log, self.knee)
         values -= self.offset
         values /= self.scale
         return values.astype(np.float32)
@@ -56,6 +63,7 @@ class Scaler:
         """Back to readings: `scaled[..., i]` is the i-th of the `first` columns of this scaler."""
         values = scaled.astype(np.float64) * self.scale[:first] + self.offset[:first]
         np.expm1(values, out=values, where=self.log[:first])
+        values *= self.knee[:first]
         return values
 
     def to_json(self) -> dict[str, Any]:
@@ -65,16 +73,19 @@ class Scaler:
             "log": self.log.tolist(),
             "offset": self.offset.tolist(),
             "scale": self.scale.tolist(),
+            "knee": self.knee.tolist(),
         }
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Scaler:
-        """What `to_json` gave."""
+        """What `to_json` gave; an earlier version took the logarithm of 1 + the reading in its own unit."""
+        columns = tuple(record["columns"])
         return cls(
-            columns=tuple(record["columns"]),
+            columns=columns,
             log=np.array(record["log"], bool),
             offset=np.array(record["offset"], np.float64),
             scale=np.array(record["scale"], np.float64),
+            knee=np.array(record.get("knee", [1.0] * len(columns)), np.float64),
         )
 
 
@@ -87,21 +98,24 @@ def fit_scaler(train: pd.DataFrame, targets: tuple[str, ...], features: tuple[st
     columns = targets + features
     log = np.array([config.targets == "log"] * len(targets) + [False] * len(features))
     values = train.loc[:, list(columns)].to_numpy(np.float64, copy=True)  # [S, C]
-    _take_logarithms(values, columns, log)
+    mean = values.mean(axis=0)
+    knee = np.where(log & (mean > 0), KNEE * mean, 1.0)
+    _take_logarithms(values, columns, log, knee)
     methods = np.array([config.targets] * len(targets) + [config.features] * len(features))
     minmax = methods == "minmax"
     offset = np.where(minmax, values.min(axis=0), values.mean(axis=0))
     scale = np.where(minmax, np.ptp(values, axis=0), values.std(axis=0))
     constant = np.ptp(values, axis=0) == 0  # the deviation of equal numbers may round to a hair above zero
-    return Scaler(columns, log, offset, np.where(constant, 1.0, scale))
+    return Scaler(columns, log, offset, np.where(constant, 1.0, scale), knee)
 
 
-def _take_logarithms(values: Floats, columns: tuple[str, ...], log: npt.NDArray[np.bool_]) -> None:
-    """Replace the `log` columns of `values` `[S, C]` by `log(1 + value)`; rows to come may be NaN."""
+def _take_logarithms(values: Floats, columns: tuple[str, ...], log: npt.NDArray[np.bool_], knee: Floats) -> None:
+    """Replace the `log` columns of `values` `[S, C]` by `log(1 + value / knee)`; rows to come may be NaN."""
     low = np.asarray((values < 0).any(axis=0) & log)
     negative = [name for name, is_low in zip(columns, low, strict=True) if is_low]
     if negative:
         raise InputError(
             f"scale.targets = 'log' needs readings of zero or more, {negative} fall below; use 'standard' or 'minmax'"
         )
+    values /= knee
     np.log1p(values, out=values, where=log)

@@ -55,7 +55,7 @@ class Series:
     times: pd.DatetimeIndex  # [S]
     inputs: Array  # [S, F] scaled; the first K columns are the targets' own history
     targets: Array  # [S, K] scaled
-    readings: Floats  # [S, K] the targets in Wh (or their own unit)
+    readings: Floats  # [S, K] the targets, in their own unit
     calendar: Array  # [S, C]
     lowest: float = -np.inf  # below which no target can be
 
@@ -88,7 +88,7 @@ class Windows:
 
     @property
     def actual(self) -> Floats:
-        """`[N, L, K]` what was measured, in Wh."""
+        """`[N, L, K]` what was measured."""
         return self.series.readings[self.target_rows]
 
     def take(self, which: slice | Rows) -> Windows:

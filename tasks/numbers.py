@@ -1,4 +1,4 @@
-"""How numbers are written for people: the same digits in every unit."""
+"""How numbers are written for people: the same digits in every unit, and the unit only where it is known."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def readable(
     power = math.floor(math.log10(float(f"{size:.2e}"))) if size else 2
     needed = 2 - power if power >= 0 else 1 + decimals - power
     return f"{value:{mark}z.{max(decimals, needed)}f}"
+
+
+def with_unit(text: str, unit: str | None) -> str:
+    """`57.4 kWh`, `RMSE kWh`; `text` alone where the unit is not known."""
+    return f"{text} {unit}" if unit else text

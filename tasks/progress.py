@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from wattcast.model.fit import Epoch
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 if TYPE_CHECKING:
     from wattcast.tasks.tuning.study import SharedStudy
@@ -22,10 +22,10 @@ _REFRESH_S = 1.0
 
 
 @contextmanager
-def live_epochs(epochs: int, members: int = 1) -> Iterator[Callable[[Epoch], None]]:
-    """A listener that shows epoch, loss, validation RMSE, learning rate and the time that `epochs` more would take."""
+def live_epochs(epochs: int, members: int = 1, *, unit: str | None) -> Iterator[Callable[[Epoch], None]]:
+    """A listener that shows epoch, loss, validation RMSE in `unit`, learning rate and the time that is left."""
     with _progress() as progress:
-        yield _Lines(progress, epochs, members).show
+        yield _Lines(progress, epochs, members, unit).show
 
 
 @dataclass
@@ -35,6 +35,7 @@ class _Lines:
     progress: Progress
     epochs: int
     members: int
+    unit: str | None
     lines: dict[tuple[int, str], TaskID] = field(default_factory=dict)
     best: dict[int, Epoch] = field(default_factory=dict)
 
@@ -57,12 +58,12 @@ class _Lines:
         elif epoch.member not in self.best or (epoch.val_loss or 0) < (self.best[epoch.member].val_loss or 0):
             self.best[epoch.member] = epoch
         line = self.line(epoch.member, epoch.phase, total)
-        self.progress.update(line, completed=epoch.number, state=describe(epoch))
+        self.progress.update(line, completed=epoch.number, state=describe(epoch, self.unit))
 
 
-def describe(epoch: Epoch) -> str:
+def describe(epoch: Epoch, unit: str | None) -> str:
     """One epoch in words: `loss 0.3921  validation 63.9 Wh  rate 0.002`."""
-    validation = "" if epoch.val_rmse is None else f"  validation {readable(epoch.val_rmse)} Wh"
+    validation = "" if epoch.val_rmse is None else f"  validation {with_unit(readable(epoch.val_rmse), unit)}"
     return f"loss {epoch.train_loss:.4f}{validation}  rate {epoch.learning_rate:.3g}"
 
 

@@ -133,7 +133,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")] = 5001,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes that answer requests.")] = 2,
 ) -> None:
-    """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts in Wh back."""
+    """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts back."""
     begin()
     from wattcast.flows.service.serve import serve as serve_model
     from wattcast.tasks.registry.versions import Versions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.table import Column, Table
 
 from wattcast.flows.cli.output import decimals, finite, show_banner
 from wattcast.model.readings import MADE_AT
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
         for score in forecasts.scores
     ]
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
-    return {"output": str(output), "forecasts": newest, "made": len(newest), "past": scores}
+    return {"output": str(output), "unit": forecasts.unit, "forecasts": newest, "made": len(newest), "past": scores}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
@@ -51,12 +52,14 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     console = Console()
     made = forecasts.made
     newest = made[made[MADE_AT] == made[MADE_AT].iloc[-1]]
-    table = Table(*(escape(str(name)) for name in made.columns), title="Newest forecast, Wh", title_justify="left")
+    title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
+    table = Table(*(escape(str(name)) for name in made.columns), title=title, title_justify="left")
     for row in newest.itertuples(index=False):
         table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))
     console.print(table)
     if forecasts.scores:
-        head = ("version", "target", "forecasts", "RMSE Wh", "MAE Wh", "persistence RMSE", "skill")
+        rmse, mae = (with_unit(metric, forecasts.unit) for metric in ("RMSE", "MAE"))
+        head = ("version", "target", "forecasts", rmse, mae, "persistence RMSE", "skill")
         past = Table(
             *head, title="Past forecasts of times after its training, whose actuals are known", title_justify="left"
         )
@@ -69,7 +72,7 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
 
 def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
     """One JSON object for all versions."""
-    listed = [{**asdict(version), "created": version.created.isoformat()} for version in versions]
+    listed = [{**asdict(version), "unit": version.unit, "created": version.created.isoformat()} for version in versions]
     return {"versions": listed, "ledger": [asdict(entry) for entry in entries]}
 
 
@@ -79,11 +82,11 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
     if not versions:
         console.print(f"{name} has no version yet: `wattcast retrain` makes the first one")
         return
-    head = ("version", "aliases", "RMSE Wh", "MAE Wh", "trained on", "judged on", "outcome")
+    head = ("version", "aliases", "RMSE", "MAE", "trained on", "judged on", "outcome")
     table = Table(*head, title=f"{escape(name)}; scores on the span that judged it", title_justify="left")
     for version in versions:
         tags, style = version.tags, "bold" if "champion" in version.aliases else None
-        scores = [decimals(float(tags.get(f"holdout.{metric}", "nan")), 1) for metric in ("rmse", "mae")]
+        scores = [_score(version, metric) for metric in ("rmse", "mae")]
         spans = [_span(tags, *span) for span in ((DATA_FROM, DATA_TO), (HOLDOUT_FROM, HOLDOUT_TO))]
         outcome = tags.get(DECISION, "not judged")
         table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
@@ -116,6 +119,11 @@ def show_findings(findings: Sequence[Finding]) -> None:
         console.print(f"{mark}  {finding.name}: {escape(finding.found)}", soft_wrap=True, highlight=False)
         if finding.fix:
             console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
+
+
+def _score(version: Version, metric: str) -> str:
+    value = float(version.tags.get(f"holdout.{metric}", "nan"))
+    return with_unit(readable(value), version.unit) if math.isfinite(value) else "-"
 
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:

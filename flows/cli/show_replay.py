@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wattcast.flows.cli.output import show_banner
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 if TYPE_CHECKING:
     from wattcast.flows.replay import Replayed
@@ -23,6 +23,7 @@ def replayed_record(replayed: Replayed) -> dict[str, Any]:
     return {
         "run_id": replayed.run_id,
         "data_source": replayed.data_source,
+        "unit": worth.unit,
         "recommended": worth.recommended.name,
         "sentence": worth.sentence,
         "gate": worth.gate_sentence,
@@ -36,10 +37,8 @@ def show_replayed(replayed: Replayed) -> None:
     console, worth = Console(), replayed.worth
     policies = (*worth.policies, *worth.baselines)
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
-    console.print(_table("policy", policies, lowest, "Policies, Wh; difference of RMSE from never"))
-    console.print(
-        _table("retrained", worth.cadences, worth.recommended, "Cadences, Wh; difference of RMSE from the best")
-    )
+    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never"))
+    console.print(_table("retrained", worth.cadences, worth.recommended, "Cadences; difference of RMSE from the best"))
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
@@ -50,12 +49,17 @@ def show_replayed(replayed: Replayed) -> None:
 
 
 def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) -> Table:
-    head = (name, "RMSE", "MAE", "trained", "seconds", "difference")
+    scored = (with_unit(metric, marked.unit) for metric in ("RMSE", "MAE"))
+    head = (name, *scored, "trained", "seconds", "difference")
     table = Table(*head, title=title, title_justify="left")
     table.columns[-1].no_wrap = True
     for outcome in outcomes:
         scores = (readable(outcome.rmse, 2), readable(outcome.mae, 2))
         cost = (str(outcome.trainings), f"{outcome.seconds:.0f}") if outcome.trainings else ("-", "-")
-        change = f"{outcome.difference:+z.2f} ({outcome.low:+z.2f} to {outcome.high:+z.2f})"
-        table.add_row(outcome.name, *scores, *cost, change, style="bold" if outcome is marked else None)
+        change, low, high = (
+            readable(each, 2, like=outcome.rmse, sign=True) for each in (outcome.difference, outcome.low, outcome.high)
+        )
+        table.add_row(
+            outcome.name, *scores, *cost, f"{change} ({low} to {high})", style="bold" if outcome is marked else None
+        )
     return table

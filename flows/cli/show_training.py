@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wattcast.flows.cli.output import decimals, finite, show_banner
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
@@ -25,17 +25,19 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "run_id": trained.run_id,
         "model_uri": trained.model_uri,
         "metrics": {name: finite(value) for name, value in evaluation.metrics().items()},
+        "unit": evaluation.unit,
         "diagnosis": evaluation.diagnosis.verdict,
         "data_source": trained.data_source,
         "report": trained.report,
     }
 
 
-def _test_table(scores: list[Score], target: str) -> Table:
+def _test_table(scores: list[Score], target: str, unit: str | None) -> Table:
     from wattcast.tasks.learning.evaluate import GRU
 
     title = f"{target}: test part, scored once"
-    table = Table("model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill", title=escape(title), title_justify="left")
+    head = ("model", *(with_unit(metric, unit) for metric in ("RMSE", "MAE")), "R2", "MAPE %", "skill")
+    table = Table(*head, title=escape(title), title_justify="left")
     for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
         energies = (readable(each, nothing="-") for each in (score.rmse, score.mae))
         ratios = (decimals(*each) for each in ((score.r2, 2), (score.mape, 1), (score.skill, 2)))
@@ -48,7 +50,8 @@ def show_trained(trained: Trained) -> None:
     evaluation = trained.evaluation
     console = Console()
     for target in dict.fromkeys(score.target for score in evaluation.scores):
-        console.print(_test_table([score for score in evaluation.scores if score.target == target], target))
+        scores = [score for score in evaluation.scores if score.target == target]
+        console.print(_test_table(scores, target, evaluation.unit))
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
     show_banner(console, trained.data_source)
@@ -66,17 +69,19 @@ def swept_record(swept: Swept) -> dict[str, Any]:
 def show_swept(swept: Swept) -> None:
     """The best trial, the verdict, and where everything is."""
     console, verdict, counts = Console(), swept.verdict, swept.counts
-    untuned = f", untuned {readable(swept.untuned_rmse, 2)} Wh" if swept.untuned_rmse is not None else ""
+    best = with_unit(readable(swept.best_rmse, 2), verdict.unit)
+    before = "" if swept.untuned_rmse is None else with_unit(readable(swept.untuned_rmse, 2), verdict.unit)
     console.print(
         f"{counts.done} trials of {escape(swept.study)}: {counts.complete} complete, {counts.pruned} pruned, "
         f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE "
-        f"{readable(swept.best_rmse, 2)} Wh{untuned}",
+        f"{best}{before and f', untuned {before}'}",
         soft_wrap=True,
     )
     for name, value in swept.best_values.items():
         console.print(f"  {name} = {value:.4g}" if isinstance(value, float) else f"  {name} = {value}")
     title = f"Test part, {len(verdict.seeds)} fresh seeds each"
-    table = Table("configuration", "RMSE Wh", "+-", "MAE Wh", title=title, title_justify="left")
+    rmse, mae = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
+    table = Table("configuration", rmse, "+-", mae, title=title, title_justify="left")
     for name, arm in {"tuned": verdict.tuned, "untuned": verdict.untuned}.items():
         if arm:
             table.add_row(
@@ -87,8 +92,8 @@ def show_swept(swept: Swept) -> None:
                 style="bold",
             )
     for name in ("ridge", "persistence"):
-        rmse, mae = verdict.baselines[name]
-        table.add_row(name, readable(rmse, 2), "", readable(mae, 2))
+        error, absolute = verdict.baselines[name]
+        table.add_row(name, readable(error, 2), "", readable(absolute, 2))
     console.print(table)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
     show_banner(console, swept.data_source)

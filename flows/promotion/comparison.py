@@ -36,7 +36,7 @@ from wattcast.tasks.registry.versions import CONTRACT, DATA_TO, Version, Version
 log = logging.getLogger(__name__)
 
 Outcome = Floats | CannotForecastError
-"""`[N, L]` forecasts of the held-out span in Wh, NaN for a window that a model leaves out; or why there are none."""
+"""`[N, L]` forecasts of the held-out span, NaN for a window that a model leaves out; or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,11 @@ def compare(case: Case, champion: Version | None) -> Comparison:
         checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
         forecasts["challenger"] = own
-        checks.append(check_baselines(actual, own, baselines, config))
-        checks.append(check_clean_room(own, _scored(case)))
+        checks.append(check_baselines(actual, own, baselines, config, unit=case.prepared.unit))
+        checks.append(check_clean_room(own, _scored(case), unit=case.prepared.unit))
         checks.append(_champion(case, champion, others[0], forecasts) if champion else _NO_CHAMPION)
-    return Comparison(Decision(tuple(checks)), windows.series.times[windows.newest_row], actual, forecasts)
+    made_at = windows.series.times[windows.newest_row]
+    return Comparison(Decision(tuple(checks)), made_at, actual, forecasts, case.prepared.unit)
 
 
 _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines decide")
@@ -110,7 +111,8 @@ def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[st
         known = f"{name} was trained on readings up to {trained_to}, so that less than a day of the held-out span"
         return Check("champion", False, f"{known} is new to it: retrain as of a later date")
     actual = windows.actual[new, :, 0].astype(np.float64)
-    return check_champion(actual, forecasts["challenger"][new], theirs[new], experiment.gate, block=day)
+    ours, unit = forecasts["challenger"][new], experiment.readings.energy_unit
+    return check_champion(actual, ours, theirs[new], experiment.gate, block=day, unit=unit)
 
 
 def _forecast(case: Case, version: Version) -> Outcome:
@@ -133,6 +135,6 @@ def _forecast(case: Case, version: Version) -> Outcome:
 
 
 def _scored(case: Case) -> Floats:
-    """`[N, L]` forecasts of the held-out span that the challenger's training has scored, Wh."""
+    """`[N, L]` forecasts of the held-out span that the challenger's training has scored."""
     rows = case.scored[(case.scored["part"] == "test") & (case.scored["target"] == case.target)]
     return rows[GRU].to_numpy(np.float64).reshape(case.windows.target_rows.shape)

@@ -6,7 +6,7 @@ import json
 import tomllib
 
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.names import MODEL
 from wattcast.tasks.registry.versions import (
@@ -38,15 +38,14 @@ def explain(which: str, name: str = MODEL) -> Story:
     is_run = len(which) == _RUN_ID_LENGTH and not which.isdigit()
     version = versions.of_run(which) if is_run else versions.find(which)
     run = read_run(version.run_id if version else which)
+    experiment = _experiment(run)
     chapters = {
         "model": _model(version) if version else {"version": "none: this run was not registered"},
         "run": _run(run),
         "data": _data(run, version),
         "scaler": _scaler(run),
-        "configuration": _configuration(run),
-        "scores": {
-            name: readable(run.metrics[name], 2) for name in (*_SCORES, *_baselines(run)) if name in run.metrics
-        },
+        "configuration": _configuration(experiment) if experiment else {},
+        "scores": _scores(run, experiment.readings.energy_unit if experiment else None),
         "decision": _decision(run, version, versions),
     }
     return {title: facts for title, facts in chapters.items() if facts}
@@ -84,12 +83,13 @@ def _scaler(run: Record) -> dict[str, str]:
     return {name: str(value) for name, value in json.loads(text).items()} if text else {}
 
 
-def _configuration(run: Record) -> dict[str, str]:
-    """What differs from the preset, and the trial that found it."""
+def _experiment(run: Record) -> Experiment | None:
     text = read_artifact(run.run_id, CONFIG_FILE)
-    if not text:
-        return {}
-    experiment = Experiment.model_validate(tomllib.loads(text))
+    return Experiment.model_validate(tomllib.loads(text)) if text else None
+
+
+def _configuration(experiment: Experiment) -> dict[str, str]:
+    """What differs from the preset, and the trial that found it."""
     preset = read_experiment(preset=experiment.preset).flat()
     changed = {name: value for name, value in experiment.flat().items() if preset.get(name) != value}
     shown = {name: str(value) for name, value in changed.items() if name != "data" and not name.startswith("split.")}
@@ -97,8 +97,10 @@ def _configuration(run: Record) -> dict[str, str]:
     return {"preset": experiment.preset, "trial": trial, **shown}
 
 
-def _baselines(run: Record) -> list[str]:
-    return sorted(name for name in run.metrics if name.startswith("baseline_") and name.endswith("_rmse"))
+def _scores(run: Record, unit: str | None) -> dict[str, str]:
+    baselines = sorted(name for name in run.metrics if name.startswith("baseline_") and name.endswith("_rmse"))
+    told = {name: readable(run.metrics[name], 2) for name in (*_SCORES, *baselines) if name in run.metrics}
+    return {name: text if name.endswith("skill") else with_unit(text, unit) for name, text in told.items()}
 
 
 def _decision(run: Record, version: Version | None, versions: Versions) -> dict[str, str]:

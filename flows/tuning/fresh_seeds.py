@@ -32,7 +32,7 @@ class Configuration:
 
 
 def train_with_seed(configuration: Configuration, seed: int, parent: Parent, *, worker: str) -> Floats:
-    """Train as the configuration says, refit and all; `[N, L]` forecasts of the first target on the test part, Wh."""
+    """Train as the configuration says, refit and all; `[N, L]` forecasts of the first target on the test part."""
     prepared = configuration.prepared
     experiment, windows = prepared.experiment.changed({"fit.seed": seed}), prepared.windows
     name, tags = f"{configuration.name}, seed {seed}", {"verdict": configuration.name}
@@ -91,6 +91,7 @@ def compare_with_fresh_seeds(
         seeds=tuple(seeds),
         baselines=baselines,
         block=prepared.experiment.readings.steps_a_day,
+        unit=prepared.unit,
     )
 
 

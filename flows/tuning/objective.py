@@ -34,7 +34,7 @@ class TrainingObjective:
         return self._experiment(values).flat()
 
     def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
-        """Train with `values`; the validation RMSE of the first target in Wh."""
+        """Train with `values`; the validation RMSE of the first target."""
         from wattcast.model.network.scoring import forecast_scaled
         from wattcast.model.network.training import train_members
 

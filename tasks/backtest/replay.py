@@ -23,7 +23,7 @@ from wattcast.tasks.registry.gate import Decision, GateConfig, check_baselines, 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model trained at a cut: `forecast` gives the first target of windows `[N, L]` in Wh, `seconds` were trained.
+    """A model trained at a cut: `forecast` gives the first target of windows `[N, L]`, `seconds` were trained.
 
     `known` are the windows that it was trained on and `held_out` those that the gate looks at, which come after them.
     """
@@ -42,13 +42,16 @@ class Cut:
     decision: Decision
     champion: int | None
     seconds: float  # of training
-    forecasts: Floats  # [n, L] of its model for all moments from the cut on, Wh
-    ridge: Floats  # [m, L] of a ridge fitted on the same windows, up to the next cut, Wh
+    forecasts: Floats  # [n, L] of its model for all moments from the cut on
+    ridge: Floats  # [m, L] of a ridge fitted on the same windows, up to the next cut
 
 
 @dataclass(frozen=True)
 class Replay:
-    """All that happened; `firsts` are the places `[C]` among the N moments of the first one from each cut on."""
+    """All that happened; `firsts` are the places `[C]` among the N moments of the first one from each cut on.
+
+    Readings and forecasts are in `unit`, where it is known.
+    """
 
     cuts: tuple[Cut, ...]
     firsts: npt.NDArray[np.intp]
@@ -56,6 +59,7 @@ class Replay:
     actual: Floats  # [N, L]
     persistence: Floats  # [N, L]
     block: int  # forecasts in a day
+    unit: str | None
 
     @property
     def spans(self) -> list[slice]:
@@ -92,9 +96,12 @@ def walk(
     config: GateConfig,
     *,
     block: int,
+    unit: str | None,
     done: Callable[[], None] = lambda: None,
 ) -> Replay:
     """Train, judge and forecast at each cut; `block` forecasts make a day, and `done` is told of each cut.
+
+    Readings are in `unit`.
 
     `challenge` trains on readings up to a cut. `scored` are all windows made from the first cut on; a window belongs to
     the newest cut that is not later than the moment of its forecast.
@@ -109,7 +116,7 @@ def walk(
         baselines = fit_baselines(challenger.known)
         held_out = challenger.held_out
         reference = {name: model.predict(held_out)[..., 0] for name, model in baselines.items()}
-        decision = _judge(challenger, incumbent, reference, config, block=block)
+        decision = _judge(challenger, incumbent, reference, config, block=block, unit=unit)
         if decision.promoted:
             champion, incumbent = number, challenger
         forecasts = challenger.forecast(scored.take(slice(first, None)))
@@ -117,7 +124,7 @@ def walk(
         made.append(Cut(at, decision, champion, challenger.seconds, forecasts, ridge))
         done()
     persistence = Persistence().predict(scored)[..., 0]
-    return Replay(tuple(made), firsts, made_at, _actual(scored), persistence, block)
+    return Replay(tuple(made), firsts, made_at, _actual(scored), persistence, block, unit)
 
 
 def _judge(
@@ -127,16 +134,18 @@ def _judge(
     config: GateConfig,
     *,
     block: int,
+    unit: str | None,
 ) -> Decision:
     """What the gate of a retraining says of the forecasts; there, stored models are tested as well."""
     windows = challenger.held_out
     actual, own = _actual(windows), challenger.forecast(windows)
-    checks = [check_baselines(actual, own, baselines, config)]
+    checks = [check_baselines(actual, own, baselines, config, unit=unit)]
     if champion:
-        checks.append(check_champion(actual, own, champion.forecast(windows), config, block=block))
+        theirs = champion.forecast(windows)
+        checks.append(check_champion(actual, own, theirs, config, block=block, unit=unit))
     return Decision(tuple(checks))
 
 
 def _actual(windows: Windows) -> Floats:
-    """`[N, L]` of the first target, Wh."""
+    """`[N, L]` of the first target."""
     return windows.actual[..., 0].astype(np.float64)

@@ -16,7 +16,7 @@ from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.bootstrap import difference_interval
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 NEVER, ALWAYS, GATED = "never", "always", "gated"
 POLICIES = (NEVER, ALWAYS, GATED)
@@ -25,7 +25,7 @@ BASELINES = ("ridge", "persistence")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one way of retraining, or a baseline, did on all forecasts; RMSE and MAE in Wh.
+    """How one way of retraining, or a baseline, did on all forecasts; RMSE and MAE in `unit`.
 
     `difference` is that of its RMSE from the reference's, with its 95 % interval.
     """
@@ -39,6 +39,7 @@ class Outcome:
     difference: float
     low: float
     high: float
+    unit: str | None
 
     @property
     def change(self) -> str:
@@ -46,7 +47,12 @@ class Outcome:
         change, low, high = (
             readable(each, 2, like=self.rmse, sign=True) for each in (self.difference, self.low, self.high)
         )
-        return f"{change} Wh (95 % interval {low} to {high})"
+        return f"{with_unit(change, self.unit)} (95 % interval {low} to {high})"
+
+    @property
+    def reached(self) -> str:
+        """The RMSE in words."""
+        return with_unit(readable(self.rmse, 2), self.unit)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class Worth:
     cuts: tuple[Decided, ...]  # [C]
 
     @property
+    def unit(self) -> str | None:
+        """The unit of RMSE and MAE, where it is known."""
+        return self.policies[0].unit
+
+    @property
     def promoted(self) -> int:
         """How many challengers passed the gate."""
         return sum(cut.promoted for cut in self.cuts)
@@ -91,7 +102,7 @@ class Worth:
     def sentence(self) -> str:
         """What to do, how large the difference is, and how sure that is."""
         best, chosen = self.best, self.recommended
-        span = f"an RMSE of {readable(chosen.rmse, 2)} Wh over {self.days:.0f} days"
+        span = f"an RMSE of {chosen.reached} over {self.days:.0f} days"
         if chosen.name == NEVER:
             if chosen is best:
                 return f"Retraining was not worth it: the first model alone reached {span}, and {self._closest}."
@@ -113,8 +124,8 @@ class Worth:
         never, always, gated = (outcomes[name] for name in POLICIES)
         return (
             f"The gate promoted {self.promoted} of {gated.trainings} challengers and so reached "
-            f"{readable(gated.rmse, 2)} Wh; the newest model of each cut reached {readable(always.rmse, 2)} Wh, and "
-            f"the first model alone {readable(never.rmse, 2)} Wh."
+            f"{gated.reached}; the newest model of each cut reached {always.reached}, and the first model alone "
+            f"{never.reached}."
         )
 
     @property
@@ -169,7 +180,7 @@ def weigh(replay: Replay, every: pd.Timedelta) -> Worth:
 
 
 def squared_errors(actual: Floats, forecast: Floats) -> Floats:
-    """`[N]`: the mean over the steps of each forecast, Wh^2."""
+    """`[N]`: the mean over the steps of each forecast."""
     errors: Floats = ((forecast - actual) ** 2).mean(axis=-1)
     return errors
 
@@ -214,6 +225,7 @@ def _scorer(replay: Replay, reference: Floats) -> Callable[[str, Floats, Sequenc
             difference=float(np.sqrt(errors.mean()) - np.sqrt(base.mean())),
             low=low,
             high=high,
+            unit=replay.unit,
         )
 
     return score

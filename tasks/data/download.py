@@ -14,7 +14,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from wattcast.model.readings import nearest
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, read_packed, unpack
 from wattcast.tasks.data.table import read_table, with_numbers
+from wattcast.tasks.data.uci import UNITS
 from wattcast.tasks.step import step
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ class Raw:
     sha256: str
     dialect: Dialect = field(default_factory=Dialect)  # as it was found, of a file of the user's
     evidence: tuple[str, ...] = ()  # for what is not as in most files
+    units: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by column, as the source says: its row of units, its authors
 
 
 _State = tuple[str, int, int, int, int] | None
@@ -141,7 +145,7 @@ def download(
             raise InputError(str(fault)) from None
         log.warning("%s\ntaking the simulated house: its scores say nothing about the real one", fault)
         return _simulated()
-    return Raw(parse(csv, origin), "uci", origin, sha256)
+    return Raw(parse(csv, origin), "uci", origin, sha256, units=UNITS)
 
 
 def read_ahead(name: str, dialect: Dialect = ANY_DIALECT) -> Raw:
@@ -289,14 +293,15 @@ def _user_file(name: str, dialect: Dialect) -> Raw:
     odd = {option for option, usual in _USUAL.items() if getattr(found, option) not in (None, usual)}
     told = tuple(f"{name}: {words}" for option, words in table.found.evidence.items() if option in odd)
     frame = with_numbers(table.frame, found.decimal or ".", found.thousands or "")
-    return Raw(frame, "file", name, _digest(content), found, told)
+    return Raw(frame, "file", name, _digest(content), found, told, table.units)
 
 
 def _simulated() -> Raw:
     from wattcast.tasks.data.simulate import simulate
 
     frame = simulate()
-    return Raw(frame, "simulated", "simulated house", _digest(pd.util.hash_pandas_object(frame).to_numpy().tobytes()))
+    digest = _digest(pd.util.hash_pandas_object(frame).to_numpy().tobytes())
+    return Raw(frame, "simulated", "simulated house", digest, units=UNITS)
 
 
 def _digest(content: bytes) -> str:

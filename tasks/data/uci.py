@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ENERGY_COLUMNS = ("Appliances", "lights")
+UNITS = dict.fromkeys(ENERGY_COLUMNS, "Wh")
+"""As its authors say, of 10 minutes; the simulated house is like it."""
 
 
 ROOM_COLUMNS = tuple(f"{quantity}{room}" for room in range(1, 10) for quantity in ("T", "RH_"))

@@ -19,7 +19,7 @@ import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.tasks.bootstrap import LEVEL, Interval, statistic_interval
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 UNDERFIT_MARGIN = 0.02
 """Underfit: the training error lies more than this share above the base's."""
@@ -51,7 +51,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Errors:
-    """Squared errors `[N]` of network and ridge on one part, window by window in the order of time, Wh^2."""
+    """Squared errors `[N]` of network and ridge on one part, window by window in the order of time."""
 
     network: Floats
     ridge: Floats
@@ -84,8 +84,8 @@ class _Change:
         return f"{LEVEL:.0%} interval {low} to {high}"
 
 
-def diagnose(train: Errors, validation: Errors, *, block: int) -> Diagnosis:
-    """Compare the RMSEs of network and ridge on training and validation; `block` windows make a day."""
+def diagnose(train: Errors, validation: Errors, *, block: int, unit: str | None) -> Diagnosis:
+    """Compare the RMSEs of network and ridge, in `unit`, on training and validation; `block` windows make a day."""
     largest = max(float(part.both.max()) for part in (train, validation)) or 1.0
     parts = [part.both / largest for part in (train, validation)]  # [M, N] each, of any size
     rmse = {
@@ -99,11 +99,12 @@ def diagnose(train: Errors, validation: Errors, *, block: int) -> Diagnosis:
     variance = _change(lambda *means: _excess(means[1]) - _excess(means[0]), parts, block=block)
     faults = {"underfit": bias.exceeds(UNDERFIT_MARGIN), "overfit": variance.exceeds(OVERFIT_MARGIN)}
     verdict: Finding = " and ".join(name for name, found in faults.items() if found) or "good"  # type: ignore[assignment]
-    network, ridge = rmse["training"] * math.sqrt(largest)  # Wh
+    network, ridge = rmse["training"] * math.sqrt(largest)  # in the unit
     network_growth, ridge_growth = rmse["validation"] / rmse["training"]
+    error = with_unit(readable(network), unit)
     reason = (
-        f"the training error of {readable(network)} Wh lies {_sided(bias.share, 'above', 'below')} ridge's "
-        f"{readable(ridge)} ({bias.range}){bias.doubt(UNDERFIT_MARGIN)}, and validation is {network_growth:.2f} times "
+        f"the training error of {error} lies {_sided(bias.share, 'above', 'below')} ridge's {readable(ridge)} "
+        f"({bias.range}){bias.doubt(UNDERFIT_MARGIN)}, and validation is {network_growth:.2f} times "
         f"training where ridge's is {ridge_growth:.2f} times, {_sided(variance.share, 'more', 'less')} "
         f"({variance.range})"
         f"{variance.doubt(OVERFIT_MARGIN)}"

@@ -1,4 +1,4 @@
-"""The step that scores a forecaster beside the baselines, in Wh, on every part of the data.
+"""The step that scores a forecaster beside the baselines, in the unit of the targets, on every part of the data.
 
 N: windows. L: output length. K: targets.
 """
@@ -29,7 +29,7 @@ _PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
 @dataclass(frozen=True)
 class Score:
-    """How well one model forecasts one target on one part: RMSE and MAE in Wh, MAPE in %, skill against persistence."""
+    """How well one model forecasts one target on one part: RMSE and MAE in their unit, MAPE in %, skill by RMSE."""
 
     model: str
     part: str
@@ -46,13 +46,14 @@ class Evaluation:
     """All scores, what they say about the fit, and the forecasts behind them.
 
     `forecasts` has one row a window, step and target: `part`, `made_at`, `time`, `target`, `actual`, then one column a
-    model, in Wh.
+    model; these, RMSE and MAE are in `unit`, where it is known.
     """
 
     scores: tuple[Score, ...]
     diagnosis: Diagnosis
     forecasts: pd.DataFrame
     intervals: IntervalEvaluation | None = None
+    unit: str | None = None
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
         """The score of `model` on `part`, of the first target unless another is named."""
@@ -88,11 +89,12 @@ def evaluate(
     known: Windows,
     targets: tuple[str, ...],
     block: int,
+    unit: str | None,
 ) -> Evaluation:
     """Score on training and validation what was selected there, and on the test part the product, once.
 
     `known` are the windows that the product was trained on: the baselines that stand beside it on the test part are
-    fitted on the same ones. `block` windows make a day.
+    fitted on the same ones. `block` windows make a day. The targets are of energy in `unit`.
     """
     before = {GRU: selected, **fit_baselines(windows.train)}
     baselines = before if known is windows.train else fit_baselines(known)
@@ -105,7 +107,7 @@ def evaluate(
     table = pd.concat([_table(part, of, forecasts[part], targets) for part, of in windows.items()], ignore_index=True)
     train = _errors(windows.train, forecasts["train"])
     validation = _errors(windows.validation, forecasts["validation"])
-    return Evaluation(scores, diagnose(train, validation, block=block), table)
+    return Evaluation(scores, diagnose(train, validation, block=block, unit=unit), table, unit)
 
 
 evaluate_task = step(evaluate)

@@ -86,7 +86,7 @@ def _alter(frame: pd.DataFrame, cut: int) -> pd.DataFrame:
 def _digests(scaler: Scaler, windows: Windows) -> dict[str, str]:
     series = windows.series
     return {
-        "scaler": _digest([scaler.log.astype(np.float64), scaler.offset, scaler.scale]),
+        "scaler": _digest([scaler.log.astype(np.float64), scaler.offset, scaler.scale, scaler.knee]),
         "training_windows": _digest(series.inputs[part.input_rows] for part in windows.chunks(_CHUNK)),
         "training_targets": _digest(series.targets[part.target_rows] for part in windows.chunks(_CHUNK)),
     }

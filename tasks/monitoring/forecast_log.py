@@ -1,6 +1,6 @@
 """The file of forecasts that grows with each of them, and how good the past ones were once the actuals have arrived.
 
-One row is one step of one forecast: `made_at`, the time stamp that is forecast, then for each target the forecast in Wh
+One row is one step of one forecast: `made_at`, the time stamp that is forecast, then for each target the forecast
 and, in columns with these endings, what persistence said at that moment and what was measured; last the version.
 """
 
@@ -29,7 +29,7 @@ PERSISTENCE, ACTUAL, VERSION = "_persistence", "_actual", "version"
 
 @dataclass(frozen=True)
 class PastScore:
-    """How good the forecasts of one version were, of those whose actuals are known. RMSE and MAE in Wh."""
+    """How good the forecasts of one version were, of those whose actuals are known. Errors in `Forecasts.unit`."""
 
     version: str
     target: str
@@ -47,6 +47,7 @@ class Forecasts:
     frame: pd.DataFrame
     made: pd.DataFrame
     scores: tuple[PastScore, ...]
+    unit: str | None
 
 
 def add_forecasts(
@@ -85,7 +86,7 @@ def add_forecasts(
         ]
         frame = frame[[MADE_AT, timestamp, *values, VERSION]]
         write_frame(frame, path, replace=True)
-    return Forecasts(frame, made, score_past(frame, contract, trained_to))
+    return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit)
 
 
 add_forecasts_task = step(add_forecasts)

@@ -35,7 +35,7 @@ class CannotLoadError(CannotForecastError):
 
 
 def forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
-    """What `version` forecasts from raw `readings`, in Wh: the newest forecast, or with `every` one from each moment.
+    """What `version` forecasts from raw `readings`: the newest forecast, or with `every` one from each moment.
 
     Raises:
         InputError: the version refuses the readings; it says why.

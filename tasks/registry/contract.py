@@ -24,6 +24,7 @@ class Contract(Config):
     steps_ahead: int
     output_length: int
     quantiles: tuple[float, ...] = ()
+    unit: str | None = None  # of energy, of the forecasts; None where it is not known
 
     @classmethod
     def of(cls, readings: ReadingsConfig, window: WindowConfig, quantiles: tuple[float, ...] = ()) -> Contract:
@@ -39,12 +40,14 @@ class Contract(Config):
             steps_ahead=window.steps_ahead,
             output_length=window.output_length,
             quantiles=quantiles,
+            unit=readings.energy_unit,
         )
 
     @classmethod
     def of_saved(cls, record: Mapping[str, Any]) -> Contract:
         """That of a forecaster by what its files say of it, written by whichever version."""
         readings, window = record["readings"], record["window"]
+        unit = {name: readings[name] for name in ("kind", "unit") if name in readings}
         return cls(
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
@@ -52,6 +55,7 @@ class Contract(Config):
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
+            unit=ReadingsConfig.model_validate(unit).energy_unit,
         )
 
     @property
@@ -76,6 +80,8 @@ class Contract(Config):
             )
             if getattr(self, name) != getattr(other, name)
         ]
+        if not self._same_unit(other):
+            changed.append(f"unit {self.unit} instead of {other.unit}")
         longer = self.lookback > other.lookback
         return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
 
@@ -83,7 +89,11 @@ class Contract(Config):
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
         names = ("timestamp", "timezone", "cadence_minutes", "steps_ahead", "output_length")
         same = all(getattr(self, name) == getattr(other, name) for name in names)
-        return same and self.targets[0] == other.targets[0]
+        return same and self.targets[0] == other.targets[0] and self._same_unit(other)
+
+    def _same_unit(self, other: Contract) -> bool:
+        """As far as both are known."""
+        return self.unit == other.unit or None in {self.unit, other.unit}
 
 
 def _beside(readings: Mapping[str, Any]) -> list[str]:

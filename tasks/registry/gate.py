@@ -18,7 +18,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 _TOLERANCE = 1e-5  # of the largest forecast: other machines and sizes of a batch round otherwise
 
@@ -27,8 +27,10 @@ class GateConfig(Config):
     """What a challenger must do to become the champion."""
 
     holdout_days: float = Field(14, gt=0, description="newest days, which are kept from training and judge both models")
-    metric: Literal["rmse", "mae"] = Field("rmse", description="the error, in Wh, that decides")
-    min_margin: float = Field(0, ge=0, description="Wh by which the challenger must beat the champion at least")
+    metric: Literal["rmse", "mae"] = Field("rmse", description="the error that decides")
+    min_margin: float = Field(
+        0, ge=0, description="by how much, in the unit of the targets, the challenger must beat the champion"
+    )
     level: float = Field(0.95, gt=0, lt=1, description="confidence of the interval that must lie below zero")
     allow_simulated: bool = Field(False, description="let a model trained on the simulated house become champion")
     allow_new_signature: bool = Field(
@@ -38,7 +40,7 @@ class GateConfig(Config):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: `message` says in words what was found, `numbers` in figures (Wh)."""
+    """One thing that was looked at: `message` says in words what was found, `numbers` in figures."""
 
     name: str
     passed: bool
@@ -70,12 +72,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A decision, and the forecasts `[N, L]` behind it, Wh: of the challenger, some baselines and any champion."""
+    """A decision, and the forecasts `[N, L]` behind it, in `unit`: of challenger, some baselines and any champion."""
 
     decision: Decision
     made_at: pd.DatetimeIndex  # [N]
     actual: Floats  # [N, L]
     forecasts: dict[str, Floats]
+    unit: str | None
 
 
 def check_data(source: str, config: GateConfig) -> Check:
@@ -87,31 +90,32 @@ def check_data(source: str, config: GateConfig) -> Check:
     return Check("data", False, "trained on the simulated house: give real readings with --data")
 
 
-def check_baselines(actual: Floats, challenger: Floats, baselines: Mapping[str, Floats], config: GateConfig) -> Check:
-    """It beats persistence; the errors of all baselines stand beside. Arrays are `[N, L]`, Wh."""
+def check_baselines(
+    actual: Floats, challenger: Floats, baselines: Mapping[str, Floats], config: GateConfig, *, unit: str | None
+) -> Check:
+    """It beats persistence; the errors of all baselines stand beside. Arrays are `[N, L]`, in `unit`."""
     metric = METRICS[config.metric]
     scores = {name: metric(actual, forecast) for name, forecast in baselines.items()}
     own, reference = metric(actual, challenger), scores["persistence"]
     beats = own < reference
-    message = (
-        f"{config.metric.upper()} of {readable(own)} Wh {'beats' if beats else 'does not beat'} persistence's "
-        f"{readable(reference)} Wh"
-    )
+    ours, theirs = (with_unit(readable(error), unit) for error in (own, reference))
+    message = f"{config.metric.upper()} of {ours} {'beats' if beats else 'does not beat'} persistence's {theirs}"
     return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
 
 
-def check_clean_room(made: Floats, scored: Floats) -> Check:
-    """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, Wh."""
+def check_clean_room(made: Floats, scored: Floats, *, unit: str | None) -> Check:
+    """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, in `unit`."""
     apart = float(np.abs(made - scored).max())
     same = apart <= _TOLERANCE * float(np.abs(scored).max())
-    message = (
-        "loads in an empty folder and forecasts the same" if same else f"forecasts differ elsewhere by {apart:g} Wh"
-    )
+    differ = f"forecasts differ elsewhere by {with_unit(f'{apart:g}', unit)}"
+    message = "loads in an empty folder and forecasts the same" if same else differ
     return Check("clean_room", same, message, {"apart": apart})
 
 
-def check_champion(actual: Floats, challenger: Floats, champion: Floats, config: GateConfig, *, block: int) -> Check:
-    """It beats the champion by the margin, and by more than luck: `block` windows make a day. `[N, L]`, Wh.
+def check_champion(
+    actual: Floats, challenger: Floats, champion: Floats, config: GateConfig, *, block: int, unit: str | None
+) -> Check:
+    """It beats the champion by the margin, and by more than luck: `block` windows make a day. `[N, L]`, in `unit`.
 
     The interval is that of `difference_interval` on paired losses: squared errors for RMSE, absolute ones for MAE.
     """
@@ -123,13 +127,14 @@ def check_champion(actual: Floats, challenger: Floats, champion: Floats, config:
     low, high = difference_interval(*losses, block=min(block, len(actual)), level=config.level, score=score)
     difference = other - one
     name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
+    theirs, ours, apart = (with_unit(text, unit) for text in (readable(one, 2), readable(other, 2), change(difference)))
     found = (
-        f"{name} of {readable(other, 2)} Wh against the champion's {readable(one, 2)} Wh, difference "
-        f"{change(difference)} Wh ({100 * config.level:g} % interval {change(low)} to {change(high)})"
+        f"{name} of {ours} against the champion's {theirs}, difference {apart} "
+        f"({100 * config.level:g} % interval {change(low)} to {change(high)})"
     )
     numbers = {"champion": one, "challenger": other, "difference": difference, "low": low, "high": high}
     if not (difference < 0 and difference <= -config.min_margin):  # so, as NaN is neither
-        margin = f" by {config.min_margin:g} Wh" if config.min_margin else ""
+        margin = f" by {with_unit(f'{config.min_margin:g}', unit)}" if config.min_margin else ""
         return Check("champion", False, f"does not beat the champion{margin}: {found}", numbers)
     if not high < 0:
         return Check("champion", False, f"may be better than the champion by luck alone: {found}", numbers)

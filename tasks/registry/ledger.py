@@ -59,7 +59,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Entry(Swap):
-    """One decision about `version`; figures in Wh."""
+    """One decision about `version`; figures in its unit."""
 
     number: int
     when: str

@@ -47,6 +47,12 @@ class Version:
     aliases: tuple[str, ...]
 
     @property
+    def unit(self) -> str | None:
+        """The unit of its forecasts and scores, where its tag says it."""
+        told = json.loads(self.tags.get(CONTRACT, "{}"))
+        return told.get("unit") if isinstance(told, dict) else None
+
+    @property
     def uri(self) -> str:
         """What MLflow loads and serves it by."""
         return f"models:/{self.model}/{self.number}"

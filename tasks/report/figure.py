@@ -43,9 +43,14 @@ def number(value: float) -> str:
     return f"{value:z,.0f}" if 999.5 <= abs(value) < 1e6 else readable(value)
 
 
-def wh(value: float) -> str:
-    """Wh with two decimals: differences between trials are small."""
+def fine(value: float) -> str:
+    """Two decimals: differences between trials are small."""
     return f"{value:z,.2f}" if 1000 <= abs(value) < 1e6 else readable(value, 2)
+
+
+def labelled(name: str, unit: str | None) -> str:
+    """`RMSE, kWh` for a heading or an axis; the name alone where the unit is not known."""
+    return f"{name}, {unit}" if unit else name
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -5,6 +5,7 @@ C: cuts. N: forecasts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -18,7 +19,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.clock import on_the_clock
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.backtest.worth import ALWAYS, GATED, NEVER, Outcome, Worth, squared_errors
-from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, fine, labelled, number
 from wattcast.tasks.report.page import Subject, Table, render
 
 _COLOURS = {NEVER: GREY, ALWAYS: TUNED, GATED: UNTUNED, **{name: COLOURS[name] for name in ("ridge", "persistence")}}
@@ -46,11 +47,12 @@ def replay_report(subject: Subject, replay: Replay, worth: Worth, config_toml: s
         policies=_policy_table(worth),
         cadences=_cadence_table(worth),
         cuts=_cut_table(worth),
+        unit=worth.unit,
     )
 
 
 def replay_csv(worth: Worth) -> str:
-    """One line a cut: what was decided and why, each RMSE in Wh up to the next cut, seconds of training."""
+    """One line a cut: what was decided and why, each RMSE up to the next cut, seconds of training."""
     decided = pd.DataFrame(
         {
             "cut": [cut.at for cut in worth.cuts],
@@ -77,13 +79,13 @@ def _tiles(worth: Worth) -> dict[str, str]:
     }
     return {
         "retrain": worth.recommended.name,
-        **{f"RMSE, {title}": f"{scores[name].rmse:.2f} Wh" for name, title in names.items()},
+        **{f"RMSE, {title}": scores[name].reached for name, title in names.items()},
         "promoted": f"{worth.promoted} of {len(worth.cuts)}",
     }
 
 
 def _policy_table(worth: Worth) -> Table:
-    head = ["policy", "RMSE, Wh", "MAE, Wh", "trainings", "seconds of training", "RMSE against never"]
+    head = ["policy", *_metrics(worth), "trainings", "seconds of training", "RMSE against never"]
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
     return Table(
         head,
@@ -93,15 +95,19 @@ def _policy_table(worth: Worth) -> Table:
 
 
 def _cadence_table(worth: Worth) -> Table:
-    head = ["retrained", "RMSE, Wh", "MAE, Wh", "trainings", "seconds of training", "RMSE against the best"]
+    head = ["retrained", *_metrics(worth), "trainings", "seconds of training", "RMSE against the best"]
     rows = [[each.name, *_cells(each, worth.best)] for each in worth.cadences]
     return Table(head, rows, marked=worth.cadences.index(worth.recommended))
+
+
+def _metrics(worth: Worth) -> list[str]:
+    return [labelled(metric, worth.unit) for metric in ("RMSE", "MAE")]
 
 
 def _cells(outcome: Outcome, reference: Outcome) -> list[str]:
     cost = [str(outcome.trainings), f"{outcome.seconds:.0f}"] if outcome.trainings else ["–", "–"]
     change = "–" if outcome is reference else outcome.change
-    return [f"{outcome.rmse:.2f}", f"{outcome.mae:.2f}", *cost, change]
+    return [fine(outcome.rmse), fine(outcome.mae), *cost, change]
 
 
 def _cut_table(worth: Worth) -> Table:
@@ -121,7 +127,7 @@ def _cut_table(worth: Worth) -> Table:
 
 def _spans_panel(worth: Worth) -> Panel:
     """The RMSE of each policy from each cut to the next, beside the baselines."""
-    y = {"title": "RMSE, Wh", "hoverformat": ".1f"}
+    y = {"title": labelled("RMSE", worth.unit), "hoverformat": ".4~r"}
     x = {"type": "date", "tickformat": "%d %b<br>%Y", "tickvals": _some([cut.at for cut in worth.cuts])}
     figure = canvas(x=x, y=y, height=420, hovermode="x unified")
     for outcome in (*worth.policies, *worth.baselines):
@@ -141,14 +147,13 @@ def _spans_panel(worth: Worth) -> Panel:
 
 def _gain_panel(replay: Replay) -> Panel:
     """What each way of retraining has gained or lost against the first model alone, added up."""
-    y = {"title": "Wh², in thousands", "hoverformat": ",.0f", "zerolinewidth": 2}
+    y = {"title": _squared(replay.unit), "hoverformat": ",.3~r", "zerolinewidth": 2}
     figure = canvas(x={"type": "date"}, y=y, height=420, hovermode="x unified")
     drawn = _drawn(len(replay.made_at))
     times = on_the_clock(replay.made_at[drawn])
     for name, gain in _gains(replay).items():
         line = {"color": _COLOURS[name], "dash": _DASHES[name], "width": 2}
-        values = (gain[drawn] / 1000).round(1)
-        figure.add_scatter(x=times, y=values, mode="lines", name=_MEANINGS[name], line=line)
+        figure.add_scatter(x=times, y=_rounded(gain[drawn]), mode="lines", name=_MEANINGS[name], line=line)
     for cut in replay.cuts:
         figure.add_vline(x=cut.at.tz_localize(None), line={"color": GREY, "dash": "dot", "width": 1})
     note = (
@@ -159,13 +164,23 @@ def _gain_panel(replay: Replay) -> Panel:
 
 
 def _gains(replay: Replay) -> dict[str, Floats]:
-    """`[N]` Wh^2 for each policy that retrains."""
+    """`[N]` squared errors for each policy that retrains."""
     count = len(replay.cuts)
     models = {ALWAYS: [*range(count)], GATED: [cut.champion for cut in replay.cuts]}
     base = squared_errors(replay.actual, replay.forecast([0] * count))
     return {
         name: np.cumsum(squared_errors(replay.actual, replay.forecast(used)) - base) for name, used in models.items()
     }
+
+
+def _squared(unit: str | None) -> str:
+    return f"{unit}²" if unit else "squared error"
+
+
+def _rounded(values: Floats) -> Floats:
+    """To a ten thousandth of the largest: a line of 4,000 points is a third as long on the page."""
+    largest = float(np.abs(values).max())
+    return values.round(4 - math.ceil(math.log10(largest))) if largest else values
 
 
 def _drawn(count: int) -> np.ndarray:
@@ -189,10 +204,11 @@ def replay_png(replay: Replay, worth: Worth, warning: str) -> bytes:
             moments, outcome.by_cut, "o", ls=_ls(outcome.name), ms=4, c=_COLOURS[outcome.name], label=outcome.name
         )
     for name, gain in _gains(replay).items():
-        right.plot(on_the_clock(replay.made_at), gain / 1000, ls=_ls(name), c=_COLOURS[name], label=name)
+        right.plot(on_the_clock(replay.made_at), gain, ls=_ls(name), c=_COLOURS[name], label=name)
     right.axhline(0, color=GREY, lw=1)
-    left.set_title("RMSE from each cut to the next, Wh", fontsize=10)
-    right.set_title("squared errors minus those of never, added up, 1000 Wh²", fontsize=10)
+    left.set_title(labelled("RMSE from each cut to the next", worth.unit), fontsize=10)
+    summed = "squared errors minus those of never, added up"
+    right.set_title(f"{summed}, {_squared(worth.unit)}" if worth.unit else summed, fontsize=10)
     for axis in (left, right):
         _dress(axis)
     buffer = BytesIO()

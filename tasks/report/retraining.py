@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 from wattcast.model.clock import on_the_clock
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.monitoring.drift import Drift
+from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.report.drift import drift_panels, drift_table
-from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, number
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number
 from wattcast.tasks.report.page import Subject, Table, render
 
 _LINES = {"actual": GREY, "challenger": TUNED, "champion": UNTUNED, "persistence": COLOURS["persistence"]}
@@ -49,7 +50,7 @@ def drift_csv(drift: Drift) -> str:
 def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
     names = {"challenger": "challenger RMSE", "champion": "champion RMSE", "persistence": "persistence RMSE"}
     scores = {
-        title: f"{number(_score(comparison, name)[0])} Wh"
+        title: with_unit(number(_score(comparison, name)[0]), comparison.unit)
         for name, title in names.items()
         if name in comparison.forecasts
     }
@@ -57,7 +58,7 @@ def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
 
 
 def _score(comparison: Comparison, name: str) -> tuple[float, float]:
-    """RMSE and MAE in Wh on the windows that the model forecast."""
+    """RMSE and MAE on the windows that the model forecast."""
     forecast = comparison.forecasts[name]
     whole = np.isfinite(forecast).all(axis=1)
     actual = comparison.actual[whole]
@@ -67,7 +68,8 @@ def _score(comparison: Comparison, name: str) -> tuple[float, float]:
 def _score_table(comparison: Comparison) -> Table:
     scores = {name: _score(comparison, name) for name in comparison.forecasts}
     ordered = sorted(scores, key=lambda name: scores[name])
-    return Table(["model", "RMSE, Wh", "MAE, Wh"], [[name, *map(number, scores[name])] for name in ordered], marked=0)
+    head = ["model", *(labelled(metric, comparison.unit) for metric in ("RMSE", "MAE"))]
+    return Table(head, [[name, *map(number, scores[name])] for name in ordered], marked=0)
 
 
 def _check_table(comparison: Comparison) -> Table:
@@ -87,14 +89,14 @@ def _forecast_panel(comparison: Comparison) -> Panel:
     end = times[-1]
     start = max(times[0], end - pd.Timedelta(days=_MOST_DAYS))
     x = {"type": "date", "range": [str(start), str(end)], "rangeslider": {"visible": True, "thickness": 0.12}}
-    figure = canvas(x=x, y={"title": "Wh"}, height=440, hovermode="x unified", margin={"b": 40})
+    figure = canvas(x=x, y={"title": comparison.unit or ""}, height=440, hovermode="x unified", margin={"b": 40})
     curves = {"actual": comparison.actual, **comparison.forecasts}
     for name, colour in _LINES.items():
         if name in curves:
             shown = "legendonly" if name == "persistence" else True
             line = {"color": colour, "width": 2 if name == "actual" else 1.6}
             figure.add_scatter(
-                x=times, y=curves[name][:, 0].round(2), mode="lines", name=name, line=line, visible=shown
+                x=times, y=curves[name][:, 0].astype(np.float32), mode="lines", name=name, line=line, visible=shown
             )
     note = f"{len(times):,} forecasts of the held-out span by the moment they were made; the newest days are in view."
     return Panel("Forecasts of the held-out span", note, figure, wide=True)
@@ -107,7 +109,8 @@ def _days_panel(comparison: Comparison) -> Panel:
         for name in ("champion", "challenger")
     }
     daily = {name: errors.groupby(comparison.made_at.date).mean() ** 0.5 for name, errors in squared.items()}
-    figure = canvas(x={}, y={"title": "RMSE, Wh", "rangemode": "tozero"}, barmode="group", margin={"b": 60})
+    y = {"title": labelled("RMSE", comparison.unit), "rangemode": "tozero"}
+    figure = canvas(x={}, y=y, barmode="group", margin={"b": 60})
     for name, errors in daily.items():
         days = [str(day) for day in errors.index]
         figure.add_trace(go.Bar(x=days, y=errors.to_numpy(), name=name, marker_color=_LINES[name]))

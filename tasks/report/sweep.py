@@ -12,7 +12,8 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from wattcast.tasks.report.figure import Panel, wh
+from wattcast.tasks.numbers import with_unit
+from wattcast.tasks.report.figure import Panel, fine, labelled
 from wattcast.tasks.report.page import Subject, Table, render
 from wattcast.tasks.report.sweep_course import curves_panel, history_panel
 from wattcast.tasks.report.sweep_effects import contour_panels, importance_panel, importances, slice_panels
@@ -28,7 +29,7 @@ _BEST = 10
 
 def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, best_toml: str) -> str:
     """One HTML page on the ended trials of `study` and on the `verdict`. Nothing given is changed."""
-    results = Results.of(study)
+    results = Results.of(study, verdict.unit)
     shares = importances(results)
     drawn: dict[str, Sequence[Panel | str]] = {
         "verdict": verdict_panels(verdict),
@@ -49,6 +50,7 @@ def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, bes
         intervals=interval_words(verdict),
         seeds=", ".join(map(str, verdict.seeds)),
         columns=len(results.names) + 1,
+        unit=results.unit,
         left_out=[text for panels in drawn.values() for text in panels if isinstance(text, str)],
         best=_best_table(results),
         failed=_failed_table(results),
@@ -58,9 +60,9 @@ def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, bes
 def trials_csv(study: optuna.Study) -> str:
     """One line a trial, in the order of their tickets, with every value in full.
 
-    `value` is the RMSE on validation in Wh; of a pruned trial it is the lowest that it had reached.
+    `value` is the RMSE on validation; of a pruned trial it is the lowest that it had reached.
     """
-    results = Results.of(study)
+    results = Results.of(study, None)
     head = ["trial", "state", "value", "epochs", "seconds", *results.names, REASON, RUN_ID]
     rows = [_csv_row(trial, results.names) for trial in results.trials]
     return pd.DataFrame(rows, columns=head, dtype=object).to_csv(index=False, lineterminator="\n")
@@ -75,10 +77,10 @@ def _csv_row(trial: FrozenTrial, names: list[str]) -> list[object]:
 def _tiles(results: Results, verdict: Verdict) -> dict[str, str]:
     best, untuned = results.best, results.untuned
     return {
-        "best validation RMSE": f"{wh(reached(best))} Wh" if best else "–",
-        "untuned validation RMSE": f"{wh(reached(untuned))} Wh" if untuned else "–",
-        "test RMSE tuned, mean": f"{wh(verdict.tuned.mean_rmse)} Wh" if verdict.tuned else "–",
-        "test RMSE untuned, mean": f"{wh(verdict.untuned.mean_rmse)} Wh",
+        "best validation RMSE": results.told(reached(best)) if best else "–",
+        "untuned validation RMSE": results.told(reached(untuned)) if untuned else "–",
+        "test RMSE tuned, mean": with_unit(fine(verdict.tuned.mean_rmse), verdict.unit) if verdict.tuned else "–",
+        "test RMSE untuned, mean": with_unit(fine(verdict.untuned.mean_rmse), verdict.unit),
         f"trials ({len(results.those(TrialState.COMPLETE))} complete)": str(len(results.trials)),
     }
 
@@ -87,14 +89,14 @@ def _best_table(results: Results) -> Table:
     complete = results.those(TrialState.COMPLETE)
     best = sorted(complete, key=lambda trial: (reached(trial), ticket(trial)))[:_BEST]
     shown = best if results.untuned is None or results.untuned in best else [*best, results.untuned]
-    head = ["trial", "RMSE, Wh", "epochs", *results.names, "MLflow run"]
+    head = ["trial", labelled("RMSE", results.unit), "epochs", *results.names, "MLflow run"]
     return Table(head, [_trial_row(trial, results.names) for trial in shown], marked=0 if best else None)
 
 
 def _trial_row(trial: FrozenTrial, names: Iterable[str]) -> list[str]:
     name = f"{ticket(trial)} (untuned)" if ticket(trial) == 0 else str(ticket(trial))
     values = [show(trial.params[name]) if name in trial.params else "–" for name in names]
-    return [name, wh(reached(trial)), str(len(trial.intermediate_values)), *values, trial.user_attrs.get(RUN_ID, "–")]
+    return [name, fine(reached(trial)), str(len(trial.intermediate_values)), *values, trial.user_attrs.get(RUN_ID, "–")]
 
 
 def _failed_table(results: Results) -> Table:

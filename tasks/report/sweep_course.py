@@ -10,23 +10,25 @@ from typing import Any
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
-from wattcast.tasks.report.figure import GREY, TRIAL, TUNED, UNTUNED, Panel, canvas, plain, wh
+from wattcast.tasks.report.figure import GREY, TRIAL, TUNED, UNTUNED, Panel, canvas, labelled, plain
 from wattcast.tasks.report.sweep_trials import STATES, Results, reached, show, shown_range, ticket
 
 _PRUNED = "pruned, lowest until then"
 
 
-def told(trial: FrozenTrial) -> str:
+def told(results: Results, trial: FrozenTrial) -> str:
     """What is read when the pointer is on a trial."""
     head = f"<b>trial {ticket(trial)}</b>, {STATES[trial.state]}"
     if math.isfinite(reached(trial)):
-        head += f"<br>{wh(reached(trial))} Wh, {len(trial.intermediate_values)} epochs"
+        head += f"<br>{results.told(reached(trial))}, {len(trial.intermediate_values)} epochs"
     return "<br>".join([head, *(f"{plain(name)} = {plain(show(value))}" for name, value in trial.params.items())])
 
 
-def dots(trials: Sequence[FrozenTrial], x: Sequence[float], y: Sequence[float], name: str, **marker: Any) -> go.Scatter:
+def dots(
+    results: Results, trials: Sequence[FrozenTrial], x: Sequence[float], y: Sequence[float], name: str, **marker: Any
+) -> go.Scatter:
     """A marker a trial."""
-    texts = {"text": [told(trial) for trial in trials], "hoverinfo": "text"}
+    texts = {"text": [told(results, trial) for trial in trials], "hoverinfo": "text"}
     return go.Scatter(x=list(x), y=list(y), mode="markers", name=name, marker=marker, **texts)
 
 
@@ -46,7 +48,7 @@ def trial_dots(
         here = [place for place, trial in enumerate(trials) if _kind(results, trial) == name]
         if here:
             across, up = ([column[place] for place in here] for column in (x, y))
-            traces.append(dots([trials[place] for place in here], across, up, name, **marker))
+            traces.append(dots(results, [trials[place] for place in here], across, up, name, **marker))
     return traces
 
 
@@ -60,7 +62,7 @@ def history_panel(results: Results) -> Panel:
     low, high = shown_range(map(reached, results.scored))
     seen = [trial for trial in results.scored if reached(trial) <= high]
     x = {"title": "trial", "dtick": 1 if len(results.trials) <= 15 else None, "zeroline": False}
-    y = {"title": "validation RMSE, Wh", "range": [low, high], "zeroline": False}
+    y = {"title": labelled("validation RMSE", results.unit), "range": [low, high], "zeroline": False}
     figure = canvas(x=x, y=y, height=420)
     figure.add_traces(_history_lines(results))
     figure.add_traces(trial_dots(results, seen, [*map(ticket, seen)], [*map(reached, seen)]))
@@ -73,7 +75,8 @@ def history_panel(results: Results) -> Panel:
     for name, (trials, edge, symbol) in edges.items():
         if trials:
             heights = [edge] * len(trials)
-            figure.add_trace(dots(trials, [*map(ticket, trials)], heights, name, color=GREY, size=9, symbol=symbol))
+            marks = {"color": GREY, "size": 9, "symbol": symbol}
+            figure.add_trace(dots(results, trials, [*map(ticket, trials)], heights, name, **marks))
     return Panel("Every trial", _history_note(results), figure, wide=True)
 
 
@@ -97,12 +100,12 @@ def _history_note(results: Results) -> str:
     best, untuned = results.best, results.untuned
     if best is None:
         return "No trial is complete."
-    note = f"One mark a trial. The best is trial {ticket(best)} with {wh(reached(best))} Wh"
+    note = f"One mark a trial. The best is trial {ticket(best)} with {results.told(reached(best))}"
     if untuned is None:
         return f"{note}. Trial 0, the untuned configuration, is not complete: there is no line to compare with."
     if untuned is best:
         return f"{note}, the untuned configuration: no other was better."
-    return f"{note}, {wh(reached(untuned) - reached(best))} Wh below the untuned configuration (dashed)."
+    return f"{note}, {results.told(reached(untuned) - reached(best))} below the untuned configuration (dashed)."
 
 
 def curves_panel(results: Results) -> Panel | str:
@@ -110,7 +113,8 @@ def curves_panel(results: Results) -> Panel | str:
     drawn = [trial for trial in results.scored if trial.intermediate_values]
     if not drawn:
         return "Learning curves: no trial has told of an epoch."
-    figure = canvas(x=_epoch_axis(drawn), y={"title": "validation RMSE, Wh", "range": _curves_range(drawn)}, height=440)
+    y = {"title": labelled("validation RMSE", results.unit), "range": _curves_range(drawn)}
+    figure = canvas(x=_epoch_axis(drawn), y=y, height=440)
     kinds = {
         "complete": {"color": GREY, "width": 1},
         "pruned": {"color": GREY, "width": 1, "dash": "dot"},
@@ -120,7 +124,7 @@ def curves_panel(results: Results) -> Panel | str:
     for name, line in kinds.items():
         trials = [trial for trial in drawn if _kind(results, trial).startswith(name)]
         if trials:
-            figure.add_trace(_curves(trials, name, line))
+            figure.add_trace(_curves(results, trials, name, line))
     pruned = len([trial for trial in drawn if trial.state == TrialState.PRUNED])
     note = "Validation RMSE after each epoch, a line a trial."
     if pruned:
@@ -140,7 +144,7 @@ def _curves_range(trials: Sequence[FrozenTrial]) -> list[float]:
     return [*shown_range(value for epoch, value in points if epoch >= first)]
 
 
-def _curves(trials: Sequence[FrozenTrial], name: str, line: dict[str, Any]) -> go.Scatter:
+def _curves(results: Results, trials: Sequence[FrozenTrial], name: str, line: dict[str, Any]) -> go.Scatter:
     """All curves as one line with gaps, so that many trials are as light as one."""
     x: list[int | None] = []
     y: list[float | None] = []
@@ -149,7 +153,7 @@ def _curves(trials: Sequence[FrozenTrial], name: str, line: dict[str, Any]) -> g
         epochs = sorted(trial.intermediate_values.items())
         x += [*(epoch for epoch, _ in epochs), None]
         y += [*(value for _, value in epochs), None]
-        text += [*(f"trial {ticket(trial)}, epoch {epoch}<br>{wh(value)} Wh" for epoch, value in epochs), ""]
+        text += [*(f"trial {ticket(trial)}, epoch {epoch}<br>{results.told(value)}" for epoch, value in epochs), ""]
     mode = "lines+markers" if all(len(trial.intermediate_values) == 1 for trial in trials) else "lines"
     opacity = 0.6 if line["color"] == GREY else 1
     return go.Scatter(x=x, y=y, text=text, hoverinfo="text", mode=mode, name=name, line=line, opacity=opacity)

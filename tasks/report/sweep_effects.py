@@ -155,7 +155,7 @@ def _contour_panel(results: Results, across: Axis, up: Axis) -> Panel | None:
     columns, rows = ({**_layout(a, p), "title": plain(short[a.name])} for a, p in ((across, x), (up, y)))
     margin = {"l": 56, "r": 8, "t": 16, "b": 48}
     figure = canvas(x=columns, y=rows, height=330, showlegend=False, margin=margin)
-    bar = {"title": {"text": "Wh"}, "thickness": 10, "outlinewidth": 0, "x": 1.01, "tickformat": "~g"}
+    bar = {"title": {"text": results.unit or ""}, "thickness": 10, "outlinewidth": 0, "x": 1.01, "tickformat": "~g"}
     style = {"colorscale": SCALE, "zmin": low, "zmax": high, "opacity": 0.85, "colorbar": bar, "ncontours": 14}
     figure.add_contour(**surface, **style, line={"width": 0.4}, hoverinfo="skip")
     figure.add_traces(trial_dots(results, trials, x, y))

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 from plotly.colors import sample_colorscale
 
-from wattcast.tasks.report.figure import GREY, SCALE, TUNED, Panel, canvas, plain
+from wattcast.tasks.report.figure import GREY, SCALE, TUNED, Panel, canvas, labelled, plain
 from wattcast.tasks.report.sweep_course import told
 from wattcast.tasks.report.sweep_trials import Axis, Results, reached, short_names, shown_range, ticket, wrapped
 
@@ -50,7 +50,7 @@ def parallel_panel(results: Results) -> Panel | str:
     for band in range(_BANDS + 1):
         members = [place for place in range(len(trials)) if _band(columns[-1], place) == band]
         if members:
-            figure.add_trace(_lines(trials, columns, members, band))
+            figure.add_trace(_lines(results, trials, columns, members, band))
     for place, column in enumerate(columns):
         _add_axis(figure, place, column)
     note = (
@@ -67,7 +67,8 @@ def _columns(results: Results, trials: Sequence[FrozenTrial]) -> list[_Column]:
     for name in names:
         axis = results.axis(name)
         columns.append(_Column(wrapped(short[name]), axis, [axis.place(trial.params[name]) for trial in trials]))
-    return [*columns, _Column("<b>RMSE, Wh</b>", Axis("RMSE"), [min(reached(trial), top) for trial in trials])]
+    label = f"<b>{labelled('RMSE', results.unit)}</b>"
+    return [*columns, _Column(label, Axis("RMSE"), [min(reached(trial), top) for trial in trials])]
 
 
 def _band(values: _Column, trial: int) -> int:
@@ -77,14 +78,16 @@ def _band(values: _Column, trial: int) -> int:
     return min(_BANDS - 1, int(_BANDS * (1 - values.height(values.places[trial]))))
 
 
-def _lines(trials: Sequence[FrozenTrial], columns: Sequence[_Column], members: Sequence[int], band: int) -> go.Scatter:
+def _lines(
+    results: Results, trials: Sequence[FrozenTrial], columns: Sequence[_Column], members: Sequence[int], band: int
+) -> go.Scatter:
     best = band == _BANDS
     colour = TUNED if best else sample_colorscale(SCALE, 1 - (band + 0.5) / _BANDS)[0]
     heights = [[column.height(column.places[member]) for column in columns] for member in members]
     return go.Scatter(
         x=[place for _ in members for place in (*range(len(columns)), None)],
         y=[height for row in heights for height in (*row, None)],
-        text=[told(trials[member]) for member in members for _ in (*columns, None)],
+        text=[told(results, trials[member]) for member in members for _ in (*columns, None)],
         hoverinfo="text",
         mode="lines",
         line={"color": colour, "width": 4 if best else 1.5},

@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from wattcast.tasks.report.figure import plain
+from wattcast.tasks.numbers import with_unit
+from wattcast.tasks.report.figure import fine, plain
 from wattcast.tasks.tuning.study import TICKET
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -22,14 +23,19 @@ STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialSta
 
 @dataclass(frozen=True)
 class Results:
-    """All trials that have ended. Values are RMSE on validation, Wh."""
+    """All trials that have ended. Values are RMSE on validation, in `unit`."""
 
     trials: tuple[FrozenTrial, ...]
+    unit: str | None
 
     @classmethod
-    def of(cls, study: optuna.Study) -> Results:
+    def of(cls, study: optuna.Study, unit: str | None) -> Results:
         """The trials of `study`, by their tickets."""
-        return cls(tuple(sorted(study.trials, key=ticket)))
+        return cls(tuple(sorted(study.trials, key=ticket)), unit)
+
+    def told(self, rmse: float) -> str:
+        """An RMSE in words, with two decimals: differences between trials are small."""
+        return with_unit(fine(rmse), self.unit)
 
     def those(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in one of `states`."""

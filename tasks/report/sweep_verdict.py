@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from wattcast.tasks.bootstrap import Interval
-from wattcast.tasks.report.figure import COLOURS, GREY, LABELS, TUNED, UNTUNED, Panel, canvas, plain, wh
+from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.report.figure import COLOURS, GREY, LABELS, TUNED, UNTUNED, Panel, canvas, fine, labelled, plain
 from wattcast.tasks.report.page import Table
 from wattcast.tasks.tuning.verdict import Arm, Verdict
 
@@ -17,17 +18,22 @@ _NEAR = 1.5
 
 def score_table(verdict: Verdict) -> Table:
     """Both configurations and the baselines on the test part; the lowest RMSE is marked."""
-    rows = {name: (arm.mean_rmse, f"± {wh(arm.spread)}", arm.mean_mae) for name, arm in _arms(verdict).items()}
+    rows = {
+        name: (arm.mean_rmse, f"± {_like(arm.spread, arm, sign=False)}", arm.mean_mae)
+        for name, arm in _arms(verdict).items()
+    }
+    base = verdict.untuned
     order = {name: place for place, name in enumerate(LABELS)}
     for name in sorted(verdict.baselines, key=lambda name: order.get(name, len(order))):
         rmse, mae = verdict.baselines[name]
         rows[LABELS.get(name, name)] = (rmse, "", mae)
     texts = [
-        [name, wh(rmse), spread, wh(mae), "" if name == "untuned" else f"{rmse - verdict.untuned.mean_rmse:+,.2f}"]
+        [name, fine(rmse), spread, fine(mae), "" if name == "untuned" else _like(rmse - base.mean_rmse, base)]
         for name, (rmse, spread, mae) in rows.items()
     ]
     values = [rmse for rmse, _, _ in rows.values()]
-    head = ["configuration", "test RMSE, Wh", "sd over seeds", "test MAE, Wh", "RMSE against untuned"]
+    scored = [labelled(f"test {metric}", verdict.unit) for metric in ("RMSE", "MAE")]
+    head = ["configuration", scored[0], "sd over seeds", scored[1], "RMSE against untuned"]
     return Table(head, texts, marked=values.index(min(values)))
 
 
@@ -36,15 +42,21 @@ def interval_words(verdict: Verdict) -> list[str]:
     if verdict.over_seeds is None or verdict.over_seeds_and_days is None:
         return ["There is no tuned configuration to compare with: on validation the untuned one was the best."]
     return [
-        f"Would other seeds say the same? The 95 % interval of the difference is {_words(verdict.over_seeds)}",
-        f"And other seeds on other days? It is {_words(verdict.over_seeds_and_days)}",
+        f"Would other seeds say the same? The 95 % interval of the difference is {_words(verdict.over_seeds, verdict)}",
+        f"And other seeds on other days? It is {_words(verdict.over_seeds_and_days, verdict)}",
     ]
 
 
-def _words(interval: Interval) -> str:
+def _like(difference: float, arm: Arm, *, sign: bool = True) -> str:
+    """A difference of an RMSE, with as many digits as that has."""
+    return readable(difference, 2, like=arm.mean_rmse, sign=sign)
+
+
+def _words(interval: Interval, verdict: Verdict) -> str:
     low, high = interval
     says = "tuning helps" if high < 0 else "tuning hurts" if low > 0 else "it holds 0, so there may be no difference"
-    return f"{low:+.2f} to {high:+.2f} Wh: {says}."
+    start, end = (_like(each, verdict.untuned) for each in interval)
+    return f"{start} to {with_unit(end, verdict.unit)}: {says}."
 
 
 def verdict_panels(verdict: Verdict) -> list[Panel]:
@@ -53,7 +65,7 @@ def verdict_panels(verdict: Verdict) -> list[Panel]:
         return [_seeds_panel(verdict)]
     return [
         _seeds_panel(verdict),
-        _difference_panel(verdict.difference, verdict.over_seeds, verdict.over_seeds_and_days),
+        _difference_panel(verdict, verdict.over_seeds, verdict.over_seeds_and_days),
     ]
 
 
@@ -68,10 +80,10 @@ def _seeds_panel(verdict: Verdict) -> Panel:
     low, high = min(values) - _NEAR * span, max(values) + _NEAR * span
     near = {name: rmse for name, (rmse, _) in verdict.baselines.items() if low <= rmse <= high}
     x = {"tickvals": list(range(len(arms))), "ticktext": list(arms), "range": [-0.5, len(arms) - 0.5]}
-    y = {"title": "test RMSE, Wh", "range": _padded([*values, *near.values()])}
+    y = {"title": labelled("test RMSE", verdict.unit), "range": _padded([*values, *near.values()])}
     figure = canvas(x={**x, "showgrid": False, "zeroline": False}, y=y, showlegend=False, margin={"t": 30, "b": 40})
     figure.add_traces([_level(name, rmse, len(arms)) for name, rmse in near.items()])
-    figure.add_traces(_seed_lines(verdict.seeds, list(arms.values())))
+    figure.add_traces(_seed_lines(verdict, list(arms.values())))
     figure.add_traces([_mean(place, name, arm) for place, (name, arm) in enumerate(arms.items())])
     return Panel("Seed by seed", _seeds_note(verdict, near), figure)
 
@@ -96,7 +108,7 @@ def _level(name: str, rmse: float, arms: int) -> go.Scatter:
     )
 
 
-def _seed_lines(seeds: Sequence[int], arms: Sequence[Arm]) -> list[go.Scatter]:
+def _seed_lines(verdict: Verdict, arms: Sequence[Arm]) -> list[go.Scatter]:
     marker = {"color": [UNTUNED, TUNED][: len(arms)], "size": 9}
     line = {"color": GREY, "width": 1.5}
     return [
@@ -107,16 +119,16 @@ def _seed_lines(seeds: Sequence[int], arms: Sequence[Arm]) -> list[go.Scatter]:
             name=f"seed {seed}",
             line=line,
             marker=marker,
-            text=[f"seed {seed}<br>{wh(value)} Wh" for value in values],
+            text=[f"seed {seed}<br>{with_unit(fine(value), verdict.unit)}" for value in values],
             hoverinfo="text",
         )
-        for seed, *values in zip(seeds, *(arm.rmse for arm in arms), strict=True)
+        for seed, *values in zip(verdict.seeds, *(arm.rmse for arm in arms), strict=True)
     ]
 
 
 def _mean(place: int, name: str, arm: Arm) -> go.Scatter:
     """A bar at the mean, which is told on the side where no line goes."""
-    text = wh(arm.mean_rmse)
+    text = fine(arm.mean_rmse)
     return go.Scatter(
         x=[place - 0.12, place + 0.12],
         y=[arm.mean_rmse] * 2,
@@ -132,14 +144,18 @@ def _mean(place: int, name: str, arm: Arm) -> go.Scatter:
 def _seeds_note(verdict: Verdict, near: Mapping[str, float]) -> str:
     count, baselines = len(verdict.seeds), verdict.baselines
     note = f"One {'line' if verdict.tuned else 'dot'} for each of {count} seeds; thick bars are means."
-    far = [f"{LABELS.get(name, name)} ({wh(rmse)} Wh)" for name, (rmse, _) in baselines.items() if name not in near]
+    far = [
+        f"{LABELS.get(name, name)} ({with_unit(fine(rmse), verdict.unit)})"
+        for name, (rmse, _) in baselines.items()
+        if name not in near
+    ]
     return f"{note} Too far away to be drawn: {', '.join(far)}." if far else note
 
 
-def _difference_panel(difference: float, *intervals: Interval) -> Panel:
-    names = ("over seeds", "over seeds<br>and days")
+def _difference_panel(verdict: Verdict, *intervals: Interval) -> Panel:
+    difference, names = verdict.difference, ("over seeds", "over seeds<br>and days")
     x = {
-        "title": "tuned − untuned test RMSE, Wh",
+        "title": labelled("tuned − untuned test RMSE", verdict.unit),
         "range": _padded([0.0, *(end for ends in intervals for end in ends)]),
     }
     y = {"tickvals": [1, 0], "ticktext": names, "range": [-0.6, 1.6], "showgrid": False, "zeroline": False}
@@ -153,7 +169,7 @@ def _difference_panel(difference: float, *intervals: Interval) -> Panel:
             error_x={**error, "color": TUNED},
             mode="markers+text",
             marker={"color": TUNED, "size": 13},
-            text=[f"{difference:+.2f} ({low:+.2f} to {high:+.2f})"],
+            text=["{} ({} to {})".format(*(_like(each, verdict.untuned) for each in (difference, low, high)))],
             textposition="top center",
             hoverinfo="skip",
             name=name,

@@ -13,7 +13,8 @@ from functools import partial
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
-from wattcast.tasks.report.figure import LABELS, decimals, number, percent
+from wattcast.tasks.numbers import with_unit
+from wattcast.tasks.report.figure import LABELS, decimals, labelled, number, percent
 from wattcast.tasks.report.page import BANNER, Subject, render
 from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
@@ -41,8 +42,9 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
     rows = {target: test[test["target"] == target] for target in targets}
     phases = {phase: [epoch for epoch in history if epoch.phase == phase] for phase in PHASES}
     phases = {phase: epochs for phase, epochs in phases.items() if epochs}
-    tests = {f"Test part: {target}": forecast_panels(rows[target], MOST_ROWS // len(targets)) for target in targets}
-    curves = [learning_panel(PHASES[phase], epochs) for phase, epochs in phases.items()]
+    most, unit = MOST_ROWS // len(targets), evaluation.unit
+    tests = {f"Test part: {target}": forecast_panels(rows[target], most, unit) for target in targets}
+    curves = [learning_panel(PHASES[phase], epochs, unit) for phase, epochs in phases.items()]
     html = render(
         "training.html",
         subject,
@@ -50,21 +52,22 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
         diagnosis=evaluation.diagnosis,
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
-        metrics=[title for title, _ in _METRICS.values()],
+        metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
         tables={target: _score_table(evaluation.scores, target) for target in targets},
         refitted="refit" in phases,
         config_toml=config_toml,
     )
     warning = f"{BANNER}\n" if subject.simulated else ""
-    return Report(html, forecast_png(rows[targets[0]], targets[0], warning), learning_png(phases, warning))
+    picture = forecast_png(rows[targets[0]], targets[0], unit, warning)
+    return Report(html, picture, learning_png(phases, unit, warning))
 
 
 report_task = step(report)
 
 
 _METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "rmse": ("RMSE, Wh", number),
-    "mae": ("MAE, Wh", number),
+    "rmse": ("RMSE", number),
+    "mae": ("MAE", number),
     "r2": ("R²", partial(decimals, digits=3)),
     "mape": ("MAPE", lambda value: percent(value / 100, 1)),
     "skill": ("skill", partial(percent, digits=1)),
@@ -86,9 +89,10 @@ def _versus(gain: float, other: str) -> str:
 
 def _headline(evaluation: Evaluation, target: str) -> str:
     score = evaluation.score(GRU, "test", target)
+    rmse, mae = (with_unit(number(error), evaluation.unit) for error in (score.rmse, score.mae))
     return (
-        f"On the test part the forecasts of {target} miss by {number(score.rmse)} Wh RMSE and {number(score.mae)} Wh "
-        f"MAE; in RMSE they are {_versus(score.skill, 'persistence')} and "
+        f"On the test part the forecasts of {target} miss by {rmse} RMSE and {mae} MAE; in RMSE they are "
+        f"{_versus(score.skill, 'persistence')} and "
         f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}."
     )
 
@@ -96,8 +100,8 @@ def _headline(evaluation: Evaluation, target: str) -> str:
 def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:
     score = evaluation.score(GRU, "test", target)
     return {
-        "test RMSE": f"{number(score.rmse)} Wh",
-        "test MAE": f"{number(score.mae)} Wh",
+        "test RMSE": with_unit(number(score.rmse), evaluation.unit),
+        "test MAE": with_unit(number(score.mae), evaluation.unit),
         "skill against persistence": percent(score.skill, 1),
         "RMSE saved against ridge": percent(_gain_over_ridge(evaluation, target), 1),
     }

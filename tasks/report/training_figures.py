@@ -13,7 +13,8 @@ import plotly.graph_objects as go
 from wattcast.model.clock import on_the_clock
 from wattcast.model.fit import Epoch
 from wattcast.tasks.learning.evaluate import GRU
-from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, number
+from wattcast.tasks.numbers import with_unit
+from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, labelled, number
 
 _COMPARED = (GRU, "ridge", "persistence")
 _DASHES = {"ridge": "dash", "persistence": "dot"}
@@ -24,7 +25,7 @@ MOST_DOTS = 5_000
 """Residuals drawn one by one for a target."""
 
 
-def forecast_panels(rows: pd.DataFrame, most: int) -> list[Panel]:
+def forecast_panels(rows: pd.DataFrame, most: int, unit: str | None) -> list[Panel]:
     time, minutes = rows["time"], (rows["time"] - rows["made_at"]).dt.total_seconds() / 60
     several = minutes.min() < minutes.max()
     groups: dict[str, tuple[pd.Series, Callable[[Any], str]]] = {
@@ -34,10 +35,14 @@ def forecast_panels(rows: pd.DataFrame, most: int) -> list[Panel]:
     if several:
         groups["minutes ahead"] = (minutes, "{:g}".format)
     return [
-        _forecast_panel(first_step(rows), most, several=several),
-        _histogram_panel(rows),
-        _residual_panel(rows),
-        *(_error_panel(rows, metric, by, *group) for by, group in groups.items() for metric in ("RMSE", "MAE")),
+        _forecast_panel(first_step(rows), most, unit, several=several),
+        _histogram_panel(rows, unit),
+        _residual_panel(rows, unit),
+        *(
+            _error_panel(rows, metric, by, *group, unit=unit)
+            for by, group in groups.items()
+            for metric in ("RMSE", "MAE")
+        ),
     ]
 
 
@@ -55,10 +60,10 @@ def break_at_gaps(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, after]).sort_values("time") if len(after) else rows
 
 
-def _forecast_panel(first: pd.DataFrame, most: int, *, several: bool) -> Panel:
+def _forecast_panel(first: pd.DataFrame, most: int, unit: str | None, *, several: bool) -> Panel:
     shown = first.tail(most)
     start, end = shown["time"].min(), shown["time"].max()
-    figure = _figure(y="Wh", height=480, margin={"b": 40}, hovermode="x unified")
+    figure = _figure(y=unit or "", height=480, margin={"b": 40}, hovermode="x unified")
     broken = break_at_gaps(shown)
     shown_times = on_the_clock(pd.DatetimeIndex(broken["time"]))
     milliseconds = shown_times.to_numpy("datetime64[ms]").astype(np.float64)  # half the size of written dates
@@ -81,37 +86,38 @@ def _forecast_panel(first: pd.DataFrame, most: int, *, several: bool) -> Panel:
     return Panel("Forecast against actual", note, figure, wide=True)
 
 
-def _histogram_panel(rows: pd.DataFrame) -> Panel:
+def _histogram_panel(rows: pd.DataFrame, unit: str | None) -> Panel:
     residual = (rows["actual"] - rows[GRU]).dropna().to_numpy(np.float64)
     low, lower, upper, high = np.quantile(residual, [0.005, 0.25, 0.75, 0.995]) if len(residual) else [math.nan] * 4
     shares, edges = np.histogram(residual.clip(low, high), bins=60, weights=np.full(len(residual), 100 / len(rows)))
-    figure = _figure(x="measured − forecast, Wh", y="share of forecasts, %", margin={"b": 56}, bargap=0.04)
+    figure = _figure(x=labelled("measured − forecast", unit), y="share of forecasts, %", margin={"b": 56}, bargap=0.04)
     figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=shares, marker_color=COLOURS[GRU], name=LABELS[GRU])
-    note = (
-        f"Measured minus forecast: half of all lie from {number(lower)} to {number(upper)} Wh. The outermost bars "
-        f"hold the tails."
-    )
+    half = f"{number(lower)} to {with_unit(number(upper), unit)}"
+    note = f"Measured minus forecast: half of all lie from {half}. The outermost bars hold the tails."
     return Panel("Residuals", note, figure)
 
 
-def _residual_panel(rows: pd.DataFrame) -> Panel:
+def _residual_panel(rows: pd.DataFrame, unit: str | None) -> Panel:
     drawn = np.arange(len(rows))
     if len(rows) > MOST_DOTS:  # at random, as every tenth row could fall on the same step or hour each time
         drawn = np.random.default_rng(0).choice(drawn, MOST_DOTS, replace=False)
     forecast, actual = (rows[name].to_numpy(np.float32)[drawn] for name in (GRU, "actual"))
-    figure = _figure(x="forecast, Wh", y="measured − forecast, Wh", margin={"b": 56}, hovermode="closest")
+    x, y = labelled("forecast", unit), labelled("measured − forecast", unit)
+    figure = _figure(x=x, y=y, margin={"b": 56}, hovermode="closest")
     dots = {"color": COLOURS[GRU], "size": 4, "opacity": 0.35}
     figure.add_scatter(x=forecast, y=actual - forecast, mode="markers", marker=dots, name=LABELS[GRU])
     shown = "One dot a forecast" if len(drawn) == len(rows) else f"{len(drawn):,} forecasts drawn at random"
     return Panel("Residuals by forecast", f"{shown}; above zero the reading was higher than forecast.", figure)
 
 
-def _error_panel(rows: pd.DataFrame, metric: str, by: str, key: pd.Series, label: Callable[[Any], str]) -> Panel:
+def _error_panel(
+    rows: pd.DataFrame, metric: str, by: str, key: pd.Series, label: Callable[[Any], str], *, unit: str | None
+) -> Panel:
     power = 2 if metric == "RMSE" else 1
     error = rows[list(_COMPARED)].astype(np.float64).sub(rows["actual"], axis=0).abs()
     values = (error**power).groupby(key).mean() ** (1 / power)
     labels = [label(group) for group in values.index]
-    figure = _figure(x=by, y=f"{metric}, Wh", hovermode="x unified")
+    figure = _figure(x=by, y=labelled(metric, unit), hovermode="x unified")
     for name in _COMPARED:
         if by == "weekday":
             figure.add_bar(x=labels, y=values[name], name=LABELS[name], marker_color=COLOURS[name])
@@ -123,7 +129,8 @@ def _error_panel(rows: pd.DataFrame, metric: str, by: str, key: pd.Series, label
     note = ""
     if len(network):
         worst, best = str(network.idxmax()), str(network.idxmin())
-        note = f"GRU worst: {worst} ({number(network[worst])} Wh), best: {best} ({number(network[best])} Wh)."
+        high, low = (with_unit(number(network[group]), unit) for group in (worst, best))
+        note = f"GRU worst: {worst} ({high}), best: {best} ({low})."
     return Panel(f"{metric} by {by}", note, figure)
 
 
@@ -138,20 +145,20 @@ def chosen_epoch(epochs: list[Epoch]) -> Epoch | None:
     return min(validated, key=lambda epoch: (epoch.val_loss, epoch.number), default=None)
 
 
-def learning_panel(title: str, epochs: list[Epoch]) -> Panel:
+def learning_panel(title: str, epochs: list[Epoch], unit: str | None) -> Panel:
     members = members_of(epochs)
     ends = [(curve[0].train_rmse, curve[-1].train_rmse) for curve in members]
     first, last = (sum(values) / len(members) for values in zip(*ends, strict=True))
     several = f" of {len(members)} networks, on average" if len(members) > 1 else ""
-    note = f"Training RMSE{several} from {number(first)} to {number(last)} Wh, measured with dropout on."
+    note = f"Training RMSE{several} from {number(first)} to {with_unit(number(last), unit)}, measured with dropout on."
     if chosen := [epoch for curve in members if (epoch := chosen_epoch(curve))]:
         numbers = ", ".join(str(epoch.number) for epoch in chosen)
         note += f" Lowest validation loss, which was chosen: epoch {numbers}."
-    return Panel(title, note, _learning_figure(members), wide=True)
+    return Panel(title, note, _learning_figure(members, unit), wide=True)
 
 
-def _learning_figure(members: list[list[Epoch]]) -> go.Figure:
-    figure = _figure(x="epoch", y="RMSE, Wh", hovermode="x unified", height=400)
+def _learning_figure(members: list[list[Epoch]], unit: str | None) -> go.Figure:
+    figure = _figure(x="epoch", y=labelled("RMSE", unit), hovermode="x unified", height=400)
     star = {"symbol": "star", "size": 15, "color": COLOURS[GRU]}
     for place, epochs in enumerate(members):
         suffix = f" {epochs[0].member}" if len(members) > 1 else ""
@@ -174,7 +181,7 @@ def _learning_figure(members: list[list[Epoch]]) -> go.Figure:
 
 
 def _figure(*, x: str = "", y: str, height: int = 340, **layout: Any) -> go.Figure:
-    axes = {"xaxis": {"title": x}, "yaxis": {"title": y, "hoverformat": ".1f"}}
+    axes = {"xaxis": {"title": x}, "yaxis": {"title": y, "hoverformat": ".4~r"}}
     return go.Figure(layout={"template": "none", "height": height, **axes, **layout})
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from wattcast.model.clock import on_the_clock
 from wattcast.model.fit import Epoch
 from wattcast.tasks.learning.evaluate import GRU
-from wattcast.tasks.report.figure import COLOURS, LABELS
+from wattcast.tasks.report.figure import COLOURS, LABELS, labelled
 from wattcast.tasks.report.training_figures import (
     PHASES,
     THREE_DAYS,
@@ -42,7 +42,7 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def forecast_png(rows: pd.DataFrame, target: str, warning: str) -> bytes:
+def forecast_png(rows: pd.DataFrame, target: str, unit: str | None, warning: str) -> bytes:
     first = first_step(rows)
     newest = break_at_gaps(first[first["time"] > first["time"].max() - THREE_DAYS])
     days = f"{newest['time'].min():%Y-%m-%d} to {newest['time'].max():%Y-%m-%d}"
@@ -54,21 +54,21 @@ def forecast_png(rows: pd.DataFrame, target: str, warning: str) -> bytes:
     locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
-    axis.set_ylabel("Wh")
+    axis.set_ylabel(unit or "")
     axis.margins(x=0.01)
     axis.legend(frameon=False, ncols=3, loc="upper left")
     return _png(figure)
 
 
-def learning_png(phases: dict[str, list[Epoch]], warning: str) -> bytes:
+def learning_png(phases: dict[str, list[Epoch]], unit: str | None, warning: str) -> bytes:
     figure, axes = _picture(f"{warning}Learning curves", max(len(phases), 1))
     for axis, (phase, epochs) in zip(axes, phases.items(), strict=False):
         axis.set_title(PHASES[phase], fontsize=10)
-        _draw_learning(axis, epochs)
+        _draw_learning(axis, epochs, unit)
     return _png(figure)
 
 
-def _draw_learning(axis: Axes, epochs: list[Epoch]) -> None:
+def _draw_learning(axis: Axes, epochs: list[Epoch], unit: str | None) -> None:
     members = members_of(epochs)
     longest = max(members, key=len)
     grey, right = COLOURS["actual"], axis.twinx()
@@ -90,5 +90,5 @@ def _draw_learning(axis: Axes, epochs: list[Epoch]) -> None:
     axis.plot([], [], "--", lw=1, color=grey, label="learning rate (right)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("epoch")
-    axis.set_ylabel("RMSE, Wh")
+    axis.set_ylabel(labelled("RMSE", unit))
     axis.legend(frameon=False, fontsize=8)

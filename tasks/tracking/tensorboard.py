@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     import keras
 
 
-def event_writer(folder: Path) -> Callable[[Epoch], None]:
+def event_writer(folder: Path, unit: str | None) -> Callable[[Epoch], None]:
     """A listener that writes each epoch's scalars below `folder`, in `train` and `validation`; its step is the update.
 
-    A refit has a `refit` folder of its own, and so has each member of an ensemble but the first: `train-2`.
+    The RMSE's name ends in its `unit`. A refit has a `refit` folder of its own, and so has each member of an ensemble
+    but the first: `train-2`.
     """
     import tensorflow as tf
 
     writers = {}
+    rmse = f"RMSE_{unit}" if unit else "RMSE"
 
     def write(part: str, step: int, scalars: Mapping[str, float | None]) -> None:
         if part not in writers:
@@ -35,12 +37,12 @@ def event_writer(folder: Path) -> Callable[[Epoch], None]:
             "learning_rate": epoch.learning_rate,
             "global_step": epoch.step,
             "MSE": epoch.train_mse,
-            "RMSE_Wh": epoch.train_rmse,
+            rmse: epoch.train_rmse,
         }
         member = "" if epoch.member == 1 else f"-{epoch.member}"
         write(f"{'train' if epoch.phase == 'select' else 'refit'}{member}", epoch.step, train)
         if epoch.phase == "select":
-            write(f"validation{member}", epoch.step, {"MSE": epoch.val_mse, "RMSE_Wh": epoch.val_rmse})
+            write(f"validation{member}", epoch.step, {"MSE": epoch.val_mse, rmse: epoch.val_rmse})
 
     return listen
 

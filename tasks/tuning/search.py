@@ -33,7 +33,7 @@ class Objective(Protocol):
         ...
 
     def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
-        """Train and tell `on_epoch` of each epoch; the validation RMSE in Wh."""
+        """Train and tell `on_epoch` of each epoch; the validation RMSE."""
         ...
 
 

@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from wattcast.model.errors import InputError
 from wattcast.tasks.liveness import LostTrialError, Owner
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.tuning.ranges import Pruner
 from wattcast.tasks.tuning.storage import open_storage, public, storage_faults
 
@@ -66,7 +66,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The trial to beat: its number in the study, its validation RMSE in Wh, and what was searched with its values."""
+    """The trial to beat: its number in the study, its validation RMSE, and what was searched with its values."""
 
     ticket: int  # 0: the untuned configuration
     rmse: float
@@ -88,6 +88,7 @@ class StudyPlan:
     pruner: Pruner
     epochs: int  # of a trial, at most
     total: int  # trials
+    unit: str | None  # of the RMSE, where it is known
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class SharedStudy:
         return min(complete, key=lambda trial: (trial.rmse, trial.ticket), default=None)
 
     def untuned_rmse(self) -> float | None:
-        """What the untuned configuration, which has ticket 0, came to, Wh; None unless its trial is complete."""
+        """What the untuned configuration, which has ticket 0, came to; None unless its trial is complete."""
         first = next(iter(self.trials()), None)
         return first.value if first and first.user_attrs[TICKET] == 0 and first.state == TrialState.COMPLETE else None
 
@@ -131,7 +132,7 @@ class SharedStudy:
         counts, best = self.counts(), self.best()
         words = [f"{number} {name}" for name in ("running", "pruned", "failed") if (number := getattr(counts, name))]
         if best:
-            words.append(f"best {readable(best.rmse, 2)} Wh (trial {best.ticket})")
+            words.append(f"best {with_unit(readable(best.rmse, 2), self.plan.unit)} (trial {best.ticket})")
         return "  ".join(words)
 
     def add_tickets(self) -> None:

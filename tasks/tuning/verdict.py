@@ -14,51 +14,55 @@ import numpy as np
 from wattcast.model.arrays import Floats
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.bootstrap import Interval, difference_interval
-from wattcast.tasks.numbers import readable
+from wattcast.tasks.numbers import readable, with_unit
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One configuration, trained once with each seed; RMSE and MAE on the test part, Wh."""
+    """One configuration, trained once with each seed; RMSE and MAE on the test part."""
 
     rmse: tuple[float, ...]
     mae: tuple[float, ...]
 
     @classmethod
     def of(cls, actual: Floats, forecasts: Floats) -> Arm:
-        """`actual` `[N, L]` and `forecasts` `[K, N, L]`, Wh."""
+        """`actual` `[N, L]` and `forecasts` `[K, N, L]`."""
         return cls(tuple(rmse(actual, row) for row in forecasts), tuple(mae(actual, row) for row in forecasts))
 
     @property
     def mean_rmse(self) -> float:
-        """The mean over the seeds, Wh."""
+        """The mean over the seeds."""
         return float(np.mean(self.rmse))
 
     @property
     def mean_mae(self) -> float:
-        """The mean over the seeds, Wh."""
+        """The mean over the seeds."""
         return float(np.mean(self.mae))
 
     @property
     def spread(self) -> float:
-        """The sample standard deviation of the RMSE over the seeds, Wh; NaN for a single one."""
+        """The sample standard deviation of the RMSE over the seeds; NaN for a single one."""
         return float(np.std(self.rmse, ddof=1)) if len(self.rmse) > 1 else math.nan
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The two configurations side by side. Differences are tuned minus untuned RMSE in Wh: below 0 tuning helped."""
+    """The two configurations side by side. Differences are tuned minus untuned RMSE: below 0 tuning helped.
+
+    All figures are in `unit`; verdicts of earlier versions do not say in which.
+    """
 
     seeds: tuple[int, ...]
     untuned: Arm
     tuned: Arm | None  # None: the search found nothing better than the untuned configuration
-    baselines: dict[str, tuple[float, float]]  # RMSE and MAE, Wh
+    baselines: dict[str, tuple[float, float]]  # RMSE and MAE
     over_seeds: Interval | None = None
     over_seeds_and_days: Interval | None = None
+    unit: str | None = None
 
     @property
     def difference(self) -> float:
-        """Mean paired difference over the seeds, Wh."""
+        """Mean paired difference over the seeds."""
         return self.tuned.mean_rmse - self.untuned.mean_rmse if self.tuned else 0.0
 
     @property
@@ -73,8 +77,9 @@ class Verdict:
             return "Tuning did not help: on validation no trial was better than the untuned configuration."
         low, high = self.over_seeds
         shown = partial(readable, decimals=2, like=self.untuned.mean_rmse, sign=True)
+        by = with_unit(shown(self.difference), self.unit)
         change = (
-            f"the test RMSE changes by {shown(self.difference)} Wh over {len(self.seeds)} fresh seeds "
+            f"the test RMSE changes by {by} over {len(self.seeds)} fresh seeds "
             f"(95 % interval {shown(low)} to {shown(high)})"
         )
         if low > 0:
@@ -97,15 +102,16 @@ def compare_seeds(
     seeds: tuple[int, ...],
     baselines: dict[str, Floats],
     block: int,
+    unit: str | None,
 ) -> Verdict:
-    """Compare forecasts `[K, N, L]` of `actual` `[N, L]` from the same seeds, all in Wh; `block` windows make a day.
+    """Compare forecasts `[K, N, L]` of `actual` `[N, L]` from the same seeds, in `unit`; `block` windows make a day.
 
     The intervals are bootstraps of the mean paired difference of RMSE (see `difference_interval`). One resamples seeds
     alone: would other seeds say the same? The other resamples seeds and whole days of the test part: would other days?
     """
     scores = {name: (rmse(actual, forecast), mae(actual, forecast)) for name, forecast in baselines.items()}
     if tuned is None:
-        return Verdict(seeds, Arm.of(actual, untuned), None, scores)
+        return Verdict(seeds, Arm.of(actual, untuned), None, scores, unit=unit)
     errors = [((forecast - actual) ** 2).mean(axis=-1) for forecast in (untuned, tuned)]  # [K, N]
     return Verdict(
         seeds,
@@ -114,4 +120,5 @@ def compare_seeds(
         scores,
         over_seeds=difference_interval(*errors, block=None),
         over_seeds_and_days=difference_interval(*errors, block=min(block, len(actual))),
+        unit=unit,
     )

@@ -45,7 +45,9 @@ def train_and_evaluate(preset: str) -> Evaluation:
     )
     known = windows.train + windows.validation
     readings = experiment.readings
-    return evaluate(selected, product, windows, known=known, targets=readings.targets, block=readings.steps_a_day)
+    return evaluate(
+        selected, product, windows, known=known, targets=readings.targets, block=readings.steps_a_day, unit="Wh"
+    )
 
 
 @pytest.mark.parametrize(

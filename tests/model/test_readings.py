@@ -24,8 +24,35 @@ def test_nearest_name(name, hint):
         ({"cadence_minutes": 0}, "cadence_minutes"),
         ({"time": "clock"}, "'none' or 'calendar'"),
         ({"target": "Appliances"}, "target"),
+        (
+            {"unit": "kWh", "kind": "power"},
+            r"one of power \(W, kW, MW, GW or TW\) where kind is 'power', received 'kWh'",
+        ),
+        ({"unit": "kVA", "kind": "power"}, "received 'kVA'; of readings that are energy say readings.kind = 'energy'"),
+        ({"unit": "kW"}, "one of energy where kind is 'energy', received 'kW'; .* say readings.kind = 'power'"),
+        ({"unit": "MW", "kind": "counter"}, "one of energy where kind is 'counter', received 'MW'"),
+        ({"unit": "<b>kWh</b>"}, "without brackets or quotes, received '<b>kWh</b>'"),
+        ({"unit": " kWh"}, "received ' kWh'"),
     ],
 )
 def test_config_names_what_is_wrong(options, message):
     with pytest.raises(ValidationError, match=message):
         ReadingsConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "energy"),
+    [
+        ("energy", "Wh", "Wh"),
+        ("energy", "MJ", "MJ"),
+        ("counter", "kWh", "kWh"),
+        ("counter", "m³", "m³"),
+        ("power", "W", "Wh"),
+        ("power", "kW", "kWh"),
+        ("power", "GW", "GWh"),
+        ("energy", None, None),
+        ("power", None, None),
+    ],
+)
+def test_forecasts_and_scores_are_in_energy(kind, unit, energy):
+    assert ReadingsConfig(kind=kind, unit=unit).energy_unit == energy

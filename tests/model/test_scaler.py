@@ -38,9 +38,10 @@ def test_standard_takes_mean_and_deviation_of_the_training_rows():
     np.testing.assert_allclose(scaler.transform(LATER)[:, 0], np.array([80, -20]) / np.sqrt(1400 / 3), rtol=1e-6)
 
 
-def test_log_standardises_the_logarithm_of_one_plus_the_target_and_leaves_features_alone():
+def test_log_standardises_the_logarithm_beyond_a_hundredth_of_the_mean_and_leaves_features_alone():
     scaler = fitted(targets="log", features="minmax")
-    logs = np.log([11.0, 21.0, 61.0])
+    np.testing.assert_allclose(scaler.knee, [0.3, 1])  # of a mean of 30
+    logs = np.log(1 + np.array([10, 20, 60]) / 0.3)
     np.testing.assert_allclose(scaler.transform(TRAIN)[:, 0], (logs - logs.mean()) / logs.std(), rtol=1e-6)
     np.testing.assert_allclose(scaler.transform(TRAIN)[:, 1], [0, 0.2, 1], rtol=1e-6)
 
@@ -62,7 +63,8 @@ def test_a_constant_column_is_only_shifted(method, value):
     scaler = fitted(train, targets=method, features=features)
     np.testing.assert_array_equal(scaler.scale, [1, 1])
     moved = scaler.transform(train + 0.5)
-    gain = np.log((value + 1.5) / (value + 1)) if method == "log" else 0.5
+    knee = 0.01 * value or 1.0
+    gain = np.log((knee + value + 0.5) / (knee + value)) if method == "log" else 0.5
     np.testing.assert_allclose(moved, np.broadcast_to([gain, 0.5], moved.shape), rtol=1e-5)
     np.testing.assert_allclose(scaler.transform(train), 0, atol=1e-12)
 
@@ -80,7 +82,7 @@ def test_inverse_gives_the_readings_back(method, train, later):
     scaler = fit_scaler(pd.DataFrame(train, columns=list(columns)), columns, (), ScaleConfig(targets=method))
     exact = later.copy()
     if method == "log":
-        exact = np.log1p(exact)
+        exact = np.log1p(exact / scaler.knee)
     np.testing.assert_allclose(
         scaler.inverse((exact - scaler.offset) / scaler.scale, first=2), later, rtol=1e-9, atol=1e-9
     )
@@ -96,6 +98,25 @@ def test_inverse_of_some_of_the_columns_in_any_shape():
     assert scaler.inverse(scaled, first=2).dtype == np.float64
 
 
+@pytest.mark.parametrize("method", ["standard", "log"])
+@given(
+    train=arrays(np.float64, (12, 2), elements=st.integers(0, 1100)),
+    later=arrays(np.float64, (5, 2), elements=st.integers(0, 3000)),
+    power=st.floats(-6, 6),
+)
+def test_the_unit_of_the_readings_changes_no_scaled_value(method, train, later, power):
+    """A constant column is only shifted: of how far its unit goes it says nothing."""
+    train[0], factor = train[1] + 1, 10.0**power
+    first, same = pd.DataFrame(train, columns=["a", "b"]), pd.DataFrame(later, columns=["a", "b"])
+    ours, theirs = (fit_scaler(times * first, ("a", "b"), (), ScaleConfig(targets=method)) for times in (1.0, factor))
+    scaled = theirs.transform(factor * same)
+    np.testing.assert_allclose(scaled, ours.transform(same), rtol=1e-6, atol=1e-6)  # float32
+    np.testing.assert_allclose(theirs.inverse(scaled, first=2), factor * later, rtol=1e-3, atol=1e-3 * factor)
+    unscaled = dict.fromkeys(("offset", "scale"), 1.0 if method == "log" else factor)
+    for name, times in {**unscaled, "knee": factor if method == "log" else 1.0}.items():
+        np.testing.assert_allclose(getattr(theirs, name), times * getattr(ours, name), rtol=1e-11, atol=1e-12 * times)
+
+
 # File form
 
 
@@ -104,10 +125,17 @@ def test_json_is_exact_to_the_last_bit(method):
     frame, scaler, _ = prepare(house(), scale=ScaleConfig(targets=method))
     read = Scaler.from_json(json.loads(json.dumps(scaler.to_json())))
     assert read.columns == scaler.columns
-    for name in ("log", "offset", "scale"):
+    for name in ("log", "offset", "scale", "knee"):
         assert getattr(read, name).dtype == getattr(scaler, name).dtype
         assert getattr(read, name).tobytes() == getattr(scaler, name).tobytes()
     assert read.transform(frame).tobytes() == scaler.transform(frame).tobytes()
+
+
+def test_a_scaler_of_an_earlier_version_takes_the_logarithm_of_one_plus_the_reading_in_its_own_unit():
+    record = {"columns": ["wh", "deg"], "log": [True, False], "offset": [2.0, 1.0], "scale": [0.5, 4.0]}
+    scaler = Scaler.from_json(record)
+    np.testing.assert_allclose(scaler.transform(TRAIN)[:, 0], (np.log([11.0, 21.0, 61.0]) - 2) / 0.5, rtol=1e-6)
+    np.testing.assert_allclose(scaler.inverse(np.array([[2.0, 1.0]]), first=2), [[np.e**3 - 1, 5]])
 
 
 # Care

@@ -30,8 +30,8 @@ REFIT = dataclasses.replace(EPOCH, phase="refit", number=1, val_loss=None, val_m
 
 
 def test_an_epoch_in_words() -> None:
-    assert progress.describe(EPOCH) == "loss 0.3922  validation 63.9 Wh  rate 0.002"
-    assert progress.describe(REFIT) == "loss 0.3922  rate 0.002"
+    assert progress.describe(EPOCH, "Wh") == "loss 0.3922  validation 63.9 Wh  rate 0.002"
+    assert progress.describe(REFIT, "Wh") == "loss 0.3922  rate 0.002"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -39,7 +39,7 @@ def test_the_line_is_live_on_a_terminal_and_absent_elsewhere(monkeypatch: pytest
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal, width=120)
     monkeypatch.setattr(progress, "Console", lambda **options: console)
-    with progress.live_epochs(10) as show:
+    with progress.live_epochs(10, unit="Wh") as show:
         show(dataclasses.replace(EPOCH, number=1, val_loss=0.4))
         show(dataclasses.replace(EPOCH, number=2))
         show(dataclasses.replace(EPOCH, val_loss=0.5))
@@ -93,7 +93,7 @@ def screen_after(monkeypatch: pytest.MonkeyPatch, epochs: list[Epoch]) -> dict[s
     screen = StringIO()
     console = Console(file=screen, force_terminal=True, width=120)
     monkeypatch.setattr(progress, "Console", lambda **options: console)
-    with progress.live_epochs(10, 2) as show:
+    with progress.live_epochs(10, 2, unit="Wh") as show:
         for epoch in epochs:
             show(epoch)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.getvalue())

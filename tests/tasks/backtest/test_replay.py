@@ -57,7 +57,7 @@ def replayed(errors: list[list[float]], *, champions: list[int | None], of: int 
         )
         for number, (row, champion) in enumerate(zip(errors, champions, strict=True))
     )
-    return Replay(cuts, np.arange(0, count * of, of), times, actual, actual + 10, block=1)
+    return Replay(cuts, np.arange(0, count * of, of), times, actual, actual + 10, block=1, unit="Wh")
 
 
 THREE = [[1.0, 2.0, 3.0], [2.0, -4.0], [0.0]]
@@ -234,7 +234,7 @@ def scored_from(start: pd.Timestamp, frame: pd.DataFrame) -> Windows:
 
 
 def walked(frame: pd.DataFrame, cuts: list[pd.Timestamp]) -> Replay:
-    return walk(cuts, ridge_trainer(frame), scored_from(cuts[0], frame), GATE, block=144)
+    return walk(cuts, ridge_trainer(frame), scored_from(cuts[0], frame), GATE, block=144, unit="Wh")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def uneven(network: float, ridge: float, *, spread: float, seed: int) -> Errors:
 
 def found(train: tuple[float, float], validation: tuple[float, float]) -> Diagnosis:
     """By the RMSEs of network and ridge."""
-    return diagnose(even(*train), even(*validation), block=DAY)
+    return diagnose(even(*train), even(*validation), block=DAY, unit="Wh")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_hard_validation_part_is_no_overfitting_where_the_base_meets_it_too():
 def test_a_step_that_a_few_days_make_is_luck(spread, verdict):
     """The RMSEs are the same: 10 % more of a step than ridge's."""
     train, validation = (uneven(90, base, spread=spread, seed=seed) for seed, base in ((1, 100), (2, 100 / 1.1)))
-    diagnosis = diagnose(train, validation, block=DAY)
+    diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == verdict
     assert "10% more (95% interval " in diagnosis.reason
     assert ("which may be luck" in diagnosis.reason) == (verdict == "good")
@@ -68,7 +68,7 @@ def test_a_step_that_a_few_days_make_is_luck(spread, verdict):
 @pytest.mark.parametrize(("spread", "verdict"), [(0.02, "underfit"), (1.0, "good")])
 def test_a_training_error_above_the_bases_may_be_luck(spread, verdict):
     train, validation = (uneven(105, 100, spread=spread, seed=seed) for seed in (3, 4))
-    diagnosis = diagnose(train, validation, block=DAY)
+    diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == verdict
     assert "lies 5% above ridge's 100.0 (95% interval " in diagnosis.reason
     assert ("which may be luck, and" in diagnosis.reason) == (verdict == "good")
@@ -78,7 +78,7 @@ def test_days_that_are_hard_for_both_models_are_no_luck():
     """They are compared on the same days."""
     hard = np.random.default_rng(5).lognormal(0, 1.0, DAYS).repeat(DAY)
     train, validation = Errors(hard, hard), Errors(1.2 * hard, hard)
-    diagnosis = diagnose(train, validation, block=DAY)
+    diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == "overfit"
     assert "10% more (95% interval +10% to +10%)" in diagnosis.reason
 
@@ -86,7 +86,7 @@ def test_days_that_are_hard_for_both_models_are_no_luck():
 def test_the_interval_is_that_of_days_and_not_of_windows():
     """The windows of a day are alike: taken one by one they would look like many more."""
     train, validation = (uneven(90, base, spread=0.4, seed=seed) for seed, base in ((1, 100), (2, 90)))
-    by_day, by_window = (diagnose(train, validation, block=block) for block in (DAY, 1))
+    by_day, by_window = (diagnose(train, validation, block=block, unit="Wh") for block in (DAY, 1))
     assert (by_day.verdict, by_window.verdict) == ("good", "overfit")
 
 
@@ -133,16 +133,16 @@ parts = st.integers(1, 12).flatmap(
 @settings(deadline=None)  # a busy machine is no fault
 @given(train=parts, validation=parts, block=st.integers(1, 5))
 def test_no_sentence_holds_what_is_no_number_or_a_percentage_of_many_digits(train, validation, block):
-    diagnosis = diagnose(train, validation, block=block)
+    diagnosis = diagnose(train, validation, block=block, unit="Wh")
     text = f"{diagnosis.verdict}: {diagnosis.reason}; {diagnosis.advice}"
     assert not re.search(r"\b(inf|nan)\b", text)
     assert not re.search(r"\d{5,} ?%", text)
-    assert diagnosis == diagnose(train, validation, block=block)
+    assert diagnosis == diagnose(train, validation, block=block, unit="Wh")
 
 
 def test_nothing_that_was_given_is_changed():
     train, validation = even(90, 100), uneven(100, 110, spread=0.3, seed=1)
     arrays = (train.network, train.ridge, validation.network, validation.ridge)
     before = [array.tobytes() for array in arrays]
-    diagnose(train, validation, block=DAY)
+    diagnose(train, validation, block=DAY, unit="Wh")
     assert [array.tobytes() for array in arrays] == before

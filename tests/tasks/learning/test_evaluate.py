@@ -47,6 +47,7 @@ def run(windows: Split[Windows], selected: Predictor, product: Predictor, known:
         known=known or windows.train,
         targets=READINGS.targets,
         block=READINGS.steps_a_day,
+        unit="Wh",
     )
 
 

@@ -64,6 +64,25 @@ def test_what_users_would_notice_is_named_and_what_cannot_be_compared_is_known(
     assert CONTRACT.forecasts_like(other) == other.forecasts_like(CONTRACT) == alike
 
 
+def test_another_unit_is_named_as_far_as_both_are_known() -> None:
+    kilo, mega = changed(unit="kWh"), changed(unit="MWh")
+    assert kilo.differences(mega) == ["unit kWh instead of MWh"]
+    assert not kilo.forecasts_like(mega)
+    assert kilo.differences(CONTRACT) == CONTRACT.differences(kilo) == []
+    assert kilo.forecasts_like(CONTRACT)
+
+
+def test_the_unit_is_that_of_the_energy_and_none_in_a_record_from_before_it_was_kept() -> None:
+    power = READINGS.model_copy(update={"kind": "power", "unit": "kW"})
+    assert Contract.of(power, WINDOW).unit == "kWh"
+    record = {"readings": power.model_dump(mode="json"), "window": WINDOW.model_dump(mode="json")}
+    assert Contract.of_saved(record) == Contract.of(power, WINDOW)
+    del record["readings"]["unit"], record["readings"]["kind"]
+    assert Contract.of_saved(record).unit is None
+    old = CONTRACT.model_dump(mode="json", exclude={"unit"})
+    assert Contract.model_validate(old).unit is None
+
+
 def test_less_history_disturbs_nobody() -> None:
     assert CONTRACT.differences(changed(lookback=13)) == []
 

@@ -48,7 +48,7 @@ def test_simulated_readings_pass_only_where_that_is_allowed() -> None:
 
 
 def test_persistence_is_beaten_by_the_rmse() -> None:
-    check = check_baselines(ZEROS, THREES, {"persistence": FIVES, "ridge": ZEROS + 2}, gate())
+    check = check_baselines(ZEROS, THREES, {"persistence": FIVES, "ridge": ZEROS + 2}, gate(), unit="Wh")
     assert check.passed
     assert check.message == "RMSE of 3.00 Wh beats persistence's 5.00 Wh"
     assert check.numbers == pytest.approx({"challenger": 3, "persistence": 5, "ridge": 2, "skill": 0.4})
@@ -56,15 +56,15 @@ def test_persistence_is_beaten_by_the_rmse() -> None:
 
 def test_persistence_may_be_beaten_by_one_error_and_not_by_the_other() -> None:
     own = np.full((2, 2), 4.5)  # SKEWED has RMSE 5 and MAE 4
-    assert check_baselines(ZEROS, own, {"persistence": SKEWED}, gate()).passed
-    check = check_baselines(ZEROS, own, {"persistence": SKEWED}, gate(metric="mae"))
+    assert check_baselines(ZEROS, own, {"persistence": SKEWED}, gate(), unit="Wh").passed
+    check = check_baselines(ZEROS, own, {"persistence": SKEWED}, gate(metric="mae"), unit="Wh")
     assert not check.passed
     assert check.message == "MAE of 4.50 Wh does not beat persistence's 4.00 Wh"
     assert check.numbers == pytest.approx({"challenger": 4.5, "persistence": 4, "skill": -0.125})
 
 
 def test_who_is_as_good_as_persistence_does_not_beat_it() -> None:
-    check = check_baselines(ZEROS, FIVES, {"persistence": -FIVES}, gate())
+    check = check_baselines(ZEROS, FIVES, {"persistence": -FIVES}, gate(), unit="Wh")
     assert not check.passed
     assert check.numbers["skill"] == 0
 
@@ -74,7 +74,7 @@ def test_who_is_as_good_as_persistence_does_not_beat_it() -> None:
 
 def test_a_clear_gain_is_one_by_the_rmse() -> None:
     """All windows are alike, so that the interval is the difference itself."""
-    check = check_champion(ZEROS, THREES, SKEWED, gate(), block=1)
+    check = check_champion(ZEROS, THREES, SKEWED, gate(), block=1, unit="Wh")
     assert check.passed
     assert check.numbers == pytest.approx({"champion": 5, "challenger": 3, "difference": -2, "low": -2, "high": -2})
     assert check.message == (
@@ -84,14 +84,14 @@ def test_a_clear_gain_is_one_by_the_rmse() -> None:
 
 
 def test_the_mae_is_taken_of_absolute_errors() -> None:
-    check = check_champion(ZEROS, THREES, SKEWED, gate(metric="mae", level=0.9), block=1)
+    check = check_champion(ZEROS, THREES, SKEWED, gate(metric="mae", level=0.9), block=1, unit="Wh")
     assert check.passed
     assert check.numbers == pytest.approx({"champion": 4, "challenger": 3, "difference": -1, "low": -1, "high": -1})
     assert "MAE of 3.00 Wh against the champion's 4.00 Wh, difference -1.00 Wh (90 % interval" in check.message
 
 
 def test_a_worse_challenger_is_refused() -> None:
-    check = check_champion(ZEROS, FIVES, THREES, gate(), block=1)
+    check = check_champion(ZEROS, FIVES, THREES, gate(), block=1, unit="Wh")
     assert not check.passed
     assert check.numbers["difference"] == 2
     assert check.message.startswith("does not beat the champion: RMSE of 5.00 Wh against the champion's 3.00 Wh")
@@ -99,7 +99,7 @@ def test_a_worse_challenger_is_refused() -> None:
 
 @pytest.mark.parametrize(("margin", "passes"), [(0, True), (2, True), (2.01, False), (10, False)])
 def test_the_margin_is_what_the_gain_must_reach(margin: float, passes: bool) -> None:
-    check = check_champion(ZEROS, THREES, FIVES, gate(min_margin=margin), block=1)
+    check = check_champion(ZEROS, THREES, FIVES, gate(min_margin=margin), block=1, unit="Wh")
     assert check.passed == passes
     if not passes:
         assert check.message.startswith(f"does not beat the champion by {margin:g} Wh: ")
@@ -108,7 +108,7 @@ def test_the_margin_is_what_the_gain_must_reach(margin: float, passes: bool) -> 
 def test_a_gain_that_comes_from_one_window_may_be_luck() -> None:
     """Without the first window, which a third of all resamples lack, the challenger is worse."""
     champion, challenger = column(10, 1, 1, 1), column(5, 2, 2, 2)
-    check = check_champion(np.zeros((4, 1)), challenger, champion, gate(), block=1)
+    check = check_champion(np.zeros((4, 1)), challenger, champion, gate(), block=1, unit="Wh")
     assert check.numbers["difference"] == pytest.approx(math.sqrt(37 / 4) - math.sqrt(103 / 4))
     assert check.numbers["high"] == pytest.approx(1)  # 2 - 1: none of the windows is the first
     assert check.numbers["low"] < check.numbers["difference"]
@@ -119,15 +119,16 @@ def test_a_gain_that_comes_from_one_window_may_be_luck() -> None:
 def test_the_level_says_how_sure_one_must_be() -> None:
     """A third of all resamples says that the challenger is worse: fewer than two in five, more than one in five."""
     arguments = np.zeros((4, 1)), column(5, 2, 2, 2), column(10, 1, 1, 1)
-    assert check_champion(*arguments, gate(level=0.2), block=1).passed
-    assert not check_champion(*arguments, gate(level=0.6), block=1).passed
+    assert check_champion(*arguments, gate(level=0.2), block=1, unit="Wh").passed
+    assert not check_champion(*arguments, gate(level=0.6), block=1, unit="Wh").passed
 
 
 def test_windows_of_one_day_stay_together() -> None:
     """Good and bad windows take turns: with blocks of two each resample holds as many of both, and there is no luck."""
     champion, challenger = column(*[4, 1] * 6), column(*[2, 2] * 6)
     single, double = (
-        check_champion(np.zeros((12, 1)), challenger, champion, gate(level=0.999), block=block) for block in (1, 2)
+        check_champion(np.zeros((12, 1)), challenger, champion, gate(level=0.999), block=block, unit="Wh")
+        for block in (1, 2)
     )
     assert not single.passed
     assert double.passed
@@ -135,7 +136,7 @@ def test_windows_of_one_day_stay_together() -> None:
 
 
 def test_a_block_longer_than_the_span_is_the_whole_of_it() -> None:
-    check = check_champion(np.zeros((4, 1)), column(5, 2, 2, 2), column(10, 1, 1, 1), gate(), block=144)
+    check = check_champion(np.zeros((4, 1)), column(5, 2, 2, 2), column(10, 1, 1, 1), gate(), block=144, unit="Wh")
     assert check.numbers["low"] == pytest.approx(check.numbers["high"]) == pytest.approx(check.numbers["difference"])
 
 
@@ -144,14 +145,14 @@ def test_a_forecast_that_is_no_number_beats_nobody(who: str) -> None:
     broken = FIVES.copy()
     broken[0, 0] = np.nan
     challenger, champion = (broken, FIVES) if who == "challenger" else (THREES, broken)
-    assert not check_champion(ZEROS, challenger, champion, gate(), block=1).passed
-    assert not check_baselines(ZEROS, broken, {"persistence": FIVES}, gate()).passed
+    assert not check_champion(ZEROS, challenger, champion, gate(), block=1, unit="Wh").passed
+    assert not check_baselines(ZEROS, broken, {"persistence": FIVES}, gate(), unit="Wh").passed
 
 
 def test_nothing_given_is_changed() -> None:
     given = [ZEROS.copy(), THREES.copy(), FIVES.copy()]
-    check_champion(*given, gate(), block=1)
-    check_baselines(given[0], given[1], {"persistence": given[2]}, gate())
+    check_champion(*given, gate(), block=1, unit="Wh")
+    check_baselines(given[0], given[1], {"persistence": given[2]}, gate(), unit="Wh")
     for array, before in zip(given, (ZEROS, THREES, FIVES), strict=True):
         np.testing.assert_array_equal(array, before)
 
@@ -177,7 +178,7 @@ def test_who_equals_the_champion_never_takes_its_place(
 ) -> None:
     actual, forecast = span
     check = check_champion(
-        actual, forecast, forecast.copy(), gate(metric=metric, min_margin=margin, level=level), block=block
+        actual, forecast, forecast.copy(), gate(metric=metric, min_margin=margin, level=level), block=block, unit="Wh"
     )
     assert not check.passed
     assert check.numbers["difference"] == 0

@@ -50,6 +50,7 @@ VERDICT = Verdict(
     baselines={"mean": (90.0, 70.0), "persistence": (71.5, 33.0), "ridge": (65.25, 44.0), "odd <b>": (66.0, 45.0)},
     over_seeds=(-1.6, -0.4),
     over_seeds_and_days=(-2.1, 0.3),
+    unit="Wh",
 )
 NOTHING_BETTER = replace(VERDICT, tuned=None, over_seeds=None, over_seeds_and_days=None)
 TOML = "[fit]\ninitial_learning_rate = 0.003\n"
@@ -357,7 +358,7 @@ def test_learning_curves_are_told_apart(page):
 
 
 def test_importance_names_what_the_values_follow_from(page):
-    shares = importances(Results.of(rich()))
+    shares = importances(Results.of(rich(), "Wh"))
     assert isinstance(shares, dict)
     assert sum(shares.values()) == pytest.approx(1)
     first, *_, last = shares
@@ -416,7 +417,7 @@ def test_parallel_coordinates_end_at_the_value_and_the_best_is_on_top(page):
 
 
 def test_contours_are_those_of_the_most_important_pairs_that_have_an_order(page):
-    shares = importances(Results.of(rich()))
+    shares = importances(Results.of(rich(), "Wh"))
     ordered = [name for name in shares if name not in {"model.readout", "model.residual"}][:3]
     titles = [title for title in page.figures if "×" in title]
     short = short_names([*SPACE])
@@ -553,7 +554,7 @@ def test_csv_has_a_row_a_trial_and_each_value_in_full():
         "value",
         "epochs",
         "seconds",
-        *Results.of(rich()).names,
+        *Results.of(rich(), "Wh").names,
         "reason",
         "run_id",
     ]

@@ -98,7 +98,7 @@ def scored(forecasts: pd.DataFrame) -> Evaluation:
             values = {name: metric(actual, forecast) for name, metric in METRICS.items()}
             reference = METRICS["rmse"](actual, rows["persistence"].to_numpy(np.float64))
             scores.append(Score(model, part, target, **values, skill=skill(values["rmse"], reference)))
-    return Evaluation(tuple(scores), Diagnosis("overfit", "it is tight", "try less"), forecasts)
+    return Evaluation(tuple(scores), Diagnosis("overfit", "it is tight", "try less"), forecasts, "Wh")
 
 
 def make(subject: Subject = SUBJECT, of: Evaluation | None = None, history=SELECT, toml: str = "seed = 1\n") -> Report:
@@ -260,7 +260,7 @@ def test_all_scores_may_be_no_number():
     nan = float("nan")
     given = evaluation()
     scores = tuple(Score(s.model, s.part, s.target, s.rmse, s.mae, nan, nan, nan) for s in given.scores)
-    page = Page(make(of=Evaluation(scores, given.diagnosis, given.forecasts)).html)
+    page = Page(make(of=Evaluation(scores, given.diagnosis, given.forecasts, "Wh")).html)
     assert not re.search(r"\bnan\b", page.words, re.IGNORECASE)
     assert "not to be compared with persistence" in page.words
 
@@ -426,7 +426,7 @@ def test_pictures_are_png_of_1600_by_600(history):
 )
 def test_a_picture_has_the_curves_of_each_network_and_each_name_once(history, curves, chosen, label):
     axis = Figure().add_subplot()
-    pictures._draw_learning(axis, [epoch for epoch in history if epoch.phase == "select"])
+    pictures._draw_learning(axis, [epoch for epoch in history if epoch.phase == "select"], "Wh")
     lines = {name: [line for line in axis.lines if line.get_label().strip("_") == name] for name in (*curves, label)}
     assert {name: len(lines[name]) for name in curves} == curves
     assert sorted(line.get_xdata()[0] for line in lines[label]) == chosen

@@ -85,7 +85,7 @@ class Formula:
 @pytest.fixture
 def plan(tmp_path: Path) -> StudyPlan:
     first = {"rate": 20.0, "fault": "none"}
-    return StudyPlan(str(tmp_path / "optuna.journal"), "house", {"a": 1}, first, 0, "none", EPOCHS, total=4)
+    return StudyPlan(str(tmp_path / "optuna.journal"), "house", {"a": 1}, first, 0, "none", EPOCHS, total=4, unit="Wh")
 
 
 @pytest.fixture

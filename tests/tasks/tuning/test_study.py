@@ -51,6 +51,7 @@ def plan(where: Path | str, **changes: Any) -> StudyPlan:
         pruner="none",
         epochs=5,
         total=6,
+        unit="Wh",
     )
     return replace(made, **changes)
 

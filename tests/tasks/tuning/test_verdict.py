@@ -20,14 +20,16 @@ def five_seeds(better_by: float, *, seed: int = 0, noise: float = 0.3, windows: 
     shared = draws.normal(0, 60, (windows, 1))
     scales = draws.normal(1, noise / 60, (2, len(SEEDS), 1, 1))
     untuned, tuned = shared * scales * np.array([1, 1 - better_by])[:, None, None, None]
-    return compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={"mean": actual + 3}, block=DAY)
+    return compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={"mean": actual + 3}, block=DAY, unit="Wh")
 
 
 def test_scores_are_those_of_each_seed() -> None:
     actual = np.array([[1.0], [3.0]])
     untuned = np.array([[[1.0], [5.0]], [[1.0], [3.0]]])  # errors 0, 2 and 0, 0
     tuned = np.array([[[2.0], [3.0]], [[0.0], [3.0]]])  # errors 1, 0 and 1, 0
-    verdict = compare_seeds(actual, untuned, tuned, seeds=(7, 8), baselines={"zero": np.zeros((2, 1))}, block=1)
+    verdict = compare_seeds(
+        actual, untuned, tuned, seeds=(7, 8), baselines={"zero": np.zeros((2, 1))}, block=1, unit="Wh"
+    )
     assert verdict.untuned.rmse == pytest.approx((math.sqrt(2), 0))
     assert verdict.untuned.mae == pytest.approx((1, 0))
     assert verdict.untuned.mean_rmse == pytest.approx(math.sqrt(2) / 2)
@@ -43,7 +45,7 @@ def test_the_interval_over_seeds_is_that_of_all_resamples() -> None:
     actual = np.zeros((4, 1))
     untuned = np.full((2, 4, 1), 5.0)
     tuned = np.stack([np.full((4, 1), 4.0), np.full((4, 1), 6.0)])
-    verdict = compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=2)
+    verdict = compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=2, unit="Wh")
     assert verdict.over_seeds == pytest.approx((-math.sqrt(2), math.sqrt(2)))
     assert verdict.over_seeds_and_days == pytest.approx((-math.sqrt(2), math.sqrt(2)))  # every day is alike
 
@@ -58,7 +60,9 @@ def test_the_interval_over_days_is_that_of_a_bootstrap_written_out(
     monkeypatch.setattr("wattcast.tasks.bootstrap._MOST_GATHERED", held)
     seeds = 3
     untuned, tuned = np.random.default_rng(5).gamma(2, 30, (2, seeds, windows, 1))
-    verdict = compare_seeds(np.zeros((windows, 1)), untuned, tuned, seeds=SEEDS[:seeds], baselines={}, block=block)
+    verdict = compare_seeds(
+        np.zeros((windows, 1)), untuned, tuned, seeds=SEEDS[:seeds], baselines={}, block=block, unit="Wh"
+    )
     draws = np.random.default_rng(0)
     places = draws.integers(seeds, size=(resamples, seeds))
     starts = draws.integers(windows, size=(resamples, -(-windows // block)))
@@ -91,7 +95,7 @@ def test_what_comes_from_one_day_does_not_hold_over_days() -> None:
     tuned = untuned.copy()
     tuned[:, :DAY] = 0  # one day is forecast without error, and for each seed alike
     tuned[:, DAY:] *= 1.005
-    verdict = compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={}, block=DAY)
+    verdict = compare_seeds(actual, untuned, tuned, seeds=SEEDS, baselines={}, block=DAY, unit="Wh")
     assert verdict.helped
     assert "this does not hold when days are resampled" in verdict.sentence
 
@@ -104,7 +108,7 @@ def test_equal_configurations_are_seldom_told_apart() -> None:
 
 def test_without_a_better_trial_nothing_is_compared() -> None:
     actual = np.zeros((4, 1))
-    verdict = compare_seeds(actual, np.ones((2, 4, 1)), None, seeds=(1, 2), baselines={}, block=2)
+    verdict = compare_seeds(actual, np.ones((2, 4, 1)), None, seeds=(1, 2), baselines={}, block=2, unit="Wh")
     assert verdict.sentence == (
         "Tuning did not help: on validation no trial was better than the untuned configuration."
     )
@@ -113,13 +117,13 @@ def test_without_a_better_trial_nothing_is_compared() -> None:
 
 def test_a_block_longer_than_the_test_part_is_the_whole_of_it() -> None:
     assert compare_seeds(
-        np.zeros((3, 1)), np.ones((2, 3, 1)), np.full((2, 3, 1), 0.5), seeds=(1, 2), baselines={}, block=1000
+        np.zeros((3, 1)), np.ones((2, 3, 1)), np.full((2, 3, 1), 0.5), seeds=(1, 2), baselines={}, block=1000, unit="Wh"
     ).over_seeds_and_days == pytest.approx((-0.5, -0.5))
 
 
 def test_nothing_given_is_changed() -> None:
     actual, untuned, tuned = np.zeros((9, 2)), np.ones((2, 9, 2)), np.ones((2, 9, 2)) / 2
     copies = [array.copy() for array in (actual, untuned, tuned)]
-    compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=3)
+    compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=3, unit="Wh")
     for array, copy in zip((actual, untuned, tuned), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
