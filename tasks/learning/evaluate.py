@@ -107,7 +107,7 @@ def evaluate(
     table = pd.concat([_table(part, of, forecasts[part], targets) for part, of in windows.items()], ignore_index=True)
     train = _errors(windows.train, forecasts["train"])
     validation = _errors(windows.validation, forecasts["validation"])
-    return Evaluation(scores, diagnose(train, validation, block=block, unit=unit), table, unit)
+    return Evaluation(scores, diagnose(train, validation, block=block, unit=unit), table, unit=unit)
 
 
 evaluate_task = step(evaluate)

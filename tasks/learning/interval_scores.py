@@ -60,6 +60,7 @@ class IntervalEvaluation:
     calibrations: tuple[Calibration, ...]
     quantiles: tuple[float, ...]
     bounds: Floats
+    calibrated_on: int  # forecasts of the validation part
 
     def overall(self, target: str) -> list[IntervalScore]:
         """The scores over all rows, level by level, the lowest Winkler score first."""
@@ -146,7 +147,7 @@ def score_intervals(
         for k, target in enumerate(targets)
         for model, each in bounds.items()
     )
-    return IntervalEvaluation(scores, calibrations, intervals.quantiles, bounds[GRU])
+    return IntervalEvaluation(scores, calibrations, intervals.quantiles, bounds[GRU], intervals.forecasts)
 
 
 score_intervals_task = step(score_intervals)
