@@ -175,7 +175,7 @@ def fetch(experiment: Experiment) -> Fetched:
     new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
     for words in (*raw.evidence, *found, *([unit] if new else [])):
         log.warning("%s", words)
-    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.rows, uci=ours)
+    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
     return Fetched(raw, settled, cleaned)
 
 

@@ -126,7 +126,10 @@ def fit_baselines(train: Windows) -> dict[str, Predictor]:
 
 
 def _lags(windows: Windows) -> Floats:
-    """`[N, K * T + 5]`: the targets' history, and the calendar of the first step."""
+    """`[N, K * T + 5]`: the targets' history, and the calendar of the first step.
+
+    Before a short history stands its oldest reading.
+    """
     history = windows.series.readings[windows.input_rows]  # [N, T, K]
     dates = windows.series.calendar[windows.target_rows[:, 0]]  # [N, 5]
     return np.concatenate([history.reshape(len(windows), -1), dates], axis=1)

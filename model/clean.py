@@ -81,7 +81,7 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     raise_faults(tuple(faults))
     config, apart = _with_time_of_day(of_meter, config)
     cells = stamp_cells(of_meter, config)
-    if config.meter is None and (meters := find_meters(frame, cells, config)):
+    if config.meter is None and (meters := find_meters(frame, cells, config.cells)):
         raise InputError(meters.question)
     config, zone = _with_zone(cells, config)
     if config.time_format is not None:

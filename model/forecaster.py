@@ -24,7 +24,7 @@ from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
-from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows, unbroken_rows
 
 if TYPE_CHECKING:
     import keras
@@ -63,9 +63,10 @@ class Forecaster:
 
         With `every`, a moment whose forecast would fall into a gap of the readings is left out.
 
-        `readings` has a column (or index) of time stamps and at least `window.lookback` rows without a gap before the
-        moment of the forecast. One row of the result is one step: `made_at` (time stamp of the newest reading that was
-        used), the time stamp that is forecast, and each target, with intervals also its quantiles, such as `load_p05`.
+        `readings` has a column (or index) of time stamps and before the moment of the forecast at least
+        `window.min_history` rows without a gap, `window.lookback` where that is not set. One row of the result is one
+        step: `made_at` (time stamp of the newest reading that was used), the time stamp that is forecast, and each
+        target, with intervals also its quantiles, such as `load_p05`.
 
         Raises:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
@@ -74,11 +75,13 @@ class Forecaster:
 
     def _forecast(self, frame: pd.DataFrame, *, every: bool) -> pd.DataFrame:
         """`forecast` from a clean frame."""
-        self._require_history(pd.DatetimeIndex(frame.index))
+        unbroken = self._require_history(pd.DatetimeIndex(frame.index))
         if not every:
-            frame = frame.iloc[-self.window.lookback :]
+            frame = frame.iloc[-min(unbroken, self.window.lookback) :]
         series = make_series(frame, self.readings, self.scaler, to_come=self.window.rows - self.window.lookback)
-        windows = make_windows(series, range(len(series.times)), self.readings.cadence, self.window)
+        rows = len(series.times)
+        forecast = range(rows) if every else range(rows - self.window.output_length, rows)
+        windows = make_windows(series, forecast, self.readings.cadence, self.window)
         values = self.predict(windows)  # [N, L, K]
         times = series.times
         made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
@@ -147,18 +150,19 @@ class Forecaster:
         from wattcast.model.network.scoring import compile_single
 
         inputs = self.network.inputs[0].shape[-1]
-        shape = Shape(self.window.lookback, inputs, len(self.readings.targets), self.window.output_length)
+        shape = Shape.fitting(self.window, inputs, len(self.readings.targets))
         return compile_single(self.model, self._members, shape)
 
-    def _require_history(self, times: pd.DatetimeIndex) -> None:
-        breaks = np.flatnonzero(np.diff(instants(times)) != self.readings.cadence.to_timedelta64())
-        unbroken = len(times) - (int(breaks[-1]) + 1 if len(breaks) else 0)
-        if unbroken < self.window.lookback:
-            gap = f" after the gap before {times[-unbroken]}" if len(breaks) else ""
+    def _require_history(self, times: pd.DatetimeIndex) -> int:
+        """How many of the newest readings have no gap between them."""
+        unbroken = int(unbroken_rows(instants(times), self.readings.cadence)[-1]) if len(times) else 0
+        if unbroken < self.window.shortest:
+            gap = f" after the gap before {times[-unbroken]}" if unbroken < len(times) else ""
             raise InputError(
-                f"a forecast needs the newest {self.window.lookback} readings without a gap, received {unbroken}{gap}; "
+                f"a forecast needs the newest {self.window.shortest} readings without a gap, received {unbroken}{gap}; "
                 f"bring more readings"
             )
+        return unbroken
 
 
 def _load_intervals(file: Path) -> Intervals | None:

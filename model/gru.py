@@ -20,7 +20,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wattcast.model.config import Config
-from wattcast.model.windows import Windows
+from wattcast.model.windows import WindowConfig, Windows
+
+NAME = "gru"
+"""What the network is called among the models that are scored."""
 
 
 class LayerConfig(Config):
@@ -42,10 +45,11 @@ class GRUConfig(Config):
     recurrent_initialiser: Literal["orthogonal", "glorot", "identity"] = Field(
         "orthogonal", description="initial recurrent weights; identity puts one unit matrix into each gate"
     )
-    readout: Literal["states", "last_state", "last_output"] = Field(
+    readout: Literal["states", "last_state", "last_output", "outputs"] = Field(
         "last_state",
         description="what the head reads: the final states of all layers, the last layer's, or the last layer's output "
-        "behind its output_keep_prob",
+        "behind its output_keep_prob; or all outputs of the last layer, each of which gives one step of a forecast as "
+        "long as the lookback, through a head that all steps share",
     )
     readout_keep_prob: float = Field(1.0, gt=0, le=1, description="keep probability of the readout")
     tanh_layer: bool = Field(False, description="a tanh layer as wide as the last GRU layer between readout and output")
@@ -62,12 +66,32 @@ class GRUConfig(Config):
                 f"regularisation_scale acts on the tanh layer's kernel, received {self.regularisation_scale} without "
                 f"that layer: set tanh_layer = true or regularisation_scale = 0"
             )
-        if self.readout != "last_output" and self.layers[-1].output_keep_prob < 1:
+        if self.readout not in {"last_output", "outputs"} and self.layers[-1].output_keep_prob < 1:
             raise ValueError(
                 f"the last layer hands its output to nothing when the readout is {self.readout!r}: set its "
                 f"output_keep_prob = 1 or readout = 'last_output', received {self.layers[-1].output_keep_prob}"
             )
         return self
+
+    def require_fit(self, window: WindowConfig) -> None:
+        """Refuse windows that the network has no form for.
+
+        Raises:
+            ValueError: with the readout `outputs`, a forecast that is not as long as the lookback, or short histories,
+                whose padded steps would forecast from nothing.
+        """
+        if self.readout != "outputs":
+            return
+        if window.output_length != window.lookback:
+            raise ValueError(
+                f"with model.readout = 'outputs' each step of the lookback gives one of the forecast: window.lookback "
+                f"and window.output_length must be equal, received {window.lookback} and {window.output_length}"
+            )
+        if window.padded:
+            raise ValueError(
+                f"with model.readout = 'outputs' each step of the lookback gives one of the forecast, also if padded: "
+                f"leave out window.min_history, received {window.min_history}"
+            )
 
 
 @dataclass(frozen=True)
@@ -78,12 +102,17 @@ class Shape:
     inputs: int
     targets: int
     output_length: int
+    padded: bool = False  # histories may be shorter than the lookback: their first places are masked
 
     @classmethod
     def of(cls, windows: Windows) -> Shape:
         """What a network needs that forecasts `windows`."""
-        series, config = windows.series, windows.config
-        return cls(config.lookback, series.inputs.shape[1], series.targets.shape[1], config.output_length)
+        return cls.fitting(windows.config, windows.series.inputs.shape[1], windows.series.targets.shape[1])
+
+    @classmethod
+    def fitting(cls, config: WindowConfig, inputs: int, targets: int) -> Shape:
+        """What a network needs for windows of `config` with so many columns."""
+        return cls(config.lookback, inputs, targets, config.output_length, config.padded)
 
 
 Weights = tuple[npt.NDArray[np.float32], ...]

@@ -5,40 +5,48 @@ S: rows.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wattcast.model.arrays import Rows
 from wattcast.model.readings import ReadingsConfig, nearest
 
 MOST_NAMED = 10
-_ROWS_A_METER = 10
+MOST_METERS = 20_000
+REPEATED = 0.01
+"""Where this share of the rows has a stamp that stood before, or less, a file is of one meter."""
+UNIQUE = 0.98
+"""A column tells meters apart where this share of the rows is the only one of its meter and stamp."""
+_ROWS_A_METER = 3
 """Fewer rows than that tell no meter from a reading."""
-_REPEATED = 0.01
-"""Share of the rows whose time stamps stand more than once in a file of several meters, at least."""
 
 
 @dataclass(frozen=True)
 class Meters:
-    """A column that tells meters apart."""
+    """The meters that a column tells apart, each with its rows."""
 
     column: str
-    names: tuple[str, ...]
+    rows: dict[str, int]
 
     @property
     def question(self) -> str:
         """Which one is meant, as a sentence that says how to answer."""
+        first = next(iter(self.rows))
         return (
-            f"column {self.column!r} holds {len(self.names):,} meters, one below another: {listed(self.names)}. Choose "
-            f'one, such as readings.meter = {{ column = "{self.column}", is = "{self.names[0]}" }}'
+            f"column {self.column!r} holds {len(self.rows):,} meters, one below another: {listed(self.rows)}. Choose "
+            f'one, such as readings.meter = {{ column = "{self.column}", is = "{first}" }}'
         )
 
 
-def listed(names: tuple[str, ...]) -> str:
+def listed(names: Iterable[str]) -> str:
     """The first of `names`, as a message shows them."""
-    return ", ".join(map(repr, names[:MOST_NAMED])) + (" ..." if len(names) > MOST_NAMED else "")
+    first = list(islice(names, MOST_NAMED + 1))
+    return ", ".join(map(repr, first[:MOST_NAMED])) + (" ..." if len(first) > MOST_NAMED else "")
 
 
 def rows_of_meter(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
@@ -50,7 +58,7 @@ def rows_of_meter(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataF
         return frame, (), [f"column {column!r}, which says the meter, is missing{nearest(column, frame.columns)}"]
     mine = _is(frame[column], wanted)
     if not mine.any():
-        there = tuple(_written(frame[column]).dropna().unique()[: MOST_NAMED + 1])
+        there = [str(name) for name in meter_names(frame[column]).dropna().unique()]
         return frame, (), [f"column {column!r} has no meter {wanted!r}{nearest(wanted, there)}; it has {listed(there)}"]
     if mine.all():
         return frame, (), []
@@ -58,43 +66,41 @@ def rows_of_meter(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataF
     return frame[mine], (note,), []
 
 
-def find_meters(frame: pd.DataFrame, cells: pd.Index, config: ReadingsConfig) -> Meters | None:
-    """The column of `frame` that tells apart rows of one time stamp in `cells` `[S]`; None where there is none.
+def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) -> Meters | None:
+    """The column of `frame` that tells apart rows of one stamp in `cells` `[S]`; None where there is none.
 
-    Of several such columns the one with the fewest different cells, text before numbers.
+    Columns that are `taken` for something else are passed over; of several the one with the fewest different cells
+    counts.
     """
-    stamps = pd.Series(cells, index=frame.index)
-    again = stamps.duplicated(keep=False)
-    if again.sum() <= _REPEATED * len(frame) or len(frame) < 2 * _ROWS_A_METER:
+    codes, known = pd.factorize(cells)
+    if not len(codes) or 1 - len(known) / len(codes) <= REPEATED:
         return None
-    found = []
-    for name in frame.columns.difference(list(config.cells), sort=False):
+    found: list[tuple[int, str, Rows, pd.Index]] = []
+    for name in frame.columns.difference(list(taken), sort=False):
         column = frame[name]
-        numbers = column.dtype.kind in "iuf"
-        if numbers and not (column.dropna() % 1 == 0).all():
+        if column.dtype.kind == "M" or (column.dtype.kind == "f" and (column.dropna() % 1).any()):
             continue
-        different = column.nunique()
-        if not 2 <= different <= len(frame) / _ROWS_A_METER:
+        ours, names = pd.factorize(meter_names(column))
+        if not 1 < len(names) <= MOST_METERS or len(names) > len(codes) / _ROWS_A_METER:
             continue
-        left = pd.DataFrame({"stamp": stamps, "name": column}).duplicated().sum()
-        if left <= _REPEATED * again.sum():
-            found.append((numbers, different, str(name)))
+        if len(np.unique(ours.astype(np.int64) * len(known) + codes)) >= UNIQUE * len(codes):
+            found.append((len(names), str(name), ours, pd.Index(names)))
     if not found:
         return None
-    name = min(found)[2]
-    return Meters(name, tuple(_written(frame[name]).dropna().unique()))
+    _, column_name, ours, names = min(found, key=lambda each: (each[0], each[1]))
+    counts = np.bincount(ours[ours >= 0], minlength=len(names))
+    return Meters(column_name, {str(meter): int(count) for meter, count in zip(names, counts, strict=True)})
+
+
+def meter_names(column: pd.Series) -> pd.Series:
+    """The meter of each row `[S]` as it is written: a number that is whole without its point."""
+    if column.dtype.kind == "f":
+        return column.map(lambda number: f"{number:.15g}", na_action="ignore").astype("string")
+    return column.astype("string").str.strip()
 
 
 def _is(column: pd.Series, wanted: str) -> npt.NDArray[np.bool_]:
     """Which cells say `wanted` `[S]`; numbers are compared as numbers, for `007` may have been read as 7."""
     if column.dtype.kind not in "iuf":
-        return (_written(column) == wanted).fillna(False).to_numpy(np.bool_)
-    number = pd.to_numeric(wanted, errors="coerce")
-    return (column == number).to_numpy(np.bool_)
-
-
-def _written(column: pd.Series) -> pd.Series:
-    """The cells as text, whole numbers without a fraction."""
-    if column.dtype.kind == "f":
-        return column.map(lambda number: f"{number:.15g}", na_action="ignore").astype("string")
-    return column.astype("string").str.strip()
+        return (meter_names(column) == wanted).fillna(False).to_numpy(np.bool_)
+    return (column == pd.to_numeric(wanted, errors="coerce")).to_numpy(np.bool_)

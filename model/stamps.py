@@ -50,6 +50,15 @@ _MOST_OFFSETS = 2  # that one place has
 _HOURS = r"(?:[01]?\d|2[0-4])(?:[.]0*)?"
 
 
+class TwoFormsError(InputError):
+    """Time stamps that two formats read, and not as the same moments."""
+
+    def __init__(self, message: str, readings: dict[str, pd.DatetimeIndex]) -> None:
+        super().__init__(message)
+        self.readings = readings
+        """What each of the two reads."""
+
+
 @dataclass(frozen=True)
 class Stamps:
     """How a column's time stamps are written, and the words on how that was found; none where it was declared."""
@@ -113,8 +122,8 @@ def find_form(column: pd.Index) -> Stamps:
     """How the text in `column` is written.
 
     Raises:
-        InputError: two formats read every row, and not as the same moments: the user is asked which one is meant; or
-            intervals that end before they begin.
+        TwoFormsError: two formats read every row, and not as the same moments: the user is asked which one is meant.
+        InputError: intervals that end before they begin.
     """
     if not is_text(column) or not len(cells := column[column.notna()].astype(str)):
         return Stamps(None)
@@ -128,14 +137,20 @@ def find_form(column: pd.Index) -> Stamps:
         return Stamps(None)
     (form, moments), *others = fitting.items()
     for other, differing in others:
-        if not moments.equals(differing):
-            row = int(np.flatnonzero(moments != differing)[0])
-            raise InputError(
+        apart = np.flatnonzero(moments != differing)
+        if len(apart) or _month_first(form) != _month_first(other):  # on 5 May both are one, and on no day after it
+            row = int(apart[0]) if len(apart) else 0
+            raise TwoFormsError(
                 f"time stamps such as {cells[row]!r} can be read as {moments[row]:%-d %B %Y} ({form}) or as "
                 f"{differing[row]:%-d %B %Y} ({other}), in every row: say which is meant, such as "
-                f'readings.time_format = "{form}"'
+                f'readings.time_format = "{form}"',
+                {form: moments, other: differing},
             )
     return Stamps(form, f"time stamps are read as {form}, the only way to read all of them, such as {cells[0]!r}")
+
+
+def _month_first(form: str) -> bool:
+    return "%m" in form and form.index("%m") < form.index("%d")
 
 
 def _interval(form: str) -> str | None:

@@ -5,6 +5,10 @@ K: targets. C: calendar columns.
 
     row    i  i+1  ...  i+T-1 |        ...       | i+T-1+steps_ahead  ...  (L rows)
            inputs [T, F]      | the steps ahead  | targets [L, K], calendar [L, C]
+
+With `min_history` a window may have a short history, at the start of a series or behind a gap: of its T places only the
+newest ones hold readings. The places before are padded and change no state; they stand for its own oldest row, so that
+nothing beyond the gap is ever read. Its start is the row of its first place, also where that row is no row of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import from_instants, instants, on_the_clock
@@ -36,6 +40,27 @@ class WindowConfig(Config):
     steps_ahead: int = Field(
         1, ge=1, description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD)"
     )
+    min_history: int | None = Field(
+        None,
+        ge=1,
+        description="steps of history that a forecast needs at least, as after a gap; all of the lookback unless given",
+    )
+
+    @model_validator(mode="after")
+    def _history_fits(self) -> WindowConfig:
+        if self.shortest > self.lookback:
+            raise ValueError(f"min_history must be at most lookback, {self.lookback}, received {self.min_history}")
+        return self
+
+    @property
+    def shortest(self) -> int:
+        """Steps of history that a window has at least."""
+        return self.lookback if self.min_history is None else self.min_history
+
+    @property
+    def padded(self) -> bool:
+        """Windows may be shorter than the lookback."""
+        return self.shortest < self.lookback
 
     @property
     def target_offset(self) -> int:
@@ -46,6 +71,11 @@ class WindowConfig(Config):
     def rows(self) -> int:
         """Rows that one window spans, from its first input to its last target."""
         return self.target_offset + self.output_length
+
+    @property
+    def least_rows(self) -> int:
+        """Rows that the shortest window spans."""
+        return self.rows - self.lookback + self.shortest
 
 
 @dataclass(frozen=True)
@@ -65,16 +95,26 @@ class Windows:
     """The windows of one part of a series."""
 
     series: Series
-    starts: Rows  # [N]
+    starts: Rows  # [N] may lie before the series, or in another stretch of it, where a history is short
     config: WindowConfig
+    lengths: Rows | None = None  # [N] readings of each history; the whole lookback where windows are not padded
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
     def input_rows(self) -> Rows:
-        """`[N, T]` rows that each window reads."""
-        return self.starts[:, None] + np.arange(self.config.lookback)
+        """`[N, T]` rows that each window reads; padded places stand for its oldest row."""
+        places = np.arange(self.config.lookback)
+        if self.lengths is not None:
+            places = np.maximum(places, self.config.lookback - self.lengths[:, None])
+        return self.starts[:, None] + places
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """`[N, T]` which places hold a reading of the window's own; the others are padded."""
+        lengths = np.full(len(self), self.config.lookback) if self.lengths is None else self.lengths
+        return np.arange(self.config.lookback) >= self.config.lookback - lengths[:, None]
 
     @property
     def target_rows(self) -> Rows:
@@ -93,7 +133,7 @@ class Windows:
 
     def take(self, which: slice | Rows) -> Windows:
         """Some of these windows, over the same series."""
-        return replace(self, starts=self.starts[which])
+        return replace(self, starts=self.starts[which], lengths=None if self.lengths is None else self.lengths[which])
 
     def chunks(self, size: int) -> Iterator[Windows]:
         """These windows in order, `size` at a time, so that no step ever holds the inputs of all of them."""
@@ -101,7 +141,10 @@ class Windows:
 
     def __add__(self, later: Windows) -> Windows:
         """These windows, then those of `later` over the same series."""
-        return replace(self, starts=np.concatenate([self.starts, later.starts]))
+        starts = np.concatenate([self.starts, later.starts])
+        if self.lengths is None or later.lengths is None:
+            return replace(self, starts=starts)
+        return replace(self, starts=starts, lengths=np.concatenate([self.lengths, later.lengths]))
 
 
 def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: int = 0) -> Series:
@@ -155,15 +198,24 @@ def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: Win
     Raises:
         InputError: there is no such window.
     """
-    first = max(part.start - config.target_offset, 0)
+    first = max(part.start - config.target_offset, config.shortest - config.lookback)
     starts = np.arange(first, part.stop - config.rows + 1)
-    last = starts + config.rows - 1
-    times = instants(series.times)
-    whole = times[last] - times[starts] == (config.rows - 1) * cadence.to_timedelta64()
-    if not whole.any():
+    unbroken = unbroken_rows(instants(series.times), cadence)[starts + config.rows - 1]
+    lengths = np.minimum(unbroken - (config.rows - config.lookback), config.lookback)
+    enough = lengths >= config.shortest
+    if not enough.any():
+        needed = f", at least {config.shortest} steps of history" if config.padded else ""
         raise InputError(
-            f"no window of {config.rows} rows (lookback {config.lookback}, {config.steps_ahead} steps ahead, output "
-            f"length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a gap; shorten the "
-            f"window or bring more readings"
+            f"no window of {config.least_rows} rows (lookback {config.lookback}{needed}, {config.steps_ahead} steps "
+            f"ahead, output length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a "
+            f"gap; shorten the window or bring more readings"
         )
-    return Windows(series, starts[whole], config)
+    return Windows(series, starts[enough], config, lengths[enough] if config.padded else None)
+
+
+def unbroken_rows(times: Times, cadence: pd.Timedelta) -> Rows:
+    """`[S]`: how many rows up to each one, itself included, follow each other without a gap."""
+    rows = np.arange(len(times))
+    begins = np.ones(len(times), bool)
+    begins[1:] = np.diff(times) != cadence.to_timedelta64()
+    return rows - np.maximum.accumulate(np.where(begins, rows, 0)) + 1

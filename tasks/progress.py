@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from wattcast.model.fit import Epoch
@@ -93,6 +94,22 @@ def live_steps(name: str, total: int) -> Iterator[Callable[[], None]]:
     with _progress() as progress:
         line = progress.add_task(name, total=total, state="")
         yield lambda: progress.advance(line)
+
+
+@contextmanager
+def live_words(after_s: float = 2.0) -> Iterator[Callable[[str], None]]:
+    """One line that says what is done, once the block takes longer than `after_s` seconds; it is told by a call."""
+    console = Console(stderr=True)
+    status = console.status("")
+    timer = Timer(after_s, status.start)
+    timer.daemon = True
+    if console.is_terminal:
+        timer.start()
+    try:
+        yield lambda words: status.update(f"{escape(words)} ...")
+    finally:
+        timer.cancel()
+        status.stop()
 
 
 def _progress() -> Progress:

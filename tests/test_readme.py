@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import startup
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.tasks.inspection.draft import draft
+from wattcast.tasks.inspection.inspect import inspect
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +51,8 @@ def file_shown(name: str) -> str:
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
 SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
 LESS = ["--set", "fit.epochs=1", "--set", "fit.batch_size=512", "--set", "fit.members=1"]
+REFUSED = [command for command in TRAININGS if command.endswith("--config house.toml")]
+INSPECTIONS = [(command, output) for command, output in commands("wattcast") if command.startswith("wattcast inspect")]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
 
 
@@ -55,6 +63,7 @@ def test_every_command_of_the_readme_is_checked_by_one_of_these_tests() -> None:
     assert programs == {"make", "wattcast", "mlflow", "tensorboard"} | cluster | tools
     assert TRAININGS
     assert SWEEPS
+    assert INSPECTIONS
     assert FAILING
 
 
@@ -91,6 +100,32 @@ def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: s
     assert (done.returncode, done.stderr.strip()) == (2, output.strip())
 
 
+@pytest.mark.parametrize(("command", "output"), INSPECTIONS)
+def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
+    command: str, output: str, tmp_path: Path
+) -> None:
+    """Line by line, but for what `...` stands for; and the draft is refused, until its question is answered."""
+    simulated = next(
+        command for command, _ in commands("wattcast") if command.startswith("wattcast simulate house.csv")
+    )
+    run = partial(subprocess.run, cwd=tmp_path, env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True)
+    run([str(BIN / "wattcast"), *shlex.split(simulated)[1:]], check=True)
+    printed = run([str(BIN / "wattcast"), *shlex.split(command)[1:]], check=True).stdout
+    lines = "\n".join(line.rstrip() for line in printed.splitlines())
+    place = 0
+    for part in output.split("...\n"):
+        assert part.strip("\n") in lines[place:], part
+        place = lines.index(part.strip("\n"), place)
+    made = shlex.split(command)[-1]
+    refused, trained = (command for command in TRAININGS if made in command)
+    done = run([str(BIN / "wattcast"), *shlex.split(refused)[1:]], check=False)
+    assert done.returncode == 2
+    assert f"{made} asks what is not answered yet" in done.stderr
+    words = shlex.split(trained)
+    answers = [setting for word, setting in pairwise(words) if word == "--set"]
+    assert read_experiment(config=tmp_path / made, settings=answers).data == "house.csv"
+
+
 @pytest.fixture
 def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the README's commands name."""
@@ -99,11 +134,15 @@ def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
     for name in ("mine.toml", "office.toml", "space.toml"):
         Path(name).write_text(file_shown(name), encoding="utf-8")
+    house.to_csv("house.csv", index=False)
+    Path("house.toml").write_text(draft(inspect(Path("house.csv")).found), encoding="utf-8")
     return tmp_path
 
 
 @pytest.mark.usefixtures("prefect_server", "workspace")
-@pytest.mark.parametrize("command", [command for command in TRAININGS if command not in dict(FAILING)])
+@pytest.mark.parametrize(
+    "command", [command for command in TRAININGS if command not in dict(FAILING) and command not in REFUSED]
+)
 def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One network for an epoch, and on the simulated house unless the command names a file; else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
@@ -111,7 +150,7 @@ def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch:
     arguments = shlex.split(command)[1:]
     if "RUN_ID" in arguments:
         pytest.skip("an unfinished run is needed: test_train.py resumes one")
-    if "office" not in command:
+    if not any(name in command for name in ("office", "house.toml")):
         arguments += ["--data", "simulated"]
     done = CliRunner().invoke(cli.app, [*arguments, *LESS])
     assert done.exception is None, done.output
@@ -132,7 +171,6 @@ def test_sweeps_run(command: str, office: Path, workspace: Path, monkeypatch: py
 @pytest.mark.usefixtures("prefect_server", "workspace")
 def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It loads the newest model of a training and forecasts from a file."""
-    from wattcast.flows.experiment.experiment import read_experiment
     from wattcast.flows.train import train
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")

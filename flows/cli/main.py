@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
 from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Seed, Settings
 from wattcast.flows.cli.output import give
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(inspect)
 app.add_typer(operate)
 
 Resume = Annotated[

@@ -84,7 +84,7 @@ def _check_own_file(experiment: Experiment) -> None:
     frame = read_ahead(experiment.data, experiment.file).frame
     try:
         readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
-        trainable(frame, readings, window_rows=experiment.window.rows)
+        trainable(frame, readings, window_rows=experiment.window.least_rows)
     except InputError as error:
         names = ", ".join(str(name) for name in frame.columns[:20])
         yours = "name yours in readings.timestamp, readings.targets and readings.features"

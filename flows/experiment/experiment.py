@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from wattcast.flows.experiment.dotted import SEPARATOR, flatten, merge, replaced, set_option
+from wattcast.flows.experiment.unanswered import listed, unanswered
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.fit import FitConfig
@@ -22,6 +23,8 @@ from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.registry.gate import GateConfig
 from wattcast.tasks.tuning.ranges import Space
+
+Validated = TypeVar("Validated", bound=BaseModel)
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "recommended"
@@ -65,7 +68,16 @@ class Experiment(Config):
     @model_validator(mode="before")
     @classmethod
     def _start_from_preset(cls, given: Any) -> Any:
-        return complete(given) if isinstance(given, Mapping) else given
+        if not isinstance(given, Mapping):
+            return given
+        if questions := unanswered(given):
+            raise ValueError(listed(questions, "the experiment"))
+        return complete(given)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Experiment:
+        self.model.require_fit(self.window)
+        return self
 
     @model_validator(mode="after")
     def _columns_of_forecasts_differ(self) -> Experiment:
@@ -98,7 +110,7 @@ class Experiment(Config):
         nested: Any = self.model_dump(mode="json")
         for name, value in values.items():
             nested = replaced(nested, name.split(SEPARATOR), value)
-        return _validated(nested)
+        return _validated(nested, Experiment)
 
 
 def preset_names() -> list[str]:
@@ -141,7 +153,8 @@ def read_experiment(
     `options` are values by their dotted names; those that are None are passed over.
 
     Raises:
-        InputError: a preset, file, option or value that cannot be used, all of them in one message.
+        InputError: a preset, file, option or value that cannot be used, all of them in one message; or questions that
+            the file asks and nobody has answered, all of them in one message, too.
     """
     given = _read_toml(Path(config)) if config else {}
     if preset and given.get("preset", preset) != preset:
@@ -154,7 +167,32 @@ def read_experiment(
     for option, value in (options or {}).items():
         if value is not None:
             nested = replaced(nested, option.split(SEPARATOR), value)
-    return _validated(nested)
+    if questions := unanswered(nested):
+        raise InputError(listed(questions, str(config) if config else "the experiment"))
+    return _validated(nested, Experiment)
+
+
+class Told(Config):
+    """What is said of a file and its readings before all of it is known: `model_fields_set` of each part says what."""
+
+    file: Dialect = Field(default=Dialect(), description="how the file is written")
+    readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
+
+
+def read_told(*, config: Path | str | None = None, settings: Iterable[str] = ()) -> Told:
+    """What a TOML file and `name=value` settings say in the tables `file` and `readings`; questions say nothing.
+
+    Raises:
+        InputError: a file, option or value that cannot be used, or a setting of another table.
+    """
+    given = _read_toml(Path(config)) if config else {}
+    nested: Any = {table: given[table] for table in Told.model_fields if table in given}
+    for setting in settings:
+        if setting.partition(SEPARATOR)[0].strip() not in Told.model_fields:
+            raise InputError(f"only file.* and readings.* say how a file is read, received {setting!r}: leave it out")
+        nested = set_option(nested, setting)
+    asked = unanswered(nested)
+    return _validated(_without(nested, asked), Told)
 
 
 def describe(name: str) -> str:
@@ -170,9 +208,17 @@ def option_type(name: str) -> Any:
     return field.annotation if field else None
 
 
-def _validated(nested: Any) -> Experiment:
+def _without(node: Any, names: Collection[str], name: str = "") -> Any:
+    """`node` without the options of these dotted `names`."""
+    if not isinstance(node, Mapping):
+        return node
+    inner = {key: f"{name}{SEPARATOR}{key}" if name else key for key in node}
+    return {key: _without(value, names, inner[key]) for key, value in node.items() if inner[key] not in names}
+
+
+def _validated(nested: Any, model: type[Validated]) -> Validated:
     try:
-        return Experiment.model_validate(nested)
+        return model.model_validate(nested)
     except ValidationError as error:
         faults = error.errors()
         inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
@@ -227,7 +273,9 @@ def _explain(fault: Mapping[str, Any]) -> str:
         options = list(_model_at(fault["loc"][:-1]).model_fields)
         hint = nearest(str(fault["loc"][-1]), options) or f". Allowed: {', '.join(options)}"
         return f"{name}: there is no such option{hint}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message: str = fault["msg"].removeprefix("Value error, ")
+    if not name:  # two parts do not fit each other: the message names both
+        return message
     return f"{name}: {message}" if fault["type"] == "value_error" else f"{name}: {message}, received {fault['input']!r}"
 
 

@@ -21,6 +21,7 @@ _REFUSED = {
     "split.": "trials must be judged on the same rows",
     "window.steps_ahead": "trials must forecast the same",
     "window.output_length": "trials must forecast the same",
+    "window.min_history": "trials must be judged on the same moments",
     "sweep.": "it is what says what is searched",
 }
 

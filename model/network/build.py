@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -28,9 +28,9 @@ _NETWORK = "wattcast"
 class Parts:
     """What a network is made of, each part called with its name: Keras layers, or arithmetic on given weights."""
 
-    gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]
+    gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]; masked if padded
     dropout: Callable[[str, Any], Any]  # any shape, unchanged
-    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N]
+    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N], or [B, L, M] -> [B, L, N]
 
 
 def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calendar: Any) -> Any:
@@ -41,18 +41,32 @@ def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calend
         sequence, state = parts.gru(f"gru_{number}", sequence)  # [B, T, U], [B, U]
         sequence = parts.dropout(f"output_dropout_{number}", sequence)
         states.append(state)
-    if config.readout == "states":
+    if config.readout == "outputs":
+        readout = sequence  # [B, L, R]: the head is the same for all steps, of which there are T
+    elif config.readout == "states":
         readout = ops.concatenate(states, axis=-1)  # [B, R]
     else:
         readout = sequence[:, -1] if config.readout == "last_output" else states[-1]
     readout = parts.dropout("readout_dropout", readout)
     if config.target_calendar:
-        dates = ops.reshape(calendar, (-1, shape.output_length * len(CALENDAR_COLUMNS)))
+        dates = calendar if config.readout == "outputs" else ops.reshape(calendar, (-1, _head(config, shape).dates))
         readout = ops.concatenate([readout, dates], axis=-1)
     if config.tanh_layer:
         readout = parts.dense("tanh", readout)
     forecast = ops.reshape(parts.dense("output", readout), (-1, shape.output_length, shape.targets))  # [B, L, K]
     return forecast + readings[:, -1:, : shape.targets] if config.residual else forecast
+
+
+class _Head(NamedTuple):
+    """Columns that the head reads of the calendar and gives of the forecast at once: of all steps, or of each alone."""
+
+    dates: int
+    forecast: int
+
+
+def _head(config: GRUConfig, shape: Shape) -> _Head:
+    steps = 1 if config.readout == "outputs" else shape.output_length
+    return _Head(steps * len(CALENDAR_COLUMNS) if config.target_calendar else 0, steps * shape.targets)
 
 
 def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
@@ -79,10 +93,10 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
         bias.reshape(-1, 3 * units)[0, : 2 * units] = config.gate_bias
         weights[f"{name}/bias"] = bias
         columns = units
-    width = sum(layer.units for layer in config.layers) if config.readout == "states" else columns
-    width += shape.output_length * len(CALENDAR_COLUMNS) if config.target_calendar else 0
+    head = _head(config, shape)
+    width = head.dates + (sum(layer.units for layer in config.layers) if config.readout == "states" else columns)
     dense = {"tanh": columns} if config.tanh_layer else {}
-    for name, size in {**dense, "output": shape.output_length * shape.targets}.items():
+    for name, size in {**dense, "output": head.forecast}.items():
         weights[f"{name}/kernel"], weights[f"{name}/bias"] = draw(glorot, width, size), np.zeros(size, np.float32)
         width = size
     return tuple(weights[name] for name in weight_names(config))
@@ -91,15 +105,19 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
 def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.Model:
     """A plain Keras network: `[B, T, F]` (and `[B, L, C]` with `target_calendar`) to `[B, L, K]`, all scaled.
 
-    With several members it forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
+    Where histories may be short its last input is a mask `[B, T]`: which places hold a reading. With several members it
+    forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
     """
     sources = [keras.Input((shape.lookback, shape.inputs), name="readings")]
     if config.target_calendar:
         sources.append(keras.Input((shape.output_length, len(CALENDAR_COLUMNS)), name="calendar"))
+    if shape.padded:
+        sources.append(keras.Input((shape.lookback,), dtype="bool", name="mask"))
     calendar = sources[1] if config.target_calendar else None
+    mask = sources[-1] if shape.padded else None
 
     def member(name: str, weights: Weights) -> keras.Model:
-        forecast = connect(config, shape, _stock_parts(config, shape), sources[0], calendar)
+        forecast = connect(config, shape, _stock_parts(config, shape, mask), sources[0], calendar)
         network = keras.Model(sources, forecast, name=name)
         network.set_weights(weights)
         return network
@@ -122,7 +140,7 @@ def load_network(file: Path) -> keras.Model:
     return keras.saving.load_model(file, compile=False)
 
 
-def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
+def _stock_parts(config: GRUConfig, shape: Shape, mask: Any) -> Parts:
     """Stock Keras layers."""
     layers, places = recurrent_layers("keras", config, shape), keep_probs(config)
 
@@ -131,27 +149,31 @@ def _stock_parts(config: GRUConfig, shape: Shape) -> Parts:
 
     def dense(name: str, values: Any) -> Any:
         if name == "output":
-            return keras.layers.Dense(shape.output_length * shape.targets, name=name)(values)
+            return keras.layers.Dense(_head(config, shape).forecast, name=name)(values)
         penalty = keras.regularizers.L2(config.regularisation_scale / 2)  # Keras sums squares, TF1 halves
         return keras.layers.Dense(config.layers[-1].units, activation="tanh", kernel_regularizer=penalty, name=name)(
             values
         )
 
-    return Parts(gru=lambda name, sequence: layers[name](sequence), dropout=dropout, dense=dense)
+    return Parts(gru=lambda name, sequence: layers[name](sequence, mask=mask), dropout=dropout, dense=dense)
 
 
 def parts_on(
     weights: Mapping[str, Any],
-    layers: Mapping[str, keras.layers.GRU],
+    layers: Mapping[str, keras.layers.RNN],
     *,
     dropout: Callable[[str, Any], Any] = lambda _, values: values,
+    mask: Any = None,
 ) -> Parts:
-    """The parts as arithmetic on named `weights`; `layers` are built GRUs, whose own weights stay out of it."""
+    """The parts as arithmetic on named `weights`; `layers` are built GRUs, whose own weights stay out of it.
+
+    `mask` `[B, T]` says which places of a padded history hold a reading.
+    """
 
     def gru(name: str, sequence: Any) -> tuple[Any, Any]:
         layer = layers[name]
         unused = [ops.zeros(seed.shape, seed.dtype) for seed in layer.non_trainable_variables]  # nothing draws
-        (states, newest), _ = layer.stateless_call(layer_weights(weights, name), unused, sequence)
+        (states, newest), _ = layer.stateless_call(layer_weights(weights, name), unused, sequence, mask=mask)
         return states, newest
 
     def dense(name: str, values: Any) -> Any:
@@ -162,15 +184,21 @@ def parts_on(
     return Parts(gru=gru, dropout=dropout, dense=dense)
 
 
-def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.GRU]:
+def recurrent_layers(kernel: Kernel, config: GRUConfig, shape: Shape) -> dict[str, keras.layers.RNN]:
     """The built GRU layers by name, stock or on the fast kernel, each giving all its states and the newest."""
-    layer_class = recurrent.GRU if kernel == "fast" else keras.layers.GRU
     layers, columns = {}, shape.inputs
     for number, layer in enumerate(config.layers, start=1):
         name = f"gru_{number}"
-        layers[name] = layer_class(
-            layer.units, reset_after=config.reset_after, return_sequences=True, return_state=True, name=name
-        )
+        layers[name] = _recurrent_layer(kernel, layer.units, config.reset_after, shape, name)
         layers[name].build((None, shape.lookback, columns))
         columns = layer.units
     return layers
+
+
+def _recurrent_layer(kernel: Kernel, units: int, reset_after: bool, shape: Shape, name: str) -> keras.layers.RNN:
+    options = {"return_sequences": True, "return_state": True, "name": name}
+    if kernel == "fast":
+        return recurrent.GRU(units, reset_after=reset_after, **options)
+    if shape.padded:  # cuDNN, which a GRU layer takes where there is a GPU, knows no padding in front
+        return keras.layers.RNN(keras.layers.GRUCell(units, reset_after=reset_after), **options)
+    return keras.layers.GRU(units, reset_after=reset_after, **options)

@@ -103,6 +103,7 @@ class Work(NamedTuple):
     starts: Tensor  # [C, lanes * share]
     windows: Tensor  # how many
     seed: Tensor  # [2] of the dropout masks
+    lengths: Any = ()  # [C, lanes * share] readings of each history where they may be short, else nothing
 
 
 class Pass(NamedTuple):
@@ -184,17 +185,31 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
         count = tf.minimum(plan.batch_size, work.windows - update * plan.batch_size)  # the last batch may be smaller
         present = tf.cast(places < count, tf.float32)
         rows = starts[:, None] + future  # [b, L]
-        readings = tf.gather(series.inputs, starts[:, None] + history)  # [b, T, F]
+        read, holds = history, None
+        if plan.shape.padded:
+            lengths = tf.gather(tf.gather(work.lengths, update), places)
+            read, holds = padded_places(plan.shape.lookback, lengths)
+        readings = tf.gather(series.inputs, starts[:, None] + read)  # [b, T, F]
         seed = tf.stack([work.seed[0] + lane, work.seed[1] + update])
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            parts = parts_on(named_weights(plan.model, weights), layers, dropout=_dropout(plan, knobs, seed))
+            named, dropout = named_weights(plan.model, weights), _dropout(plan, knobs, seed)
+            parts = parts_on(named, layers, dropout=dropout, mask=holds)
             forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.calendar, rows))  # [b, L, K]
             error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows))
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
         return _Lane(loss, forecast, tape.gradient(loss, weights))
 
     return run_lane
+
+
+def padded_places(lookback: int, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """`lengths [B]` -> which place of its window each of its T places reads, and a mask of those that count, `[B, T]`.
+
+    What is padded reads the oldest place that counts: `wattcast.model.windows.Windows.input_rows`, compiled.
+    """
+    history, padding = tf.range(lookback), lookback - lengths[:, None]
+    return tf.maximum(history, padding), history >= padding
 
 
 _LOSSES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -9,6 +9,9 @@ contiguous block of rows. Gates stand in Keras' order z, r, n with Keras' meanin
     n = tanh(x W_n + b_n + r * (h_prev R_n + c_n))     with `reset_after` (cuDNN)
     n = tanh(x W_n + b_n + (r * h_prev) R_n)           without (Cho et al. 2014, arXiv:1406.1078v3; TensorFlow 1)
 
+A step that is masked changes no state: `h = h_prev`, and its gradient goes to `h_prev` alone. Without a mask nothing of
+that is computed.
+
 The backward pass is written out by hand. It reads the gates that the forward pass has kept, so that nothing is computed
 twice, and sums the weights' gradients step by step while their factors lie in the processor's cache: that measured
 faster here than one large product behind the loop.
@@ -60,25 +63,31 @@ class GRU(keras.layers.GRU):
     ) -> Tensor:
         """`[B, T, F] -> [B, U]`, or `[B, T, U]` with `return_sequences`; with `return_state` the newest state, too.
 
+        `mask [B, T]` says which steps count; behind one that does not the state is what it was before.
+
         Raises:
-            ValueError: a mask is given.
+            ValueError: a mask is given with an initial state, which Keras' outputs of padded steps do not show.
         """
-        if mask is not None:
-            raise ValueError("the fast kernel has no code for masks: use keras.layers.GRU")
+        if mask is not None and initial_state is not None:
+            raise ValueError("the fast kernel has no code for a mask with an initial state: use keras.layers.GRU")
         if isinstance(initial_state, list | tuple):
             (initial_state,) = initial_state
         if initial_state is None:
             initial_state = tf.zeros([tf.shape(sequences)[0], self.units], sequences.dtype)
-        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        outputs, newest = self._recur(sequences, initial_state, *map(tf.convert_to_tensor, weights))
+        weights = map(tf.convert_to_tensor, (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias))
+        masks = () if mask is None else (tf.cast(mask, sequences.dtype),)
+        outputs, newest = self._recur(sequences, initial_state, *weights, *masks)
         result = outputs if self.return_sequences else newest
         return (result, newest) if self.return_state else result
 
 
-def slide(rows: Tensor, weights: Tensors, *, steps: int, reset_after: bool) -> tuple[Tensor, Tensor]:
+def slide(
+    rows: Tensor, weights: Tensors, *, steps: int, reset_after: bool, mask: Tensor = None
+) -> tuple[Tensor, Tensor]:
     """The layer's states over every window of `steps` rows: `[R, F] -> [B, T, U], [B, U]` with `B = R - T + 1`.
 
-    Window b begins at row b. What a row contributes to the gates is computed once, for all windows that it lies in.
+    Window b begins at row b. What a row contributes to the gates is computed once, for all windows that it lies in;
+    `mask [B, T]` says in which of them it counts.
     """
     kernel, recurrent, bias = weights
     cell = _cell(recurrent, bias, reset_after)
@@ -86,7 +95,8 @@ def slide(rows: Tensor, weights: Tensors, *, steps: int, reset_after: bool) -> t
     x_gates = tf.matmul(kernel, rows, transpose_a=True, transpose_b=True) + cell.input_bias[:, None]  # [3U, R]
 
     def step(t: Tensor, h: Tensor, states: Any) -> Tensors:
-        h, _ = cell.step(tf.slice(x_gates, [0, t], [-1, windows]), h)
+        moved, _ = cell.step(tf.slice(x_gates, [0, t], [-1, windows]), h)
+        h = moved if mask is None else tf.where(mask[:, t], moved, h)
         return h, states.write(t, h)
 
     newest, states = _loop(
@@ -96,19 +106,28 @@ def slide(rows: Tensor, weights: Tensors, *, steps: int, reset_after: bool) -> t
 
 
 def _differentiable(reset_after: bool) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`sequences [B, T, F], initial [B, U], *weights -> [B, T, U], [B, U]`, with its own gradient."""
+    """`sequences [B, T, F], initial [B, U], three weights -> [B, T, U], [B, U]`, with its own gradient.
+
+    A mask `[B, T]` may follow, of floats as all that a gradient is asked of: 1 where a step counts, else 0.
+    """
 
     @tf.custom_gradient
     def batch_first(
         sequences: Tensor, initial: Tensor, *weights: Tensor
     ) -> tuple[tuple[Tensor, Tensor], Callable[..., Tensors]]:
+        weights, masks = weights[:3], weights[3:]
         (states, newest), gradient = _recur(
-            tf.transpose(sequences, [1, 2, 0]), tf.transpose(initial), *weights, reset_after=reset_after
+            tf.transpose(sequences, [1, 2, 0]),
+            tf.transpose(initial),
+            *weights,
+            counts=tf.transpose(masks[0]) > 0 if masks else None,
+            reset_after=reset_after,
         )
 
         def back(d_states: Tensor, d_newest: Tensor) -> Tensors:
             d_inputs, d_initial, *d_weights = gradient(tf.transpose(d_states, [1, 2, 0]), tf.transpose(d_newest))
-            return tf.transpose(d_inputs, [2, 0, 1]), tf.transpose(d_initial), *d_weights
+            nothing = map(tf.zeros_like, masks)
+            return tf.transpose(d_inputs, [2, 0, 1]), tf.transpose(d_initial), *d_weights, *nothing
 
         return (tf.transpose(states, [2, 0, 1]), tf.transpose(newest)), back
 
@@ -116,9 +135,18 @@ def _differentiable(reset_after: bool) -> Callable[..., tuple[Tensor, Tensor]]:
 
 
 def _recur(
-    inputs: Tensor, initial: Tensor, kernel: Tensor, recurrent: Tensor, bias: Tensor, *, reset_after: bool
+    inputs: Tensor,
+    initial: Tensor,
+    kernel: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    *,
+    reset_after: bool,
+    counts: Tensor = None,
 ) -> tuple[tuple[Tensor, Tensor], Callable[..., Tensors]]:
     """`inputs [T, F, B]`, `initial [U, B]` -> all states `[T, U, B]`, the newest `[U, B]`; and their gradient.
+
+    A step of a sequence that does not count, `counts [T, B]`, passes its state on.
 
     A last input that is always 1 carries the bias, in both directions.
     """
@@ -128,7 +156,8 @@ def _recur(
     biased_t = tf.transpose(tf.concat([kernel, cell.input_bias[None]], 0))  # [3U, F + 1]
 
     def step(t: Tensor, h: Tensor, states: Any, *kept: Any) -> Tensors:
-        h, gates = cell.step(biased_t @ inputs[t], h)
+        moved, gates = cell.step(biased_t @ inputs[t], h)
+        h = moved if counts is None else tf.where(counts[t], moved, h)
         return h, states.write(t, h), *(buffer.write(t, gate) for buffer, gate in zip(kept, gates, strict=True))
 
     rows = (cell.units, 2 * cell.units, *[cell.units] * (cell.kept - 1))
@@ -142,7 +171,10 @@ def _recur(
         def back(i: Tensor, dh: Tensor, d_inputs: Any, *sums: Tensor) -> Tensors:
             t = steps - 1 - i
             x = inputs[t]
-            dh, d_zr, d_n, terms = cell.back(dh + d_states[t], before[t], *(gate[t] for gate in gates))
+            whole = dh + d_states[t]
+            moving = whole if counts is None else tf.where(counts[t], whole, tf.zeros_like(whole))
+            dh, d_zr, d_n, terms = cell.back(moving, before[t], *(gate[t] for gate in gates))
+            dh = dh if counts is None else tf.where(counts[t], dh, whole)
             terms = (_outer(x, d_zr), _outer(x, d_n), *terms)
             d_inputs = d_inputs.write(t, kernel_zr @ d_zr + kernel_n @ d_n)
             return dh, d_inputs, *(total + term for total, term in zip(sums, terms, strict=True))

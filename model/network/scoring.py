@@ -22,6 +22,7 @@ from wattcast.model.gru import GRUConfig, Shape, Weights, layer_weights, named_w
 from wattcast.model.network.build import connect, parts_on, recurrent_layers
 from wattcast.model.network.compiled import compiled_once, kept
 from wattcast.model.network.kernel import CORES, Kernel, choose_kernel
+from wattcast.model.network.program import padded_places
 from wattcast.model.network.recurrent import slide
 from wattcast.model.windows import Windows
 
@@ -40,14 +41,14 @@ def forecast_scaled(
 ) -> npt.NDArray[np.float32]:
     """`[N, L, K]` forecasts of all windows, scaled, dropout off: the mean over `members`. Its memory is bounded."""
     shape = Shape.of(windows)
-    starts, places = np.unique(windows.starts, return_inverse=True)
+    starts, of, places = np.unique(windows.starts, return_index=True, return_inverse=True)
     size = 1 if len(starts) == 1 else _BLOCK
     forecast = compile_forecast(structure(config), shape, size, choose_kernel(kernel))
     blocks = list(_blocks(starts, size))
     result = np.empty((len(starts), shape.output_length, shape.targets), np.float32)
 
     def fill(block: slice) -> None:
-        sources = _sources(windows, int(starts[block.start]), size)
+        sources = _sources(windows.take(of[block]), size)
         total = sum(forecast(weights, *sources).numpy() for weights in members)  # [B, L, K]
         result[block] = total[starts[block] - starts[block.start]] / len(members)
 
@@ -69,13 +70,21 @@ def _blocks(starts: Rows, size: int) -> Iterator[slice]:
         first = last
 
 
-def _sources(windows: Windows, first: int, size: int) -> tuple[Tensor, Tensor]:
-    """The rows that `size` windows from row `first` on read, `[B + T - 1, F]`, and their calendars `[B, L, C]`."""
-    series, config = windows.series, windows.config
+def _sources(windows: Windows, size: int) -> tuple[Tensor, ...]:
+    """What `size` windows at successive rows read, from the first of some `windows` on that lie among them.
+
+    Rows `[B + T - 1, F]`, calendars `[B, L, C]` and, where histories may be short, their lengths `[B]`.
+    """
+    series, config, first = windows.series, windows.config, int(windows.starts[0])
     rows = first + np.arange(size + config.lookback - 1)
     dates = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
-    last = len(series.times) - 1  # rows behind the series only fill the block
-    return tf.constant(series.inputs[np.minimum(rows, last)]), tf.constant(series.calendar[np.minimum(dates, last)])
+    last = len(series.times) - 1  # rows before and behind the series only fill the block
+    sources = [tf.constant(series.inputs[rows.clip(0, last)]), tf.constant(series.calendar[dates.clip(0, last)])]
+    if config.padded:
+        lengths = np.full(size, config.lookback, np.int32)
+        lengths[windows.starts - first] = config.lookback if windows.lengths is None else windows.lengths
+        sources.append(tf.constant(lengths))
+    return tuple(sources)
 
 
 def resident(members: Sequence[Weights]) -> list[tuple[Tensor, ...]]:
@@ -96,42 +105,48 @@ def compile_single(
         _program(structure(config), shape, 1, kernel), jit_compile=kernel == "fast", autograph=False
     )  # traced once for all members
 
-    def every(rows: Tensor, calendar: Tensor) -> list[Tensor]:
-        return [forecast(weights, rows, calendar) for weights in members]
+    def every(*sources: Tensor) -> list[Tensor]:
+        return [forecast(weights, *sources) for weights in members]
 
     program = compiled_once(every, jit_compile=kernel == "fast")
 
     def single(windows: Windows) -> npt.NDArray[np.float32]:
-        forecasts = program(*_sources(windows, int(windows.starts[0]), 1))
+        forecasts = program(*_sources(windows, 1))
         mean: npt.NDArray[np.float32] = sum(forecast.numpy() for forecast in forecasts) / len(members)  # [1, L, K]
         return mean
 
     return single
 
 
-Forecast = Callable[[tuple[Tensor, ...], Tensor, Tensor], Tensor]
+Forecast = Callable[..., Tensor]
 
 
 @kept(programs=32)
 def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
-    """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows."""
+    """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows.
+
+    Where histories may be short, their lengths `[B]` are a last argument.
+    """
     return compiled_once(_program(model, shape, windows, kernel), jit_compile=kernel == "fast")
 
 
 def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
     layers = recurrent_layers(kernel, model, shape)
-    history = tf.range(windows)[:, None] + tf.range(shape.lookback)  # [B, T]
+    begins, history = tf.range(windows)[:, None], tf.range(shape.lookback)  # [B, 1], [T]
 
-    def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor) -> Tensor:
-        named = named_weights(model, weights)
-        parts = parts_on(named, layers)
+    def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor, *lengths: Tensor) -> Tensor:
+        named, read, mask = named_weights(model, weights), history, None
+        if shape.padded:
+            read, mask = padded_places(shape.lookback, *lengths)  # [B, T]
+        parts = parts_on(named, layers, mask=mask)
         if kernel == "keras":
-            return connect(model, shape, parts, tf.gather(rows, history), calendar)
+            return connect(model, shape, parts, tf.gather(rows, begins + read), calendar)
 
         def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
             if name != next(iter(layers)):
                 return parts.gru(name, sequence)
-            return slide(rows, layer_weights(named, name), steps=shape.lookback, reset_after=model.reset_after)
+            own = layer_weights(named, name)
+            return slide(rows, own, steps=shape.lookback, reset_after=model.reset_after, mask=mask)
 
         newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
         return connect(model, shape, replace(parts, gru=gru), newest, calendar)

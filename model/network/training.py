@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 from time import perf_counter
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from wattcast.model.arrays import Rows
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, named_weights, structure, weight_names
@@ -42,6 +43,7 @@ from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 
 _LANE = 64  # windows; a batch is cut no finer
+_SHORTENED = 0.25  # share of the windows of an epoch
 
 
 def train_network(
@@ -125,6 +127,17 @@ def train_members(
 def member_seeds(config: FitConfig) -> list[int]:
     """A seed for each member; those of another `seed` have nothing in common with them."""
     return [int(seed) for seed in np.random.SeedSequence(config.seed).generate_state(config.members)]
+
+
+def _some_shortened(windows: Windows, draws: np.random.Generator) -> Windows:
+    """Where histories may be short, a share of the windows with less of theirs than there is, drawn anew each epoch.
+
+    Readings have few gaps: a network that sees whole histories alone has not learned what to make of short ones.
+    """
+    if windows.lengths is None:
+        return windows
+    shorter = draws.integers(windows.config.shortest, windows.lengths, endpoint=True)
+    return replace(windows, lengths=np.where(draws.random(len(windows)) < _SHORTENED, shorter, windows.lengths))
 
 
 @dataclass(frozen=True)
@@ -223,7 +236,10 @@ class _Fitting:
         number = len(self.history) + 1
         draws = np.random.default_rng([self.seed, number])
         shuffled = self.train.take(draws.permutation(len(self.train)))
-        work = Work(self._batches(shuffled), np.int32(len(shuffled)), draws.integers(2**30, size=2, dtype=np.int32))
+        seed = draws.integers(2**30, size=2, dtype=np.int32)
+        shuffled = _some_shortened(shuffled, draws)
+        lengths = () if shuffled.lengths is None else self._batches(shuffled.lengths)
+        work = Work(self._batches(shuffled.starts), np.int32(len(shuffled)), seed, lengths)
         result = self.run_epoch(self.course.series, self.state, self.course.knobs, work)
         self.state = result.state
         return Epoch(
@@ -237,13 +253,13 @@ class _Fitting:
             seconds=perf_counter() - began,
         )
 
-    def _batches(self, windows: Windows) -> npt.NDArray[np.int32]:
-        """`[C, lanes * share]` starts, a batch a row."""
+    def _batches(self, windows: Rows) -> npt.NDArray[np.int32]:
+        """`[C, lanes * share]` starts or lengths of windows, a batch a row."""
         plan, room = self.course.plan, self.course.room
-        batches = np.full((room, plan.lanes * plan.share), windows.starts[0], np.int32)
-        starts = np.full(room * plan.batch_size, windows.starts[0], np.int32)
-        starts[: len(windows)] = windows.starts
-        batches[:, : plan.batch_size] = starts.reshape(room, plan.batch_size)
+        batches = np.full((room, plan.lanes * plan.share), windows[0], np.int32)
+        filled = np.full(room * plan.batch_size, windows[0], np.int32)
+        filled[: len(windows)] = windows
+        batches[:, : plan.batch_size] = filled.reshape(room, plan.batch_size)
         return batches
 
     def _learning_rate(self, step: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -129,5 +130,40 @@ def write_frame(frame: pd.DataFrame, path: Path, *, replace: bool = False) -> No
         temporary.replace(path)
     except OSError as fault:
         raise InputError(f"{str(path)!r} cannot be written: {fault.strerror or fault}") from fault
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_new(path: Path) -> None:
+    """Say early that `write_new` will not write `path`.
+
+    Raises:
+        InputError: it is there already, or there is no folder for it.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{str(path)!r} is there already: choose another name, or remove it first")
+    if not path.parent.is_dir():
+        raise InputError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}")
+
+
+def write_new(text: str, path: Path) -> None:
+    """Write `text` as UTF-8 to a file that is not there yet, whole or not at all.
+
+    Raises:
+        InputError: it is there already, or cannot be written.
+    """
+    check_new(path)
+    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        try:
+            os.link(temporary, path)  # which does not replace what another process has written meanwhile
+        except FileExistsError:
+            check_new(path)
+        except OSError:  # a file system without links
+            check_new(path)
+            temporary.replace(path)
+    except (OSError, UnicodeEncodeError) as fault:
+        raise InputError(f"{str(path)!r} cannot be written: {getattr(fault, 'strerror', None) or fault}") from fault
     finally:
         temporary.unlink(missing_ok=True)

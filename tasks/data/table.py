@@ -27,6 +27,7 @@ from wattcast.tasks.data.parquet import read_parquet
 from wattcast.tasks.data.workbook import read_workbook
 
 TABLE_SUFFIXES = (".csv", ".txt", ".tsv", ".parquet", ".xlsx", ".gz")
+_FIRST_CELLS = 100  # that columns of text fail at
 _DEPTH = 3  # a .csv.gz in a .zip, and no archive that holds itself
 _ZIPS = (b"PK\3\4", b"PK\5\6")
 _WORDS = ("readme", "license", "licence", "notice", "changelog")  # texts beside a table
@@ -63,12 +64,21 @@ def with_numbers(frame: pd.DataFrame, decimal: str, thousands: str) -> pd.DataFr
         column = frame[name]
         columns[name] = column
         if isinstance(column.dtype, pd.StringDtype):
-            cells = pa.chunked_array([pa.array(column, pa.large_string())])
-            numbers = to_numbers(cells, decimal, thousands)
-            missing = is_missing(cells).to_numpy().astype(bool)
-            if (missing | ~np.isnan(numbers)).all() and not missing.all():
+            held = pa.array(column.array, pa.large_string())  # of a Series itself it would make objects first
+            cells = held if isinstance(held, pa.ChunkedArray) else pa.chunked_array([held])
+            if _as_numbers(cells.slice(0, _FIRST_CELLS), decimal, thousands) is None:
+                continue
+            numbers = _as_numbers(cells, decimal, thousands)
+            if numbers is not None and not np.isnan(numbers).all():
                 columns[name] = pd.Series(numbers, frame.index)
     return pd.DataFrame(columns)
+
+
+def _as_numbers(cells: pa.ChunkedArray, decimal: str, thousands: str) -> np.ndarray | None:
+    """The numbers in `cells`, NaN where one is missing; None where a cell is neither. [rows]"""
+    numbers = to_numbers(cells, decimal, thousands)
+    missing = is_missing(cells).to_numpy().astype(bool)
+    return numbers if (missing | ~np.isnan(numbers)).all() else None
 
 
 def _read(content: bytes, given: Dialect, said: Mapping[str, str], depth: int) -> Table:

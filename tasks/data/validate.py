@@ -55,7 +55,7 @@ def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, 
     Args:
         frame: readings, with time stamps in the column `config.timestamp` or as the index.
         config: the columns and the cadence wanted.
-        window_rows: rows that one window spans, its inputs and its targets together.
+        window_rows: rows that the shortest window spans, its inputs and its targets together.
         uci: the columns are those of the UCI file: its temperatures and humidities must be possible ones.
 
     Raises:

@@ -1,28 +1,32 @@
 """The step that scores a forecaster beside the baselines, in the unit of the targets, on every part of the data.
 
-N: windows. L: output length. K: targets.
+N: windows. L: output length. K: targets. M: steps of a forecast that are kept in the table.
+
+Forecasts are made, scored and put into the table model by model, so that only one model's are held in full.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Floats
+from wattcast.model import gru
+from wattcast.model.arrays import Array, Floats, Rows
 from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
-from wattcast.model.windows import Windows
+from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
 
 if TYPE_CHECKING:
     from wattcast.tasks.learning.interval_scores import IntervalEvaluation
 
-GRU = "gru"
+GRU = gru.NAME
 """The name of the network among the models that are scored."""
 _PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
@@ -42,17 +46,28 @@ class Score:
 
 
 @dataclass(frozen=True)
+class LeadScore:
+    """The score of one step of all forecasts, which lies `steps_ahead` steps behind the newest reading."""
+
+    steps_ahead: int
+    score: Score
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All scores, what they say about the fit, and the forecasts behind them.
 
     `forecasts` has one row a window, step and target: `part`, `made_at`, `time`, `target`, `actual`, then one column a
-    model; these, RMSE and MAE are in `unit`, where it is known.
+    model; these, RMSE and MAE are in `unit`, where it is known. Of training and validation it holds the named lead
+    times alone, which are all of up to two steps.
     """
 
     scores: tuple[Score, ...]
     diagnosis: Diagnosis
     forecasts: pd.DataFrame
     intervals: IntervalEvaluation | None = None
+    by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
+    named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     unit: str | None = None
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
@@ -66,19 +81,35 @@ class Evaluation:
     def metrics(self) -> dict[str, float]:
         """The scores by the names they are logged under: `test_rmse`, `baseline_ridge_mae`.
 
-        Those of a second or later target have its name behind them: `test_rmse/lights`.
+        Those of a second or later target have its name behind them: `test_rmse/lights`. Where a forecast has several
+        steps, those of the named lead times follow, in steps: `test_rmse_at_36`, `baseline_ridge_rmse_at_36`.
         """
-        first = self.scores[0].target
-        metrics = {}
+        metrics: dict[str, float] = {}
         for score in self.scores:
-            suffix = "" if score.target == first else f"/{score.target}"
             if score.model == GRU:
-                for name in (*METRICS, "skill"):
-                    metrics[f"{_PREFIXES[score.part]}_{name}{suffix}"] = getattr(score, name)
+                metrics |= self._named(score, (*METRICS, "skill"))
             elif score.part == "test":
-                for name in ("rmse", "mae"):
-                    metrics[f"baseline_{score.model}_{name}{suffix}"] = getattr(score, name)
+                metrics |= self._named(score, ("rmse", "mae"))
+        for lead in self.by_lead:
+            if lead.steps_ahead in self.named:
+                names = ("rmse", "mae", "skill") if lead.score.model == GRU else ("rmse",)
+                metrics |= self._named(lead.score, names, f"_at_{lead.steps_ahead}")
         return metrics | (self.intervals.metrics() if self.intervals else {})
+
+    def _named(self, score: Score, names: tuple[str, ...], at: str = "") -> dict[str, float]:
+        prefix = _PREFIXES[score.part] if score.model == GRU else f"baseline_{score.model}"
+        target = "" if score.target == self.scores[0].target else f"/{score.target}"
+        return {f"{prefix}_{name}{at}{target}": getattr(score, name) for name in names}
+
+
+def named_leads(config: WindowConfig, day: int) -> tuple[int, ...]:
+    """The lead times that stand for all, in steps, of which `day` make a day; none where a forecast has one step.
+
+    The first and the last, and what lies between them of one hour, six hours and a day.
+    """
+    first, last = config.steps_ahead, config.steps_ahead + config.output_length - 1
+    hours = {hours * day // 24 for hours in (1, 6, 24) if hours * day % 24 == 0}
+    return tuple(sorted({first, last, *hours & set(range(first, last))})) if last > first else ()
 
 
 def evaluate(
@@ -99,47 +130,94 @@ def evaluate(
     before = {GRU: selected, **fit_baselines(windows.train)}
     baselines = before if known is windows.train else fit_baselines(known)
     models = Split(before, before, {**baselines, GRU: product})
-    forecasts: dict[str, dict[str, Floats]] = {
-        part: {name: predictor.predict(of) for name, predictor in by_name.items()}
-        for (part, of), (_, by_name) in zip(windows.items(), models.items(), strict=True)
+    named = named_leads(windows.test.config, block)
+    steps = np.arange(windows.test.config.output_length)  # [L]
+    few = np.array(named, np.int64) - windows.test.config.steps_ahead if named else steps  # [M]
+    kept = Split(few, few, steps)
+    parts = {
+        part: _judge(part, of, predictors, targets, steps)
+        for (part, of), (_, predictors), (_, steps) in zip(windows.items(), models.items(), kept.items(), strict=True)
     }
-    scores = tuple(score for part, of in windows.items() for score in _scores(part, of, forecasts[part], targets))
-    table = pd.concat([_table(part, of, forecasts[part], targets) for part, of in windows.items()], ignore_index=True)
-    train = _errors(windows.train, forecasts["train"])
-    validation = _errors(windows.validation, forecasts["validation"])
-    return Evaluation(scores, diagnose(train, validation, block=block, unit=unit), table, unit=unit)
+    return Evaluation(
+        scores=tuple(score for judged in parts.values() for score in judged.scores),
+        diagnosis=diagnose(parts["train"].errors, parts["validation"].errors, block=block, unit=unit),
+        forecasts=pd.concat([judged.table for judged in parts.values()], ignore_index=True),
+        by_lead=parts["test"].by_lead if named else (),
+        named=named,
+        unit=unit,
+    )
 
 
 evaluate_task = step(evaluate)
 
 
-def _scores(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> list[Score]:
+@dataclass(frozen=True)
+class _Judged:
+    """What there is to say of one part."""
+
+    scores: tuple[Score, ...]
+    by_lead: tuple[LeadScore, ...]
+    errors: Errors  # of the first target
+    table: pd.DataFrame
+
+
+def _judge(
+    part: str, windows: Windows, predictors: Mapping[str, Predictor], targets: tuple[str, ...], kept: Rows
+) -> _Judged:
+    """The scores of all models, and a table of the steps `kept`, `[M]`, of their forecasts."""
     actual = windows.actual  # [N, L, K]
-    scores = []
-    for k, target in enumerate(targets):
-        reference = METRICS["rmse"](actual[..., k], forecasts["persistence"][..., k])
-        for model, forecast in forecasts.items():
-            values = {name: metric(actual[..., k], forecast[..., k]) for name, metric in METRICS.items()}
-            scores.append(Score(model, part, target, **values, skill=skill(values["rmse"], reference)))
-    return scores
+    errors: dict[str, Floats] = {}
+    columns: dict[str, Array] = {}
+    values: dict[tuple[str, str], dict[str, float]] = {}  # by model and target
+    by_lead: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for model, predictor in predictors.items():
+        forecast = predictor.predict(windows)  # [N, L, K]
+        for k, target in enumerate(targets):
+            values[model, target] = _values(actual[..., k], forecast[..., k])
+            if part == "test" and forecast.shape[1] > 1:
+                steps = range(forecast.shape[1])
+                by_lead[model, target] = [_values(actual[:, step, k], forecast[:, step, k]) for step in steps]
+        if model in {GRU, "ridge"}:
+            errors[model] = ((forecast[..., 0] - actual[..., 0].astype(np.float64)) ** 2).mean(axis=1)  # [N]
+        columns[model] = forecast[:, kept].ravel().astype(np.float32)
+
+    def score(model: str, target: str, own: dict[str, float], reference: dict[str, float]) -> Score:
+        return Score(model, part, target, **own, skill=skill(own["rmse"], reference["rmse"]))
+
+    first = windows.config.steps_ahead
+    leads = (
+        LeadScore(first + step, score(model, target, own, by_lead["persistence", target][step]))
+        for (model, target), each in by_lead.items()
+        for step, own in enumerate(each)
+    )
+    return _Judged(
+        scores=tuple(
+            score(model, target, values[model, target], values["persistence", target])
+            for target in targets
+            for model in predictors
+        ),
+        by_lead=tuple(leads),
+        errors=Errors(errors[GRU], errors["ridge"]),
+        table=_table(part, windows, columns, targets, kept),
+    )
 
 
-def _errors(windows: Windows, forecasts: dict[str, Floats]) -> Errors:
-    """Of the first target."""
-    actual = windows.actual[..., 0].astype(np.float64)  # [N, L]
-    return Errors(*(((forecasts[model][..., 0] - actual) ** 2).mean(axis=1) for model in (GRU, "ridge")))
+def _values(actual: Floats, forecast: Floats) -> dict[str, float]:
+    return {name: metric(actual, forecast) for name, metric in METRICS.items()}
 
 
-def _table(part: str, windows: Windows, forecasts: dict[str, Floats], targets: tuple[str, ...]) -> pd.DataFrame:
-    shape = windows.actual.shape  # [N, L, K]
-    times = windows.series.times
+def _table(
+    part: str, windows: Windows, columns: dict[str, Array], targets: tuple[str, ...], kept: Rows
+) -> pd.DataFrame:
+    times, rows = windows.series.times, windows.target_rows[:, kept]  # [N, M]
+    count = len(targets)
     return pd.DataFrame(
         {
             "part": part,
-            "made_at": np.repeat(times[windows.newest_row], shape[1] * shape[2]),
-            "time": np.repeat(times[windows.target_rows.ravel()], shape[2]),
-            "target": pd.Categorical(np.tile(targets, shape[0] * shape[1]), categories=targets),
-            "actual": windows.actual.ravel(),
-            **{model: forecast.ravel().astype(np.float32) for model, forecast in forecasts.items()},
+            "made_at": np.repeat(times[windows.newest_row], len(kept) * count),
+            "time": np.repeat(times[rows.ravel()], count),
+            "target": pd.Categorical(np.tile(targets, rows.size), categories=targets),
+            "actual": windows.series.readings[rows].ravel(),
+            **columns,
         }
     )

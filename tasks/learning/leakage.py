@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Array, Floats
+from wattcast.model.arrays import Array, Floats, Rows
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -84,15 +85,15 @@ def _alter(frame: pd.DataFrame, cut: int) -> pd.DataFrame:
 
 
 def _digests(scaler: Scaler, windows: Windows) -> dict[str, str]:
-    series = windows.series
+    series, lengths = windows.series, [] if windows.lengths is None else [windows.lengths]
     return {
         "scaler": _digest([scaler.log.astype(np.float64), scaler.offset, scaler.scale, scaler.knee]),
-        "training_windows": _digest(series.inputs[part.input_rows] for part in windows.chunks(_CHUNK)),
+        "training_windows": _digest(chain(lengths, (series.inputs[of.input_rows] for of in windows.chunks(_CHUNK)))),
         "training_targets": _digest(series.targets[part.target_rows] for part in windows.chunks(_CHUNK)),
     }
 
 
-def _digest(arrays: Iterable[Array | Floats]) -> str:
+def _digest(arrays: Iterable[Array | Floats | Rows]) -> str:
     digest = hashlib.blake2b(digest_size=32)
     for array in arrays:
         digest.update(array.tobytes())

@@ -25,6 +25,12 @@ class Contract(Config):
     output_length: int
     quantiles: tuple[float, ...] = ()
     unit: str | None = None  # of energy, of the forecasts; None where it is not known
+    min_history: int | None = None
+
+    @property
+    def history(self) -> int:
+        """Readings without a gap that a forecast needs."""
+        return self.lookback if self.min_history is None else self.min_history
 
     @classmethod
     def of(cls, readings: ReadingsConfig, window: WindowConfig, quantiles: tuple[float, ...] = ()) -> Contract:
@@ -41,6 +47,7 @@ class Contract(Config):
             output_length=window.output_length,
             quantiles=quantiles,
             unit=readings.energy_unit,
+            min_history=window.min_history,
         )
 
     @classmethod
@@ -54,6 +61,7 @@ class Contract(Config):
             timezone=readings.get("timezone"),
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
+            min_history=window.get("min_history"),
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
         )
@@ -82,8 +90,8 @@ class Contract(Config):
         ]
         if not self._same_unit(other):
             changed.append(f"unit {self.unit} instead of {other.unit}")
-        longer = self.lookback > other.lookback
-        return [*changed, f"lookback {self.lookback} instead of {other.lookback}"] if longer else changed
+        longer = self.history > other.history
+        return [*changed, f"history {self.history} instead of {other.history}"] if longer else changed
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""

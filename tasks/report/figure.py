@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from wattcast.tasks.learning.evaluate import GRU
+from wattcast.model.gru import NAME as GRU
 from wattcast.tasks.numbers import readable
 
 LABELS = {

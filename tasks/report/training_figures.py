@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 
 from wattcast.model.clock import on_the_clock
 from wattcast.model.fit import Epoch
+from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.numbers import with_unit
-from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, labelled, number
+from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, labelled, number, percent
 
 _COMPARED = (GRU, "ridge", "persistence")
 _DASHES = {"ridge": "dash", "persistence": "dot"}
@@ -43,6 +44,7 @@ def forecast_panels(rows: pd.DataFrame, most: int, unit: str | None) -> list[Pan
             for by, group in groups.items()
             for metric in ("RMSE", "MAE")
         ),
+        *([_skill_panel(rows, minutes)] if several else []),
     ]
 
 
@@ -132,6 +134,29 @@ def _error_panel(
         high, low = (with_unit(number(network[group]), unit) for group in (worst, best))
         note = f"GRU worst: {worst} ({high}), best: {best} ({low})."
     return Panel(f"{metric} by {by}", note, figure)
+
+
+def _skill_panel(rows: pd.DataFrame, minutes: pd.Series) -> Panel:
+    """The share of persistence's RMSE that is taken away, by how far ahead a step lies."""
+    error = rows[list(_COMPARED)].astype(np.float64).sub(rows["actual"], axis=0)
+    values = (error**2).groupby(minutes).mean() ** 0.5  # one row a lead time
+    hours = values.index.to_numpy(np.float64) / 60
+    figure = _figure(x="hours ahead", y="skill, %", hovermode="x unified", height=400)
+    skills = {
+        name: 100 * np.array([skill(*pair) for pair in values[[name, "persistence"]].to_numpy()])
+        for name in (GRU, "ridge")
+    }
+    for name, shares in skills.items():
+        figure.add_scatter(
+            x=hours, y=shares, **{**_line(name), "mode": "lines+markers" if len(hours) < 50 else "lines"}
+        )
+    figure.add_hline(y=0, line={**_line("persistence")["line"], "width": 1.5})
+    first, last = (percent(share / 100, 1) for share in skills[GRU][[0, -1]])
+    note = (
+        f"GRU {first} at {hours[0]:.3g} h and {last} at {hours[-1]:.3g} h. Skill is the share of persistence's RMSE "
+        f"that a model takes away; the dotted line is persistence itself."
+    )
+    return Panel("Skill by lead time", note, figure, wide=True)
 
 
 def members_of(epochs: list[Epoch]) -> list[list[Epoch]]:

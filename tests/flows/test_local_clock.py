@@ -21,6 +21,8 @@ from wattcast.flows.train import train
 from wattcast.model.clock import on_the_clock
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.simulate import simulate
+from wattcast.tasks.inspection.draft import draft as draft_of
+from wattcast.tasks.inspection.inspect import inspect
 from wattcast.tasks.registry.versions import DATA_TO, HOLDOUT_TO, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
@@ -56,6 +58,21 @@ def experiment(file: Path, small: tuple[str, ...], *more: str) -> Experiment:
 @pytest.fixture(scope="module")
 def version(meter: Path, small: tuple[str, ...]) -> int:
     return retrain(experiment(meter, small, "gate.holdout_days=21"), name=NAME).version
+
+
+def test_a_look_at_the_file_drafts_what_a_training_takes(
+    meter: Path, small: tuple[str, ...], tmp_path: Path, times: pd.DatetimeIndex
+) -> None:
+    found = inspect(meter).found
+    assert (found.verdict, found.value("readings.timezone")) == ("ready", LONDON)
+    assert found.trial.rows == len(times)
+    draft = tmp_path / "meter.toml"
+    draft.write_text(draft_of(found), encoding="utf-8")
+    sizes = [setting for setting in small if not setting.startswith("data=")]
+    trained = train(read_experiment(config=draft, settings=[*sizes, "readings.time=calendar"]))
+    test = trained.evaluation.forecasts[trained.evaluation.forecasts["part"] == "test"]
+    assert pd.DatetimeIndex(test["time"]).equals(times[-len(test) :])
+    assert trained.evaluation.unit == "kWh"
 
 
 def test_a_training_reads_each_half_hour_once(meter: Path, times: pd.DatetimeIndex, small: tuple[str, ...]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
 from wattcast.flows.experiment.experiment import DEFAULT_PRESET, Experiment, read_experiment
@@ -165,3 +167,20 @@ def test_all_steps_of_a_forecast_are_shown_under_the_names_of_their_columns(
     shown = capsys.readouterr().out
     assert "load [kWh/h]" in shown
     assert shown.count("2021-") == 48
+
+
+def test_a_meter_that_was_away_is_forecast_again_after_its_first_readings(
+    hourly: pd.DataFrame, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Trained, proven and used where readings have gaps: three hours after one the next hour is forecast."""
+    broken = hourly.drop(index=[*range(300, 320), *range(900, 903), *range(1490, 1500)])
+    trained = train(experiment(written(broken, tmp_path / "broken.csv"), small, "window.min_history=3"))
+    model = mlflow.pyfunc.load_model(trained.model_uri)
+    made = model.predict(broken[broken.index < 1503])
+    assert made["made_at"].tolist() == [hourly["when"][1502]]
+    assert np.isfinite(made["load"]).all()
+    with pytest.raises(MlflowException, match="needs the newest 3 readings without a gap, received 2 after the gap"):
+        model.predict(broken[broken.index < 1502])
+    moments = set(model.predict(broken, params={"every": True})["made_at"])
+    assert {hourly["when"][row] for row in (2, 322, 905)} <= moments
+    assert not {hourly["when"][row] for row in (1, 321, 904)} & moments

@@ -1,8 +1,9 @@
-"""What the seed's three scripts compute, written out in plain numpy (float64), with its gradients by hand.
+"""What the seed's scripts and those of its next chapter compute, in plain numpy (float64), with gradients by hand.
 
-Sources: TensorFlow 1's `GRUCell`, `MultiRNNCell`, `DropoutWrapper`, `l2_regularizer`, `exponential_decay` and
-`clip_by_global_norm` as documented, and the chapter's graph. Nothing here knows Keras or the project, but for the two
-functions that translate the layout of weights.
+Sources: TensorFlow 1's `GRUCell`, `MultiRNNCell`, `DropoutWrapper`, `dynamic_rnn` with its `sequence_length`,
+`l2_regularizer`, `exponential_decay`, `clip_by_global_norm` and `AdamOptimizer` as documented, and the chapters'
+graphs. Sequences of different length are padded behind their end, as the chapter does. Nothing here knows Keras or the
+project, but for the two functions that translate the layout of weights.
 
 B: windows in a batch. T: lookback. F: input columns. U: units of a cell. R: width of the readout. K: outputs.
 """
@@ -37,13 +38,15 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Graph:
-    """The choices in which the three scripts differ."""
+    """The choices in which the scripts differ."""
 
     cells: int
-    readout: Literal["states", "last_state", "last_output"] = "states"
+    readout: Literal["states", "last_state", "last_output", "outputs"] = "states"
     regularisation_scale: float = 0.0
     dropouts: Mapping[str, Dropout] = field(default_factory=dict)
-    """`input_0` [B, T, F], `output_0` [B, T, U], ... and `readout` [B, R]: a fresh draw for each time step."""
+    """`input_0` [B, T, F], `output_0` [B, T, U], ... and `readout` [B, R] or [B, T, R]: a draw for each time step."""
+    lengths: npt.NDArray[np.int64] | None = None
+    """[B] `sequence_length`: behind it outputs are zero and states stay; for readouts of states."""
 
 
 class Step(NamedTuple):
@@ -57,10 +60,10 @@ class Step(NamedTuple):
 
 
 class Pass(NamedTuple):
-    prediction: Array  # [B, K]
+    prediction: Array  # [B, K], with all outputs [B, T * K]
     steps: list[list[Step]]  # [T][cells]
-    readout: Array  # [B, R] behind its dropout
-    hidden: Array  # [B, H] what the prediction layer reads
+    readout: Array  # [B, R] behind its dropout, with all outputs [B, T, R]
+    hidden: Array  # [B, H] what the prediction layer reads, with all outputs [B, T, H]
 
 
 class Losses(NamedTuple):
@@ -90,17 +93,23 @@ def forward(weights: Weights, graph: Graph, inputs: Array) -> Pass:
     batch, length, _ = inputs.shape
     states = [np.zeros((batch, len(weights[f"cell_{i}/candidate/bias"]))) for i in range(graph.cells)]
     steps: list[list[Step]] = []
+    outputs = []
     for t in range(length):
         x, done = inputs[:, t], []
+        alive = _alive(graph, t)
         for i in range(graph.cells):
-            states[i], step = gru_cell(weights, i, x * _factor(graph, f"input_{i}", t), states[i])
-            x = states[i] * _factor(graph, f"output_{i}", t)
+            moved, step = gru_cell(weights, i, x * _factor(graph, f"input_{i}", t), states[i])
+            states[i] = np.where(alive, moved, states[i])
+            x = states[i] * alive * _factor(graph, f"output_{i}", t)
             done.append(step)
         steps.append(done)
-    readout = {"states": np.hstack(states), "last_state": states[-1], "last_output": x}[graph.readout]
-    readout = readout * _factor(graph, "readout")
+        outputs.append(x)
+    every = np.stack(outputs, axis=1)  # [B, T, U]
+    readouts = {"states": np.hstack(states), "last_state": states[-1], "last_output": x, "outputs": every}
+    readout = readouts[graph.readout] * _factor(graph, "readout")
     hidden = np.tanh(readout @ weights["tanh/kernel"] + weights["tanh/bias"]) if "tanh/kernel" in weights else readout
-    return Pass(hidden @ weights["prediction/kernel"] + weights["prediction/bias"], steps, readout, hidden)
+    prediction = hidden @ weights["prediction/kernel"] + weights["prediction/bias"]
+    return Pass(prediction.reshape(batch, -1), steps, readout, hidden)
 
 
 def losses(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> Losses:
@@ -115,26 +124,29 @@ def gradients(weights: Weights, graph: Graph, inputs: Array, truth: Array) -> We
     done = forward(weights, graph, inputs)
     slopes = {name: np.zeros_like(weight) for name, weight in weights.items()}
     output = 2 * (done.prediction - truth) / truth.size  # [B, K]
+    output = output.reshape(*done.hidden.shape[:-1], -1)  # with all outputs [B, T, K]
     below = _dense_backward(weights, slopes, "prediction", done.hidden, output)
     if "tanh/kernel" in weights:
         below = _dense_backward(weights, slopes, "tanh", done.readout, below * (1 - done.hidden**2))
         slopes["tanh/kernel"] += graph.regularisation_scale * weights["tanh/kernel"]
     below = below * _factor(graph, "readout")  # [B, R]
     states = [np.zeros_like(step.h) for step in done.steps[-1]]
-    outputs = np.zeros_like(states[-1])  # what reaches the last step's output from above
+    outputs = [np.zeros_like(states[-1]) for _ in done.steps]  # what reaches each step's output from above
     if graph.readout == "states":
         states = np.split(below, np.cumsum([state.shape[1] for state in states])[:-1], axis=1)
     elif graph.readout == "last_state":
         states[-1] = below
+    elif graph.readout == "outputs":
+        outputs = list(np.moveaxis(below, 1, 0))
     else:
-        outputs = below
+        outputs[-1] = below
     for t in reversed(range(len(done.steps))):
-        above = outputs
+        above, alive = outputs[t], _alive(graph, t)
         for i in reversed(range(graph.cells)):
-            state = states[i] + above * _factor(graph, f"output_{i}", t)
-            inner, states[i] = _cell_backward(weights, slopes, i, done.steps[t][i], state)
+            state = states[i] + above * alive * _factor(graph, f"output_{i}", t)
+            inner, before = _cell_backward(weights, slopes, i, done.steps[t][i], state * alive)
+            states[i] = np.where(alive, before, state)
             above = inner * _factor(graph, f"input_{i}", t)
-        outputs = np.zeros_like(outputs)
     return slopes
 
 
@@ -148,6 +160,28 @@ def descend(weights: Weights, slopes: Weights, learning_rate: float, clip_norm: 
     norm = math.sqrt(sum(float(np.sum(slope**2)) for slope in slopes.values()))
     shrink = clip_norm / max(norm, clip_norm) if clip_norm else 1.0
     return {name: weight - learning_rate * shrink * slopes[name] for name, weight in weights.items()}
+
+
+class Moments(NamedTuple):
+    """What Adam remembers of the gradients, weight by weight."""
+
+    first: Weights
+    second: Weights
+
+    @classmethod
+    def start(cls, weights: Weights) -> Moments:
+        return cls(*({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2)))
+
+
+def adam(
+    weights: Weights, slopes: Weights, moments: Moments, learning_rate: float, step: int
+) -> tuple[Weights, Moments]:
+    """Update number `step`, counted from 1, of TensorFlow 1's AdamOptimizer with Keras' epsilon; its own is 1e-8."""
+    rate = learning_rate * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    first = {name: 0.9 * moments.first[name] + 0.1 * slope for name, slope in slopes.items()}
+    second = {name: 0.999 * moments.second[name] + 0.001 * slope**2 for name, slope in slopes.items()}
+    moved = {name: w - rate * first[name] / (np.sqrt(second[name]) + 1e-7) for name, w in weights.items()}
+    return moved, Moments(first, second)
 
 
 def from_keras(arrays: Mapping[str, list[npt.NDArray[np.float32]]], cells: int) -> Weights:
@@ -173,9 +207,15 @@ def _factor(graph: Graph, name: str, step: int | None = None) -> Array | float:
     return factor if step is None else factor[:, step]
 
 
+def _alive(graph: Graph, step: int) -> npt.NDArray[np.bool_]:
+    """[B, 1] whose sequences have not ended before this step."""
+    return np.array([[True]]) if graph.lengths is None else step < graph.lengths[:, None]
+
+
 def _dense_backward(weights: Weights, slopes: Weights, name: str, read: Array, slope: Array) -> Array:
-    slopes[f"{name}/kernel"] += read.T @ slope
-    slopes[f"{name}/bias"] += slope.sum(axis=0)
+    wide, tall = (values.reshape(-1, values.shape[-1]) for values in (read, slope))
+    slopes[f"{name}/kernel"] += wide.T @ tall
+    slopes[f"{name}/bias"] += tall.sum(axis=0)
     return slope @ weights[f"{name}/kernel"].T
 
 

@@ -1,5 +1,7 @@
 """Baselines against numbers worked out by hand. One step is six hours here, so that a day has four."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +103,22 @@ def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_the_first_target()
     np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
     np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
     np.testing.assert_allclose(handed[:, 2:], windows.series.calendar[windows.starts + 4], atol=1e-6)
+
+
+def test_before_a_short_history_stands_its_oldest_reading():
+    """Where the lags of ridge have no reading of their own, whatever lies on the other side of the gap."""
+    points = [0, 1, 2, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 25]
+    windows = six_hourly(points, lookback=3, min_history=1)
+    ridge = RidgeOnLags.fit(windows)
+    short = int(np.flatnonzero(windows.newest_row == 8)[0])
+    readings = windows.series.readings.copy()
+    readings[:8] = 1e6
+    other = with_readings(windows, readings=readings).take(slice(short, short + 1))
+    assert ridge.predict(other) == ridge.predict(windows.take(slice(short, short + 1)))
+    filled = replace(windows.take(slice(short, short + 1)), lengths=np.array([3]))
+    assert filled.input_rows.tolist() == [[6, 7, 8]]
+    same = with_readings(filled, readings=np.where(np.arange(14)[:, None] < 8, 20.0, windows.series.readings))
+    assert ridge.predict(same) == ridge.predict(other)
 
 
 def test_ridge_forecasts_do_not_depend_on_the_chunks(monkeypatch):

@@ -538,6 +538,57 @@ def test_stock_layers_and_the_fast_kernel_train_alike(prepared):
     assert [e.val_rmse for e in fast.history[:4]] == pytest.approx([e.val_rmse for e in stock.history[:4]], rel=1e-4)
 
 
+def test_short_histories_train_alike_on_both_kernels_and_resume_bit_for_bit(tmp_path):
+    raw = house(150)
+    gappy = prepare(raw.drop(index=raw.index[5::9]), window=WindowConfig(lookback=6, min_history=2))
+    assert set(gappy.windows.train.lengths) == {2, 3, 4, 5, 6}
+    network = GRUConfig(layers=(LayerConfig(units=3), LayerConfig(units=2)), readout="states")
+    fast, stock = (
+        train(gappy, network=network, fit=SHORT.model_copy(update={"kernel": kernel})) for kernel in ("fast", "keras")
+    )
+    for mine, theirs in zip(fast.network.get_weights(), stock.network.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    with pytest.raises(KilledError):
+        train(gappy, network=network, checkpoints=tmp_path, on_epoch=killer("select", 2))
+    assert same_weights(train(gappy, network=network, checkpoints=tmp_path), fast)
+
+
+def test_each_epoch_shortens_a_share_of_the_histories_anew_and_only_where_they_may_be_short(prepared, monkeypatch):
+    """By the lengths that its program is given, window by window."""
+    seen: list[dict[int, int]] = []
+
+    def compile_and_watch(plan: Plan) -> Callable[..., Pass]:
+        epoch = compile_epoch(plan)
+
+        def watched(series: object, state: object, knobs: object, work: Work) -> Pass:
+            if plan.shape.padded:
+                places = (work.starts.ravel(), work.lengths.ravel())
+                seen.append(dict(zip(*(each[: int(work.windows)].tolist() for each in places), strict=True)))
+            else:
+                assert work.lengths == ()
+            return epoch(series, state, knobs, work)
+
+        return watched
+
+    monkeypatch.setattr("wattcast.model.network.training.compile_epoch", compile_and_watch)
+    fit = SHORT.model_copy(update={"refit": False})
+    train(prepared, fit=fit)
+    assert seen == []
+    raw = house(400)
+    given = prepare(raw.drop(index=raw.index[100:110]), window=WindowConfig(lookback=6, min_history=2))
+    windows = given.windows.train
+    train(given, fit=fit)
+    assert len(seen) == 4
+    own = dict(zip(windows.starts.tolist(), windows.lengths.tolist(), strict=True))
+    for lengths in seen:
+        assert lengths.keys() == own.keys()
+        assert all(2 <= length <= own[start] for start, length in lengths.items())
+        shortened = [length for start, length in lengths.items() if length < own[start]]
+        assert set(shortened) == {2, 3, 4, 5}
+        assert 0.1 < len(shortened) / len(own) < 0.3  # a quarter, of which a fifth keeps its length
+    assert len({tuple(sorted(lengths.items())) for lengths in seen}) == 4
+
+
 def test_training_on_stock_layers_repeats_bit_for_bit(prepared):
     fit = SHORT.model_copy(update={"kernel": "keras", "epochs": 2})
     first, again = (train(prepared, fit=fit) for _ in range(2))

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from wattcast.model.clean import Habits
 from wattcast.model.errors import InputError
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.gru import GRUConfig, LayerConfig, Shape
-from wattcast.model.network.build import build, initial_weights
+from wattcast.model.network.build import build, initial_weights, members_of
 from wattcast.model.order import Rhythm
 from wattcast.model.pyfunc import _load_pyfunc
 from wattcast.model.readings import ReadingsConfig
@@ -61,7 +62,15 @@ def ensemble() -> tuple[Forecaster, Prepared]:
     return prepare_and_build(GRUConfig(layers=(LayerConfig(units=3),)), members=3)
 
 
-@pytest.fixture(params=["simple", "rich"])
+@pytest.fixture(scope="module")
+def sequence() -> tuple[Forecaster, Prepared]:
+    """A step of the forecast for each of the history, through one head."""
+    layers = (LayerConfig(units=3), LayerConfig(units=2))
+    network = GRUConfig(layers=layers, readout="outputs", residual=True, target_calendar=True)
+    return prepare_and_build(network, window=WindowConfig(lookback=4, output_length=4))
+
+
+@pytest.fixture(params=["simple", "rich", "sequence"])
 def either(request: pytest.FixtureRequest) -> tuple[Forecaster, Prepared]:
     return request.getfixturevalue(request.param)
 
@@ -123,6 +132,24 @@ def test_a_changed_reading_within_the_lookback_does_change_it(either):
     changed = RAW.copy()
     changed.loc[len(RAW) - forecaster.window.lookback, column] += 300
     assert forecaster.forecast(changed)[column].iloc[0] != forecaster.forecast(RAW)[column].iloc[0]
+
+
+def test_two_days_of_ten_minutes_are_forecast_in_one_pass():
+    raw = house(1600)
+    network = GRUConfig(layers=(LayerConfig(units=3),), residual=True, target_calendar=True)
+    window = WindowConfig(lookback=5, output_length=288)
+    prepared = prepare(raw, window=window)
+    shape = Shape.of(prepared.windows.train)
+    plain = build(network, shape, [initial_weights(network, shape, seed=1)])
+    forecaster = Forecaster(READINGS, window, prepared.scaler, network, plain)
+    forecast = forecaster.forecast(raw)
+    assert forecast["date"].tolist() == [raw["date"].iloc[-1] + step * CADENCE for step in range(1, 289)]
+    test = prepared.windows.test
+    series = test.series
+    output = plain.predict_on_batch([series.inputs[test.input_rows], series.calendar[test.target_rows]])
+    expected = prepared.scaler.inverse(output, first=1).clip(0)
+    assert expected.shape == (len(test), 288, 1)
+    np.testing.assert_allclose(forecaster.predict(test), expected, rtol=1e-4, atol=1e-3)
 
 
 # Every moment
@@ -187,6 +214,69 @@ def test_a_gap_is_never_bridged(either):
     np.testing.assert_allclose(both[target], both[f"{target}_complete"], rtol=1e-5)
 
 
+# Short histories
+
+SHORT = WindowConfig(lookback=5, steps_ahead=2, min_history=2)
+BROKEN = RAW.drop(index=range(40, 45))
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one network", "two networks"])
+def short(request: pytest.FixtureRequest) -> Forecaster:
+    """Two layers, the first of which would read what is padded; two readings are enough."""
+    network = GRUConfig(layers=(LayerConfig(units=3), LayerConfig(units=2)), readout="states", residual=True)
+    return prepare_and_build(network, members=request.param, window=SHORT)[0]
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 6])
+def test_a_forecast_right_after_a_gap_reads_what_is_there(short, length):
+    """As a network without any padding forecasts from those readings alone, whatever stands before the gap."""
+    given = BROKEN.head(40 + length)
+    forecast = short.forecast(given)
+    assert forecast["made_at"].tolist() == [RAW["date"][44 + length]]
+    used = min(length, 5)
+    window = WindowConfig(lookback=used, steps_ahead=2)
+    shape = Shape.fitting(window, len(short.scaler.columns), 1)
+    plain = build(short.model, shape, members_of(short.network, short.model))
+    unpadded = replace(short, window=window, network=plain)
+    pd.testing.assert_frame_equal(forecast, unpadded.forecast(given.tail(used)), rtol=1e-5)
+    pd.testing.assert_frame_equal(forecast, short.forecast(given.tail(used)), check_exact=True)
+    other = given.assign(Appliances=given["Appliances"].where(given.index > 44, 5e4))
+    pd.testing.assert_frame_equal(short.forecast(other), forecast, check_exact=True)
+
+
+def test_every_moment_with_history_enough_is_forecast_and_the_last_as_alone(short):
+    forecast = short.forecast(BROKEN, every=True).set_index("made_at")
+    moments = [row for row in [*range(1, 40), *range(46, 80)] if row + 2 < 40 or row > 44]
+    assert forecast.index.tolist() == RAW["date"].loc[moments].tolist()
+    for row in (1, 3, 46, 47, 60, 79):
+        alone = short.forecast(BROKEN[BROKEN.index <= row]).set_index("made_at")
+        pd.testing.assert_frame_equal(forecast.loc[[RAW["date"][row]]], alone, rtol=1e-5, check_freq=False)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_history_that_is_too_short_is_told_what_is_needed(short, every):
+    with pytest.raises(InputError, match=r"needs the newest 2 readings without a gap, received 1; bring more readings"):
+        short.forecast(RAW.head(1), every=every)
+    after = rf"needs the newest 2 readings without a gap, received 1 after the gap before {RAW['date'][45]};"
+    with pytest.raises(InputError, match=after):
+        short.forecast(BROKEN.head(41), every=every)
+
+
+def test_what_forecasts_from_short_histories_is_saved_and_warmed_up(short, tmp_path):
+    short.save(tmp_path)
+    loaded = Forecaster.load(tmp_path)
+    assert loaded.window == SHORT
+    loaded.warm_up()
+    given = BROKEN.head(42)
+    pd.testing.assert_frame_equal(loaded.forecast(given), short.forecast(given), check_exact=True)
+    file = keras.saving.load_model(tmp_path / "network.keras", compile=False, safe_mode=True)
+    scaled = short.scaler.transform(given.tail(2))  # by hand: two readings, and in front of them whatever
+    rows = np.concatenate([np.full((3, 2), 9, np.float32), scaled])[None]
+    output = file.predict_on_batch([rows, np.array([[False] * 3 + [True] * 2])])
+    expected = short.scaler.inverse(output, first=1)[0, :, 0]
+    np.testing.assert_allclose(short.forecast(given)["Appliances"], expected, rtol=1e-5)
+
+
 # Doors
 
 
@@ -244,7 +334,7 @@ def test_the_record_is_plain_json(simple, tmp_path):
     forecaster.save(tmp_path)
     record = json.loads((tmp_path / "forecaster.json").read_text(encoding="utf-8"))
     assert record["readings"]["targets"] == ["Appliances"]
-    assert record["window"] == {"lookback": 5, "output_length": 1, "steps_ahead": 2}
+    assert record["window"] == {"lookback": 5, "output_length": 1, "steps_ahead": 2, "min_history": None}
     assert record["scaler"]["columns"] == ["Appliances", "lights"]
 
 

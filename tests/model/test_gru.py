@@ -60,6 +60,32 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
         ),
         Shape(5, 3, 2, 3),
     ),
+    "many to many": (config(3, 2, readout="outputs", reset_after=False), Shape(4, 3, 2, 4)),
+    "many to many, everything": (
+        GRUConfig(
+            layers=(LayerConfig(units=3, output_keep_prob=0.5),),
+            readout="outputs",
+            readout_keep_prob=0.5,
+            tanh_layer=True,
+            residual=True,
+            target_calendar=True,
+        ),
+        Shape(3, 4, 2, 3),
+    ),
+    "short histories": (config(3, 2, readout="states"), Shape(4, 2, 1, 1, padded=True)),
+    "short histories, everything": (
+        GRUConfig(
+            layers=DROPPED,
+            reset_after=False,
+            readout="last_output",
+            readout_keep_prob=0.5,
+            tanh_layer=True,
+            regularisation_scale=0.1,
+            residual=True,
+            target_calendar=True,
+        ),
+        Shape(5, 3, 2, 3, padded=True),
+    ),
 }
 
 
@@ -72,6 +98,8 @@ def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
     arrays = [draw.normal(size=(BATCH, shape.lookback, shape.inputs)).astype(np.float32)]
     if model.target_calendar:
         arrays.append(draw.normal(size=(BATCH, shape.output_length, len(CALENDAR_COLUMNS))).astype(np.float32))
+    if shape.padded:
+        arrays.append(np.arange(shape.lookback) >= draw.integers(shape.lookback, size=BATCH)[:, None])
     return arrays
 
 
@@ -252,7 +280,28 @@ def test_keep_probabilities_are_told_place_by_place():
 
 def test_shape_is_read_off_the_windows():
     windows = prepare(house(60), window=WindowConfig(lookback=3, output_length=2)).windows.test
-    assert Shape.of(windows) == Shape(lookback=3, inputs=2, targets=1, output_length=2)
+    assert Shape.of(windows) == Shape(lookback=3, inputs=2, targets=1, output_length=2, padded=False)
+    short = prepare(house(60), window=WindowConfig(lookback=3, min_history=2)).windows.test
+    assert Shape.of(short) == Shape(lookback=3, inputs=2, targets=1, output_length=1, padded=True)
+
+
+def test_a_network_takes_a_mask_where_histories_may_be_short_and_only_there():
+    for padded in (False, True):
+        model, shape = config(3, target_calendar=True), Shape(4, 2, 1, 2, padded)
+        names = [source.name for source in build_one(model, shape).inputs]
+        assert names == ["readings", "calendar", "mask"][: 2 + padded]
+
+
+def test_what_is_masked_changes_no_forecast():
+    model, shape = VARIANTS["short histories, everything"]
+    network = build_one(model, shape)
+    inputs, dates, mask = arrays_for(model, shape)
+    assert 0 < mask.mean() < 1
+    spoilt = np.where(mask[..., None], inputs, 1e3).astype(np.float32)
+    expected = network.predict_on_batch([inputs, dates, mask])
+    assert network.predict_on_batch([spoilt, dates, mask]).tobytes() == expected.tobytes()
+    other = network.predict_on_batch([spoilt, dates, np.ones_like(mask)])
+    assert np.abs(other - expected).max() > 0.01
 
 
 # The equations
@@ -285,6 +334,36 @@ def test_reset_gate_after_the_product_and_what_the_head_reads(readout):
     read = np.hstack([first[:, -1], second[:, -1]]) if readout == "states" else second[:, -1]
     expected = read @ weights[6] + weights[7]
     np.testing.assert_allclose(network([inputs])[:, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_one_head_for_all_outputs_which_reads_the_calendar_of_its_own_step():
+    model, shape = config(3, 2, readout="outputs", target_calendar=True), Shape(5, 2, 2, 5)
+    network = build_one(model, shape)
+    randomise(network)
+    inputs, dates = arrays_for(model, shape)
+    weights = [weight.astype(np.float64) for weight in network.get_weights()]
+    second = run_gru(run_gru(inputs.astype(np.float64), *weights[:3]), *weights[3:6])
+    kernel, bias = weights[6:]
+    assert kernel.shape == (2 + len(CALENDAR_COLUMNS), 2)
+    expected = np.concatenate([second, dates], axis=2) @ kernel + bias
+    np.testing.assert_allclose(network([inputs, dates]), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        (
+            WindowConfig(lookback=4, output_length=3),
+            "window.lookback and window.output_length must be equal, received 4",
+        ),
+        (WindowConfig(lookback=4, output_length=4, min_history=2), "leave out window.min_history, received 2"),
+    ],
+)
+def test_windows_that_a_readout_of_all_outputs_cannot_have_are_refused(window, message):
+    with pytest.raises(ValueError, match=message):
+        config(3, readout="outputs").require_fit(window)
+    config(3, readout="states").require_fit(window)
+    config(3, readout="outputs").require_fit(WindowConfig(lookback=4, output_length=4, steps_ahead=3, min_history=4))
 
 
 def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
@@ -355,7 +434,7 @@ def test_recurrent_weights_start_as_asked():
         ({"layers": ({"units": 2, "input_keep_prob": 0},)}, "input_keep_prob"),
         ({"layers": ({"units": 2, "output_keep_prob": 1.2},)}, "output_keep_prob"),
         ({"dropout": 0.2}, "dropout"),
-        ({"readout": "mean"}, "'states', 'last_state' or 'last_output'"),
+        ({"readout": "mean"}, "'states', 'last_state', 'last_output' or 'outputs'"),
         ({"recurrent_initialiser": "zeros"}, "recurrent_initialiser"),
         ({"readout_keep_prob": 0}, "readout_keep_prob"),
         ({"regularisation_scale": -1, "tanh_layer": True}, "regularisation_scale"),

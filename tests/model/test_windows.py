@@ -71,6 +71,33 @@ def test_a_gap_between_inputs_and_target_counts_too():
     assert windows.actual[:, 0, 0].tolist() == [9, 10]
 
 
+def test_short_histories_begin_a_series_and_follow_a_gap():
+    series = counting_series(12, missing=(5,))  # row 5 holds point 6
+    windows = windows_of(series, range(11), lookback=3, min_history=2)
+    assert windows.starts.tolist() == [-1, 0, 1, 4, 5, 6, 7]
+    assert windows.lengths.tolist() == [2, 3, 3, 2, 3, 3, 3]
+    assert windows.newest_row.tolist() == [1, 2, 3, 6, 7, 8, 9]
+    assert windows.target_rows[:, 0].tolist() == [2, 3, 4, 7, 8, 9, 10]
+    assert windows.input_rows[[0, 3]].tolist() == [[0, 0, 1], [5, 5, 6]]  # what is padded stands for the oldest row
+    assert windows.mask.tolist() == [[length == 3, True, True] for length in windows.lengths]
+    parts = [windows.take(np.array([3])), *windows.chunks(4), windows.take(slice(0, 1)) + windows.take(slice(3, 4))]
+    assert [part.lengths.tolist() for part in parts] == [[2], [2, 3, 3, 2], [3, 3, 3], [2, 2]]
+
+
+def test_a_history_of_one_reading_is_enough_where_that_is_asked_for():
+    windows = windows_of(counting_series(4), range(4), lookback=3, min_history=1)
+    assert windows.input_rows.tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2]]
+    assert windows.lengths.tolist() == [1, 2, 3]
+
+
+def test_to_ask_for_the_whole_lookback_is_to_ask_for_nothing():
+    series = counting_series(12, missing=(5,))
+    given_it, unset = (windows_of(series, range(11), lookback=3, **more) for more in ({"min_history": 3}, {}))
+    assert given_it.starts.tolist() == unset.starts.tolist()
+    assert given_it.lengths is unset.lengths is None
+    assert unset.mask.all()
+
+
 def test_several_targets_keep_their_order():
     windows = windows_of(counting_series(4, targets=2), range(4), lookback=1, output_length=2)
     assert windows.actual.tolist() == [[[1, 1001], [2, 1002]], [[2, 1002], [3, 1003]]]
@@ -98,29 +125,37 @@ def test_every_test_row_of_the_protocol_is_forecast_once(steps_ahead):
     output_length=st.integers(1, 4),
 )
 def test_windows_are_all_unbroken_runs_whose_targets_lie_in_the_part(data, rows, lookback, steps_ahead, output_length):
+    shortest = data.draw(st.one_of(st.none(), st.integers(1, lookback)))
     missing = data.draw(st.sets(st.integers(0, rows - 1), max_size=min(4, rows - 1)))
     series = counting_series(rows, missing=tuple(missing))
     points = series.readings[:, 0].astype(int).tolist()
     start = data.draw(st.integers(0, len(points)))
     part = range(start, data.draw(st.integers(start, len(points))))
-    expected = []
-    for i in range(len(points)):
-        newest, end = i + lookback - 1, i + lookback - 1 + steps_ahead + output_length
-        targets = range(newest + steps_ahead, end)
-        unbroken = end <= len(points) and points[i:end] == list(range(points[i], points[i] + end - i))
-        if unbroken and set(targets) <= set(part):
-            expected.append(i)
+    expected: dict[int, list[int]] = {}  # newest row: rows of its history
+    for newest in range(len(points)):
+        end = newest + steps_ahead + output_length
+        targets = set(range(newest + steps_ahead, end))
+        for length in range(shortest or lookback, lookback + 1):
+            begin = newest - length + 1
+            whole = begin >= 0 and end <= len(points)
+            unbroken = whole and points[begin:end] == list(range(points[begin], points[begin] + end - begin))
+            if unbroken and targets <= set(part):
+                expected[newest] = list(range(begin, newest + 1))  # the longest comes last
     config = {"lookback": lookback, "steps_ahead": steps_ahead, "output_length": output_length}
+    config["min_history"] = shortest
     if not expected:
         with pytest.raises(InputError):
             windows_of(series, part, **config)
         return
     windows = windows_of(series, part, **config)
-    assert windows.starts.tolist() == expected
+    assert windows.newest_row.tolist() == list(expected)
+    for read, mask, history in zip(windows.input_rows, windows.mask, expected.values(), strict=True):
+        assert read[mask].tolist() == history
+        assert set(read[~mask]) <= {history[0]}
     ahead = series.times[windows.target_rows[:, 0]] - series.times[windows.newest_row]
     assert (ahead == steps_ahead * CADENCE).all()
     assert windows.target_rows.shape == (len(expected), output_length)
-    assert windows.input_rows.shape == (len(expected), lookback)
+    assert windows.input_rows.shape == windows.mask.shape == (len(expected), lookback)
 
 
 def test_too_short_a_part_is_refused_with_the_numbers():
@@ -130,6 +165,9 @@ def test_too_short_a_part_is_refused_with_the_numbers():
     )
     with pytest.raises(InputError, match=message):
         windows_of(counting_series(5), range(5), lookback=3, steps_ahead=2, output_length=2)
+    message = r"no window of 5 rows \(lookback 3, at least 2 steps of history, 2 steps ahead, output length 2\)"
+    with pytest.raises(InputError, match=message):
+        windows_of(counting_series(4), range(4), lookback=3, steps_ahead=2, output_length=2, min_history=2)
 
 
 # Parts of windows
@@ -220,8 +258,14 @@ def test_windows_of_a_frame_with_a_gap():
 
 
 @pytest.mark.parametrize(
-    "options", [{"lookback": 0}, {"output_length": 0}, {"steps_ahead": 0}, {"lookback": 1.5}, {"stride": 2}]
+    "options",
+    [{"lookback": 0}, {"output_length": 0}, {"steps_ahead": 0}, {"lookback": 1.5}, {"stride": 2}, {"min_history": 0}],
 )
 def test_config_names_what_is_wrong(options):
     with pytest.raises(ValidationError, match=next(iter(options))):
         WindowConfig(**options)
+
+
+def test_no_history_can_be_longer_than_the_lookback():
+    with pytest.raises(ValidationError, match="min_history must be at most lookback, 12, received 13"):
+        WindowConfig(lookback=12, min_history=13)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from io import StringIO
 
 import pytest
@@ -98,3 +99,18 @@ def screen_after(monkeypatch: pytest.MonkeyPatch, epochs: list[Epoch]) -> dict[s
             show(epoch)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.getvalue())
     return dict(re.findall(r"(\w+ \d of \d) .*?(\d+/\d+)", plain))  # of all that was painted over it, the last
+
+
+@pytest.mark.parametrize(
+    ("terminal", "after_s", "shown"), [(True, 0.0, True), (True, 60.0, False), (False, 0.0, False)]
+)
+def test_words_are_shown_where_it_takes_longer(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, after_s: float, shown: bool
+) -> None:
+    screen = StringIO()
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=terminal, width=120))
+    with progress.live_words(after_s) as say:
+        say("reading [the] file")
+        time.sleep(0.3)
+    assert ("reading [the] file ..." in screen.getvalue()) == shown
+    assert shown or screen.getvalue() == ""

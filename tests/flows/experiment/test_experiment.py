@@ -14,8 +14,9 @@ from wattcast.flows.experiment.experiment import Experiment, describe, preset_na
 from wattcast.model.errors import InputError
 
 
-def test_the_presets_are_the_seeds_three_and_ours() -> None:
-    assert preset_names() == ["recommended", "recommended-mae", "seed-dropout", "seed-l2", "seed-rnn-dropout"]
+def test_the_presets_are_the_seeds_those_of_its_next_chapter_and_ours() -> None:
+    seeds = ["seed-dropout", "seed-l2", "seed-rnn-dropout", "seed-sequence", "seed-variable"]
+    assert preset_names() == ["recommended", "recommended-mae", *seeds]
 
 
 def test_the_recommended_ones_are_twins_of_four_networks() -> None:
@@ -39,17 +40,30 @@ def test_every_preset_is_an_experiment_and_its_toml_gives_it_again(name: str) ->
 def test_the_seed_presets_are_of_the_seeds_form(name: str) -> None:
     experiment = read_experiment(preset=name)
     assert (experiment.scale.features, experiment.scale.targets) == ("minmax", "minmax")
-    assert (experiment.window.output_length, experiment.readings.time) == (1, "none")
+    assert experiment.readings.time == "none"
+    assert experiment.window.output_length == (experiment.window.lookback if name == "seed-sequence" else 1)
     assert not experiment.model.reset_after
     assert experiment.model.gate_bias == 1
-    assert experiment.model.readout == "states"
-    assert (experiment.fit.loss, experiment.fit.optimiser, experiment.fit.refit) == ("mse", "sgd", False)
+    assert experiment.model.readout == ("outputs" if name == "seed-sequence" else "states")
+    next_chapter = name in {"seed-sequence", "seed-variable"}
+    assert (experiment.fit.loss, experiment.fit.refit) == ("mse", False)
+    assert experiment.fit.optimiser == ("adam" if next_chapter else "sgd")
+    assert experiment.window.padded == (name == "seed-variable")
     assert experiment.fit.members == 1
     assert experiment.fit.decay_rate < 1
     assert (experiment.model.readout_keep_prob < 1) == (name == "seed-dropout")
     assert any(layer.output_keep_prob < 1 for layer in experiment.model.layers) == (name == "seed-rnn-dropout")
     assert (experiment.model.regularisation_scale > 0) == (name == "seed-l2")
     assert experiment.model.tanh_layer == (name == "seed-l2")
+
+
+def test_parts_that_do_not_fit_each_other_are_named_together() -> None:
+    with pytest.raises(InputError) as caught:
+        read_experiment(preset="seed-sequence", settings=["window.lookback=24"])
+    assert str(caught.value) == (
+        "with model.readout = 'outputs' each step of the lookback gives one of the forecast: window.lookback and "
+        "window.output_length must be equal, received 24 and 12"
+    )
 
 
 def test_later_changes_win(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_options_of_all_kinds_can_be_searched(setting: str, kinds: set[type], so
         ("split.train={low=0.5, high=0.7}", "this option cannot be searched: trials must be judged on the same rows"),
         ("window.steps_ahead={low=1, high=6}", "this option cannot be searched: trials must forecast the same"),
         ("window.output_length={low=1, high=6}", "this option cannot be searched: trials must forecast the same"),
+        ("window.min_history={choices=[3, 6]}", "this option cannot be searched: trials must be judged on the same"),
         ("fit.loss={low=0, high=1}", "it is no number: give choices instead of low and high"),
         ("model.residual={low=0, high=1}", "it is no number: give choices instead of low and high"),
         (

@@ -252,10 +252,59 @@ def test_an_epoch_may_be_a_single_window():
 
 def test_nothing_that_was_given_is_changed():
     state, given = State.start(PLAN, WEIGHTS), work(PLAN, STARTS)
-    arrays = [*SERIES, *state.weights, *KNOBS, *given]
+    arrays = tf.nest.flatten([SERIES, state.weights, KNOBS, given])
     before = [array.tobytes() for array in arrays]
     compile_epoch(PLAN)(SERIES, state, KNOBS, given)
     assert [array.tobytes() for array in arrays] == before
+
+
+# Short histories
+
+PADDED = replace(PLAN, shape=replace(SHAPE, padded=True))
+
+
+def padded_work(plan: Plan, starts: np.ndarray, lengths: np.ndarray) -> Work:
+    """As `work`, with the length of each history; places that are left over hold the first window."""
+    given = work(plan, starts, behind=starts[0])
+    return given._replace(lengths=work(plan, lengths, behind=lengths[0]).starts)
+
+
+def epoch_of(plan: Plan, given: Work, series: Resident = SERIES) -> Pass:
+    return compile_epoch(plan)(series, State.start(plan, WEIGHTS), KNOBS, given)
+
+
+@pytest.mark.parametrize("kernel", ["fast", "keras"])
+def test_whole_histories_train_as_where_none_may_be_short(kernel):
+    plain, padded = (replace(plan, kernel=kernel) for plan in (PLAN, PADDED))
+    whole = np.full(len(STARTS), SHAPE.lookback)
+    expected, done = epoch_of(plain, work(plain, STARTS)), epoch_of(padded, padded_work(padded, STARTS, whole))
+    assert_same(done.state.weights, expected.state.weights)
+    assert_same([done.losses[:3]], [expected.losses[:3]])
+
+
+@pytest.mark.parametrize(("kernel", "lanes"), [("fast", 1), ("fast", 2), ("keras", 1)])
+def test_short_histories_train_as_those_of_a_shorter_lookback(kernel, lanes):
+    """And nothing is read of what lies before them: there stands no number."""
+    padded = replace(PADDED, kernel=kernel, lanes=lanes)
+    shorter = replace(PLAN, shape=replace(SHAPE, lookback=2), target_offset=OFFSET - 2, kernel=kernel, lanes=lanes)
+    starts = np.arange(0, ROWS - 8, 6)
+    given = padded_work(padded, starts - 2, np.full(len(starts), 2))
+    inputs = SERIES.inputs.copy()
+    inputs[np.setdiff1d(np.arange(ROWS), starts[:, None] + np.arange(2))] = np.nan
+    done = epoch_of(padded, given, SERIES._replace(inputs=inputs))
+    expected = epoch_of(shorter, work(shorter, starts))
+    assert_same(done.state.weights, expected.state.weights)
+    assert_same([done.losses[:2]], [expected.losses[:2]])
+    moved = np.subtract(done.state.weights[0], WEIGHTS[0])
+    assert np.abs(moved).max() > 1e-3
+
+
+def test_histories_of_other_lengths_trace_nothing(monkeypatch):
+    lengths = np.arange(len(STARTS)) % SHAPE.lookback + 1
+    epoch_of(PADDED, padded_work(PADDED, STARTS, lengths))
+    traced = count_traces(monkeypatch)
+    epoch_of(PADDED, padded_work(PADDED, STARTS, lengths[::-1]))
+    assert traced == []
 
 
 # Dropout

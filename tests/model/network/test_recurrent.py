@@ -343,21 +343,113 @@ def test_the_options_that_it_has_code_for_may_be_told_in_words_or_not():
     GRU(3, activation=keras.activations.tanh, recurrent_activation="sigmoid", use_bias=True, dropout=0, unroll=False)
 
 
-def test_masks_are_refused():
+def test_a_mask_with_an_initial_state_is_refused():
     _, fast = pair(2, 3)
-    with pytest.raises(ValueError, match=r"no code for masks: use keras\.layers\.GRU"):
-        fast(normal(4, 5, 2), mask=np.ones((4, 5), bool))
-    behind_masking = [keras.Input((5, 2)), keras.layers.Masking(), fast]
-    with pytest.raises(ValueError, match=r"no code for masks: use keras\.layers\.GRU"):
-        keras.Sequential(behind_masking)(normal(4, 5, 2))
+    with pytest.raises(ValueError, match=r"no code for a mask with an initial state: use keras\.layers\.GRU"):
+        fast(normal(4, 5, 2), initial_state=normal(4, 3), mask=np.ones((4, 5), bool))
+
+
+# Masks: a step that does not count changes no state
+
+STEPS, LENGTHS = 6, (6, 1, 4, 2)
+IN_FRONT = np.arange(STEPS) >= STEPS - np.array(LENGTHS)[:, None]  # [B, T]
+
+
+def masked(
+    layers: list[keras.layers.RNN],
+    inputs: np.ndarray,
+    mask: np.ndarray | None = None,
+    factors: np.ndarray | None = None,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What a chain of layers gives, and the gradients of a sum of it, in which `factors [B, T]` weight the states."""
+    sequence = given = tf.constant(inputs)
+    factors = np.ones(inputs.shape[:2], np.float32) if factors is None else factors
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        results = []
+        for layer in layers:
+            sequence, newest = layer(sequence, mask=mask)
+            results += [sequence, newest]
+        parts = [tf.reduce_sum(states * factors[..., None] * normal(states.shape[-1])) for states in results[::2]]
+        loss = tf.add_n([*parts, *(tf.reduce_sum(newest**2) for newest in results[1::2])])
+    weights = [weight.value for layer in layers for weight in layer.trainable_variables]
+    slopes = tape.gradient(loss, [given, *weights])
+    return [result.numpy() for result in results], [slope.numpy() for slope in slopes]
+
+
+def chain(kind: str, reset_after: bool) -> list[keras.layers.RNN]:
+    """Two layers of 3 and 4 units; those of stock cells are what is saved where histories may be short."""
+    options = {"return_sequences": True, "return_state": True}
+    if kind != "stock cells":
+        pairs = [pair(columns, own, reset_after=reset_after, **options) for columns, own in ((2, 3), (3, 4))]
+        return [layers[kind == "fast"] for layers in pairs]
+    layers = [keras.layers.RNN(keras.layers.GRUCell(own, reset_after=reset_after), **options) for own in (3, 4)]
+    for layer, columns in zip(layers, (2, 3), strict=True):
+        layer.build((None, STEPS, columns))
+        randomise(layer)
+    return layers
+
+
+@FORMS
+@pytest.mark.parametrize("kind", ["fast", "stock", "stock cells"])
+def test_padded_steps_change_neither_states_nor_outputs_nor_gradients(kind, reset_after):
+    """Two layers on sequences of four lengths, beside each of them run alone, without what was put before it."""
+    layers = chain(kind, reset_after)
+    inputs, factors = normal(len(LENGTHS), STEPS, 2), normal(len(LENGTHS), STEPS, seed=3)
+    padded = np.where(IN_FRONT[..., None], inputs, 1e3).astype(np.float32)
+    results, slopes = masked(layers, padded, IN_FRONT, factors)
+    sums = [np.zeros_like(slope) for slope in slopes[1:]]
+    for place, length in enumerate(LENGTHS):
+        alone = slice(place, place + 1), slice(STEPS - length, None)
+        expected, own = masked(layers, inputs[alone], factors=factors[alone])
+        for states, theirs in zip(results[::2], expected[::2], strict=True):
+            assert_same(states[alone], theirs)
+            assert not states[place, : STEPS - length].any()
+        for newest, theirs in zip(results[1::2], expected[1::2], strict=True):
+            assert_same(newest[place : place + 1], theirs)
+        np.testing.assert_allclose(slopes[0][alone], own[0], rtol=1e-4, atol=1e-5)
+        assert not slopes[0][place, : STEPS - length].any()
+        sums = [total + slope for total, slope in zip(sums, own[1:], strict=True)]
+    for mine, theirs in zip(slopes[1:], sums, strict=True):
+        assert_same(mine, theirs.astype(np.float32))
+
+
+@FORMS
+def test_what_stands_in_a_padded_step_reaches_nothing(reset_after):
+    layers = chain("fast", reset_after)
+    inputs = normal(len(LENGTHS), STEPS, 2)
+    given = [np.where(IN_FRONT[..., None], inputs, other).astype(np.float32) for other in (0, -7, 1e6)]
+    one, *others = [tf.nest.flatten(masked(layers, padded, IN_FRONT)) for padded in given]
+    for other in others:
+        assert [array.tobytes() for array in other] == [array.tobytes() for array in one]
+
+
+@FORMS
+@given(data=st.data())
+@settings(max_examples=5)
+def test_any_mask_is_the_stock_layers(reset_after, data):
+    mask = np.array(data.draw(st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=3, max_size=3)))
+    inputs = normal(3, 5, 2)
+    expected, actual = (tf.nest.flatten(masked(chain(kind, reset_after), inputs, mask)) for kind in ("stock", "fast"))
+    for mine, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_mask_comes_through_keras_own_masking_layer():
+    padded = np.where(IN_FRONT[..., None], normal(len(LENGTHS), STEPS, 2), 0).astype(np.float32)
+    stock, fast = pair(2, 3)
+    expected, actual = (
+        keras.Sequential([keras.Input((STEPS, 2)), keras.layers.Masking(), layer])(padded) for layer in (stock, fast)
+    )
+    assert_same(actual, expected)
 
 
 # Windows over a series
 
 
-def by_hand(layer: keras.layers.GRU, rows: np.ndarray, steps: int) -> list[Any]:
+def by_hand(layer: keras.layers.GRU, rows: np.ndarray, steps: int, mask: np.ndarray | None = None) -> list[Any]:
     """The stock layer over windows that are cut out one by one."""
-    return layer(np.stack([rows[first : first + steps] for first in range(len(rows) - steps + 1)]))
+    return layer(np.stack([rows[first : first + steps] for first in range(len(rows) - steps + 1)]), mask=mask)
 
 
 @FORMS
@@ -389,4 +481,21 @@ def test_sliding_needs_no_compiler(reset_after):
     rows = normal(9, 2)
     sliding = slide(tf.constant(rows), tuple(map(tf.constant, stock.get_weights())), steps=4, reset_after=reset_after)
     for mine, theirs in zip(sliding, by_hand(stock, rows, 4), strict=True):
+        assert_same(mine, theirs)
+
+
+@FORMS
+@pytest.mark.parametrize("compiled", [True, False])
+def test_sliding_over_rows_with_a_mask_is_the_stock_layer_with_it(reset_after, compiled):
+    stock, _ = pair(2, 3, reset_after=reset_after, return_sequences=True, return_state=True)
+    rows, weights = normal(9, 2), tuple(map(tf.constant, stock.get_weights()))
+    rows[:2] = 1e3  # of which the third window and those behind it know nothing
+    mask = np.arange(STEPS) >= np.array([2, 1, 5, 0])[:, None]
+
+    def sliding(rows: tf.Tensor, mask: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return slide(rows, weights, steps=STEPS, reset_after=reset_after, mask=mask)
+
+    run = tf.function(sliding, jit_compile=True) if compiled else sliding
+    actual = run(tf.constant(rows), tf.constant(mask), *weights)
+    for mine, theirs in zip(actual, by_hand(stock, rows, STEPS, mask), strict=True):
         assert_same(mine, theirs)

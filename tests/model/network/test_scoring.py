@@ -1,5 +1,6 @@
 """Forecasts of all windows at once are what the plain Keras network makes of each window cut out."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from wattcast.model.gru import GRUConfig, LayerConfig, Shape, Weights
 from wattcast.model.network import scoring
 from wattcast.model.network.build import build, initial_weights
 from wattcast.model.network.scoring import forecast_scaled
-from wattcast.model.windows import Series, WindowConfig, Windows, calendar
+from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_windows
 
 ROWS = 2300  # more than two blocks of windows
 WINDOW = WindowConfig(lookback=5, output_length=1)
@@ -31,6 +32,10 @@ VARIANTS: dict[str, tuple[GRUConfig, WindowConfig]] = {
     "two layers, reset before, last output": (
         GRUConfig(layers=layers(2, 3), reset_after=False, readout="last_output"),
         LONG,
+    ),
+    "all outputs": (
+        GRUConfig(layers=layers(3, 2), readout="outputs", target_calendar=True, residual=True, tanh_layer=True),
+        WindowConfig(lookback=4, output_length=4, steps_ahead=2),
     ),
     "residual": (GRUConfig(layers=layers(3), residual=True), LONG),
     "calendar": (GRUConfig(layers=layers(3), target_calendar=True), LONG),
@@ -81,6 +86,8 @@ def by_keras(config: GRUConfig, members: list[Weights], windows: Windows) -> np.
     arrays = [windows.series.inputs[windows.input_rows]]
     if config.target_calendar:
         arrays.append(windows.series.calendar[windows.target_rows])
+    if windows.config.padded:
+        arrays.append(windows.mask)
     return build(config, Shape.of(windows), members)(arrays).numpy()
 
 
@@ -149,6 +156,60 @@ def test_rows_that_no_window_reads_may_hold_anything():
     assert np.isfinite(clean).all()
     given = forecast_scaled(config, [weights], Windows(spoilt, windows.starts, window))
     assert given.tobytes() == clean.tobytes()
+
+
+def with_gaps(window: WindowConfig) -> Windows:
+    """Windows over a series in which every thirteenth reading is missing, short histories among them."""
+    kept = np.flatnonzero(np.arange(ROWS) % 13 != 6)
+    arrays = (getattr(SERIES, name)[kept] for name in ("inputs", "targets", "readings", "calendar"))
+    series = Series(SERIES.times[kept], *arrays)
+    short = window.model_copy(update={"min_history": 2})
+    return make_windows(series, range(len(kept)), pd.Timedelta(minutes=10), short)
+
+
+@pytest.mark.parametrize("kernel", ["fast", "keras"])
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - {"smallest", "all outputs"}))
+def test_short_histories_are_forecast_as_by_the_keras_network_with_its_mask(variant, kernel):
+    config, window = VARIANTS[variant]
+    windows = with_gaps(window)
+    assert windows.starts[0] < 0
+    assert set(windows.lengths) == set(range(2, window.lookback + 1))
+    weights = random_weights(config, windows, seed=1)
+    expected = by_keras(config, [weights], windows)
+    assert_same(forecast_scaled(config, [weights], windows, kernel), expected)
+    for place in np.random.default_rng(1).choice(len(windows), 5):
+        alone = forecast_scaled(config, [weights], windows.take(slice(place, place + 1)), kernel)
+        assert np.abs(alone - expected[place : place + 1]).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("variant", ["two layers, states", "everything"])
+def test_a_short_history_is_forecast_as_by_a_network_of_no_longer_lookback(variant):
+    """The padded places change no state: as if they were not there."""
+    config, window = VARIANTS[variant]
+    windows = with_gaps(window)
+    weights = random_weights(config, windows, seed=1)
+    padded = forecast_scaled(config, [weights], windows)
+    for length in range(2, window.lookback + 1):
+        which = np.flatnonzero(windows.lengths == length)
+        shorter = window.model_copy(update={"lookback": length})
+        alone = Windows(windows.series, windows.starts[which] + window.lookback - length, shorter)
+        assert_same(padded[which], by_keras(config, [weights], alone))
+
+
+@pytest.mark.parametrize("kernel", ["fast", "keras"])
+def test_the_other_side_of_a_gap_may_hold_anything(kernel):
+    """So may all rows that the short histories do not read themselves."""
+    config, window = VARIANTS["everything"]
+    windows = with_gaps(window)
+    windows = windows.take(np.flatnonzero(windows.lengths == 2)[:40])
+    weights = random_weights(config, windows, seed=1)
+    inputs = np.full_like(windows.series.inputs, np.nan)
+    own = windows.newest_row[:, None] - np.arange(2)
+    inputs[own] = windows.series.inputs[own]
+    spoilt = Windows(replace(windows.series, inputs=inputs), windows.starts, windows.config, windows.lengths)
+    clean = forecast_scaled(config, [weights], windows, kernel)
+    assert np.isfinite(clean).all()
+    assert forecast_scaled(config, [weights], spoilt, kernel).tobytes() == clean.tobytes()
 
 
 @pytest.mark.parametrize("variant", ["reset after", "everything"])

@@ -1,4 +1,7 @@
-"""The project's network and its updates compute what the seed's three scripts compute, dropout masks included.
+"""The project's network and its updates compute what the scripts of the seed and of its next chapter compute.
+
+Dropout masks are included. Where histories have different lengths, the reference pads them at the end, as the chapter
+does, and the project in front.
 
 The project's updates are those of the compiled program that every training runs, here one update a call: learning
 rate, clip norm and seed are its inputs, so one compilation serves all calls. The masks of an update are drawn anew
@@ -18,7 +21,9 @@ from seed_reference import (
     Dropout,
     Graph,
     Losses,
+    Moments,
     Weights,
+    adam,
     decayed,
     descend,
     forward,
@@ -47,6 +52,7 @@ class Descent(NamedTuple):
     decay_steps: int = 4
     decay_rate: float = 0.5
     clip_norm: float = 0.0
+    optimiser: Literal["sgd", "adam"] = "sgd"
 
 
 class Variant(NamedTuple):
@@ -54,8 +60,11 @@ class Variant(NamedTuple):
     descent: Descent = Descent()
     readings: ReadingsConfig = READINGS
     window: WindowConfig = WindowConfig(lookback=5, steps_ahead=2)
+    missing: slice = slice(0, 0)
+    """Rows of the house that were never measured."""
 
 
+SHORT = WindowConfig(lookback=5, steps_ahead=2, min_history=2)
 VARIANTS = {
     "04_01_dropout": Variant(
         GRUConfig(
@@ -92,6 +101,47 @@ VARIANTS = {
         READINGS.model_copy(update={"targets": ("Appliances", "lights"), "features": ("T1",)}),
         WindowConfig(lookback=4, output_length=2),
     ),
+    "05_01 many to many": Variant(
+        GRUConfig(layers=(LayerConfig(units=4), LayerConfig(units=3)), readout="outputs", **SCRIPTS),
+        Descent(rate=0.01, optimiser="adam"),
+        window=WindowConfig(lookback=5, output_length=5, steps_ahead=2),
+    ),
+    "many to many with all options": Variant(
+        GRUConfig(
+            layers=(
+                LayerConfig(units=4, input_keep_prob=0.8, output_keep_prob=0.7),
+                LayerConfig(units=3, output_keep_prob=0.8),
+            ),
+            readout="outputs",
+            readout_keep_prob=0.8,
+            tanh_layer=True,
+            regularisation_scale=0.05,
+            **SCRIPTS,
+        ),
+        Descent(clip_norm=0.3),
+        READINGS.model_copy(update={"targets": ("Appliances", "lights"), "features": ("T1",)}),
+        WindowConfig(lookback=4, output_length=4),
+    ),
+    "05_02 variable length": Variant(
+        GRUConfig(layers=(LayerConfig(units=4), LayerConfig(units=3)), readout="states", **SCRIPTS),
+        Descent(rate=0.01, optimiser="adam"),
+        window=SHORT,
+        missing=slice(7, None, 9),
+    ),
+    "variable length with dropout": Variant(
+        GRUConfig(
+            layers=(
+                LayerConfig(units=4, input_keep_prob=0.8, output_keep_prob=0.7),
+                LayerConfig(units=2, input_keep_prob=0.9),
+            ),
+            readout="states",
+            readout_keep_prob=0.8,
+            **SCRIPTS,
+        ),
+        Descent(clip_norm=0.3),
+        window=SHORT,
+        missing=slice(7, None, 9),
+    ),
 }
 
 
@@ -120,33 +170,40 @@ class Run(NamedTuple):
 def run(request: pytest.FixtureRequest) -> Run:
     name, kernel = request.param
     variant = VARIANTS[name]
-    train = prepare(house(), readings=variant.readings, window=variant.window).windows.train
+    raw = house()
+    raw = raw.drop(index=raw.index[variant.missing])
+    train = prepare(raw, readings=variant.readings, window=variant.window).windows.train
     plan, series, knobs = plan_of(variant, train, kernel), Resident.of(train.series), knobs_of(variant)
     epoch = compile_epoch(plan)
     draws = np.random.default_rng(0)
     batches = [train.take(draws.choice(len(train), BATCH, replace=False)) for _ in range(UPDATES)]
     starts = np.stack([batch.starts for batch in batches]).astype(np.int32)
+    lengths = np.stack([batch.mask.sum(axis=1) for batch in batches]).astype(np.int32)
+    assert (len(np.unique(lengths)) == 1) == (not plan.shape.padded)
     seed = np.array([70, 11], np.int32)
 
-    def update(number: int, state: State, knobs: Knobs) -> Pass:
-        """Batch `number` alone, with the masks that it has as the epoch's update of that number."""
-        work = Work(np.roll(starts, -number, axis=0), np.int32(BATCH), seed + np.array([0, number], np.int32))
-        return epoch(series, state, knobs, work)
+    def work(number: int, windows: int) -> Work:
+        """Batches from `number` on, with the masks that they have as the epoch's updates of that number."""
+        rolled = [np.roll(each, -number, axis=0) for each in (starts, lengths)]
+        shifted = seed + np.array([0, number], np.int32)
+        return Work(rolled[0], np.int32(windows), shifted, rolled[1] if plan.shape.padded else ())
 
     initial = State.start(plan, initial_weights(variant.model, plan.shape, seed=5))
     state, made = initial, []
     for number, batch in enumerate(batches):
-        done = update(number, state, knobs)
+        done = epoch(series, state, knobs, work(number, BATCH))
         total, penalty = done.losses.numpy()[0]
         before, after = (reference_weights(variant, each.weights) for each in (state, done.state))
-        dropouts = dropouts_of(variant, plan, seed + np.array([0, number], np.int32))
+        dropouts = dropouts_of(variant, plan, seed + np.array([0, number], np.int32), batch)
         made.append(Update(batch, dropouts, done.forecasts.numpy()[0], total, penalty, before, after))
         state = done.state
     steep = knobs._replace(learning_rate=np.float32(HUGE), clip_norm=np.float32(0))
     near = reference_weights(variant, initial.weights)
+    plain = replace(plan, optimiser="sgd")
 
     def slopes(knobs: Knobs) -> Weights:
-        far = reference_weights(variant, update(0, initial, knobs).state.weights)
+        done = compile_epoch(plain)(series, State.start(plain, initial.weights), knobs, work(0, BATCH))
+        far = reference_weights(variant, done.state.weights)
         return {name: (near[name] - far[name]) / HUGE for name in near}
 
     return Run(
@@ -154,7 +211,7 @@ def run(request: pytest.FixtureRequest) -> Run:
         made,
         first_gradients=slopes(steep),
         loss_gradients=slopes(steep._replace(regularisation_scale=np.float32(0))),
-        at_once=epoch(series, initial, knobs, Work(starts, np.int32(starts.size), seed)),
+        at_once=epoch(series, initial, knobs, work(0, starts.size)),
         stepwise=tuple(np.asarray(weight) for weight in state.weights),
     )
 
@@ -165,7 +222,7 @@ def plan_of(variant: Variant, windows: Windows, kernel: Literal["fast", "keras"]
         shape=Shape.of(windows),
         target_offset=variant.window.lookback - 1 + variant.window.steps_ahead,
         loss="mse",
-        optimiser="sgd",
+        optimiser=variant.descent.optimiser,
         batch_size=BATCH,
         dropout=any(keep_prob < 1 for keep_prob in configured_keep_probs(variant.model).values()),
         kernel=kernel,
@@ -194,7 +251,7 @@ def configured_keep_probs(model: GRUConfig) -> dict[str, float]:
     return probs | {"readout": model.readout_keep_prob}
 
 
-def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray) -> dict[str, Dropout]:
+def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray, batch: Windows) -> dict[str, Dropout]:
     """The masks of one update whose seed is `seed`, at the places that drop anything."""
     units = [layer.units for layer in variant.model.layers]
     shapes: dict[str, tuple[int, ...]] = {}
@@ -202,15 +259,18 @@ def dropouts_of(variant: Variant, plan: Plan, seed: np.ndarray) -> dict[str, Dro
         shapes[f"input_{i}"] = (BATCH, plan.shape.lookback, below)
         shapes[f"output_{i}"] = (BATCH, plan.shape.lookback, own)
     shapes["readout"] = (BATCH, sum(units) if variant.model.readout == "states" else units[-1])
+    if variant.model.readout == "outputs":
+        shapes["readout"] = shapes[f"output_{len(units) - 1}"]
     keep_probs = configured_keep_probs(variant.model)
     dropping = tuple(
         (place, shapes[name], keep_prob) for place, (name, keep_prob) in enumerate(keep_probs.items()) if keep_prob < 1
     )
     names = list(keep_probs)
     masks = drawn(dropping, plan.kernel == "fast")(tf.constant(seed))
+    kept = [drawn_mask.numpy() > 0 for drawn_mask in masks]
     return {
-        names[place]: Dropout(drawn_mask.numpy() > 0, keep_prob)
-        for (place, _, keep_prob), drawn_mask in zip(dropping, masks, strict=True)
+        names[place]: Dropout(first_things_first(each, batch) if each.ndim == 3 else each, keep_prob)
+        for (place, _, keep_prob), each in zip(dropping, kept, strict=True)
     }
 
 
@@ -240,14 +300,21 @@ def arrays_of(batch: Windows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference_arrays(batch: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """`[B, T, F]` and `[B, L * K]` in float64."""
+    """`[B, T, F]` and `[B, L * K]` in float64; short histories are padded at the end, with zeros."""
     inputs, truth = arrays_of(batch)
+    inputs = first_things_first(inputs * batch.mask[..., None], batch)
     return inputs.astype(np.float64), truth.astype(np.float64).reshape(len(batch), -1)
 
 
-def graph_of(variant: Variant, dropouts: dict[str, Dropout]) -> Graph:
+def first_things_first(values: np.ndarray, batch: Windows) -> np.ndarray:
+    """`[B, T, ...]` with what is padded in front behind the rest, in no order."""
+    order = np.argsort(~batch.mask, axis=1, kind="stable")
+    return np.take_along_axis(values, order[..., None], axis=1)
+
+
+def graph_of(variant: Variant, dropouts: dict[str, Dropout], batch: Windows) -> Graph:
     model = variant.model
-    return Graph(len(model.layers), model.readout, model.regularisation_scale, dropouts)
+    return Graph(len(model.layers), model.readout, model.regularisation_scale, dropouts, batch.lengths)
 
 
 def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
@@ -256,7 +323,7 @@ def assert_same(actual: np.ndarray, expected: np.ndarray) -> None:
 
 # The reference itself
 
-READOUTS = ("states", "last_state", "last_output")
+READOUTS = ("states", "last_state", "last_output", "outputs")
 
 
 def random_problem(readout: str) -> tuple[Weights, Graph, np.ndarray, np.ndarray]:
@@ -276,16 +343,18 @@ def random_problem(readout: str) -> tuple[Weights, Graph, np.ndarray, np.ndarray
         "output_0": (batch, length, units[0]),
         "input_1": (batch, length, units[0]),
         "output_1": (batch, length, units[1]),
-        "readout": (batch, width),
+        "readout": (batch, length, width) if readout == "outputs" else (batch, width),
     }
     dropouts = {name: Dropout(draw.random(shape) < 0.7, 0.7) for name, shape in shapes.items()}
     graph = Graph(2, readout, 0.3, dropouts)
+    outputs *= length if readout == "outputs" else 1
     return weights, graph, draw.normal(size=(batch, length, features)), draw.normal(size=(batch, outputs))
 
 
-@pytest.mark.parametrize("readout", READOUTS)
-def test_gradients_of_the_reference_agree_with_numerical_differentiation(readout):
+@pytest.mark.parametrize(("readout", "lengths"), [*((readout, None) for readout in READOUTS), ("states", [4, 1, 2])])
+def test_gradients_of_the_reference_agree_with_numerical_differentiation(readout, lengths):
     weights, graph, inputs, truth = random_problem(readout)
+    graph = replace(graph, lengths=lengths and np.array(lengths))
     analytic = gradients(weights, graph, inputs, truth)
     nudge = 1e-5
     for name, weight in weights.items():
@@ -319,6 +388,24 @@ def test_one_step_of_the_cell_by_hand():
     np.testing.assert_allclose(given.prediction, [[2 * h - 1]], rtol=1e-14)
 
 
+def test_behind_its_end_a_sequence_changes_nothing():
+    weights, graph, inputs, _ = random_problem("states")
+    graph = replace(graph, dropouts={}, lengths=np.array([4, 1, 2]))
+    together = forward(weights, graph, inputs).prediction
+    for place, length in enumerate(graph.lengths):
+        alone = forward(weights, replace(graph, lengths=None), inputs[place : place + 1, :length]).prediction
+        np.testing.assert_allclose(together[place], alone[0], rtol=1e-14)
+
+
+def test_the_first_update_of_adam_by_hand():
+    """Both moments of one gradient, without their bias, are it and its square: each weight moves by the rate."""
+    start, slopes = {"a": np.array([2.0, 2.0])}, {"a": np.array([0.3, -50.0])}
+    moved, moments = adam(start, slopes, Moments.start(start), 0.1, 1)
+    np.testing.assert_allclose(moved["a"], [1.9, 2.1], rtol=1e-6)
+    np.testing.assert_allclose(moments.first["a"], [0.03, -5.0])
+    np.testing.assert_allclose(moments.second["a"], [9e-5, 2.5])
+
+
 def test_learning_rate_falls_in_steps():
     assert [decayed(0.4, 0.5, 4, step) for step in (0, 3, 4, 7, 8)] == [0.4, 0.4, 0.2, 0.2, 0.1]
 
@@ -336,7 +423,7 @@ def test_clipping_bounds_the_norm_of_all_gradients_together():
 def test_forecast_and_losses_are_the_references(run):
     for update in run.updates:
         inputs, truth = reference_arrays(update.windows)
-        graph = graph_of(run.variant, update.dropouts)
+        graph = graph_of(run.variant, update.dropouts, update.windows)
         expected = forward(update.before, graph, inputs).prediction
         assert_same(update.forecast.reshape(len(inputs), -1), expected)
         loss = losses(update.before, graph, inputs, truth)
@@ -346,7 +433,9 @@ def test_forecast_and_losses_are_the_references(run):
 
 def test_gradients_of_all_weights_are_the_references(run):
     first = run.updates[0]
-    expected = gradients(first.before, graph_of(run.variant, first.dropouts), *reference_arrays(first.windows))
+    expected = gradients(
+        first.before, graph_of(run.variant, first.dropouts, first.windows), *reference_arrays(first.windows)
+    )
     assert run.first_gradients.keys() == expected.keys()
     for name, slope in expected.items():
         assert np.abs(slope).max() > 1e-4, name  # else any tolerance would do
@@ -355,7 +444,7 @@ def test_gradients_of_all_weights_are_the_references(run):
 
 def test_gradients_without_penalty_are_the_references(run):
     first = run.updates[0]
-    graph = replace(graph_of(run.variant, first.dropouts), regularisation_scale=0.0)
+    graph = replace(graph_of(run.variant, first.dropouts, first.windows), regularisation_scale=0.0)
     expected = gradients(first.before, graph, *reference_arrays(first.windows))
     for name, slope in expected.items():
         assert_same(run.loss_gradients[name], slope)
@@ -375,19 +464,24 @@ def test_the_network_that_is_saved_forecasts_what_the_reference_does(run):
     variant, windows = run.variant, run.updates[0].windows
     inputs, _ = reference_arrays(windows)
     network = build(variant.model, Shape.of(windows), [run.stepwise])
-    forecast = network([inputs.astype(np.float32)]).numpy()
-    expected = forward(reference_weights(variant, run.stepwise), graph_of(variant, {}), inputs).prediction
+    given, _ = arrays_of(windows)
+    forecast = network([given, windows.mask] if windows.config.padded else [given]).numpy()
+    graph = graph_of(variant, {}, windows)
+    expected = forward(reference_weights(variant, run.stepwise), graph, inputs).prediction
     assert_same(forecast.reshape(len(inputs), -1), expected)
 
 
 def test_ten_updates_lead_to_the_references_weights(run):
     descent = run.variant.descent
-    weights = run.updates[0].before
+    weights, moments = run.updates[0].before, Moments.start(run.updates[0].before)
     for number, update in enumerate(run.updates):
-        graph = graph_of(run.variant, update.dropouts)
+        graph = graph_of(run.variant, update.dropouts, update.windows)
         slopes = gradients(weights, graph, *reference_arrays(update.windows))
         rate = decayed(descent.rate, descent.decay_rate, descent.decay_steps, number)
-        weights = descend(weights, slopes, rate, descent.clip_norm)
+        if descent.optimiser == "adam":
+            weights, moments = adam(weights, slopes, moments, rate, number + 1)
+        else:
+            weights = descend(weights, slopes, rate, descent.clip_norm)
     for name, expected in weights.items():
         assert_same(run.updates[-1].after[name], expected)
         assert np.abs(expected - run.updates[0].before[name]).max() > 1e-3, f"{name} hardly moved"
@@ -402,7 +496,7 @@ def test_masks_matter_and_differ_between_time_steps_and_updates(run):
         if dropout.kept.ndim == 3:
             assert not np.array_equal(dropout.kept[:, 0], dropout.kept[:, 1])
         others = {other: mask for other, mask in first.dropouts.items() if other != name}
-        without = forward(first.before, graph_of(run.variant, others), inputs).prediction
+        without = forward(first.before, graph_of(run.variant, others, first.windows), inputs).prediction
         assert np.abs(without - first.forecast.reshape(without.shape)).max() > 1e-3
 
 
@@ -412,6 +506,10 @@ def test_each_variant_drops_where_its_script_does(run, request):
         "04_02_rnn_dropout": {"output_0"},
         "04_03_rnn_l2": set(),
         "all options at once": {"input_0", "output_0", "input_1", "output_1", "readout"},
+        "05_01 many to many": set(),
+        "many to many with all options": {"input_0", "output_0", "output_1", "readout"},
+        "05_02 variable length": set(),
+        "variable length with dropout": {"input_0", "output_0", "input_1", "readout"},
     }
     assert run.updates[0].dropouts.keys() == expected[request.node.callspec.params["run"][0]]
 

@@ -14,7 +14,7 @@ def test_columns_in_the_order_of_the_file() -> None:
     assert UCI_COLUMNS[18:] == ("T9", "RH_9", *WEATHER_COLUMNS, "rv1", "rv2")
 
 
-@pytest.mark.parametrize("preset", ["seed-dropout", "seed-rnn-dropout", "seed-l2"])
+@pytest.mark.parametrize("preset", ["seed-dropout", "seed-rnn-dropout", "seed-l2", "seed-sequence", "seed-variable"])
 def test_the_seeds_presets_read_all_columns_but_the_noise(preset: str) -> None:
     columns = read_experiment(preset=preset).readings.columns
     assert columns == ENERGY_COLUMNS + ROOM_COLUMNS + WEATHER_COLUMNS

@@ -14,7 +14,7 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
-from wattcast.tasks.learning.evaluate import Evaluation, evaluate
+from wattcast.tasks.learning.evaluate import Evaluation, evaluate, named_leads
 
 READINGS = ReadingsConfig(targets=("Appliances", "lights"), features=())
 WINDOW = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
@@ -91,7 +91,71 @@ def test_metric_names(windows: Split[Windows]) -> None:
         for name in ("mean", "persistence", "daily_naive", "ridge")
         for metric in ("rmse", "mae")
     ]
-    assert set(metrics) == {f"{name}{suffix}" for name in parts + baselines for suffix in ("", "/lights")}
+    leads = [
+        f"{name}_at_{lead}"
+        for lead in (2, 3)
+        for name in ("test_rmse", "test_mae", "test_skill", *(name for name in baselines if name.endswith("rmse")))
+    ]
+    assert set(metrics) == {f"{name}{suffix}" for name in parts + baselines + leads for suffix in ("", "/lights")}
+
+
+def test_each_lead_time_of_the_test_part_is_scored_by_itself(windows: Split[Windows]) -> None:
+    evaluation = run(windows, Constant(0), Constant(50))
+    assert len(evaluation.by_lead) == 5 * 2 * 2
+    for lead in evaluation.by_lead:
+        score, (step, k) = lead.score, (lead.steps_ahead - 2, READINGS.targets.index(lead.score.target))
+        actual = windows.test.actual[:, step, k]
+        persistence = np.sqrt(((Persistence().predict(windows.test)[:, step, k] - actual) ** 2).mean())
+        if score.model == "gru":
+            assert score.rmse == pytest.approx(np.sqrt(((actual - 50) ** 2).mean()))
+            assert score.mae == pytest.approx(np.abs(actual - 50).mean())
+            assert evaluation.metrics()[f"test_rmse_at_{lead.steps_ahead}{'/lights' if k else ''}"] == score.rmse
+        assert score.part == "test"
+        assert score.skill == pytest.approx(1 - score.rmse / persistence)
+    mse = [
+        lead.score.rmse**2 for lead in evaluation.by_lead if (lead.score.model, lead.score.target) == ("gru", "lights")
+    ]
+    assert np.mean(mse) == pytest.approx(evaluation.score("gru", "test", "lights").rmse ** 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "day", "expected"),
+    [
+        ({}, 144, ()),
+        ({"output_length": 2}, 144, (1, 2)),
+        ({"output_length": 6}, 144, (1, 6)),
+        ({"output_length": 288}, 144, (1, 6, 36, 144, 288)),
+        ({"output_length": 144, "steps_ahead": 12}, 144, (12, 36, 144, 155)),
+        ({"output_length": 48}, 24, (1, 6, 24, 48)),
+        ({"output_length": 30}, 48, (1, 2, 12, 30)),
+        ({"output_length": 30}, 20, (1, 5, 20, 30)),
+    ],
+)
+def test_the_lead_times_that_stand_for_all(options: dict[str, int], day: int, expected: tuple[int, ...]) -> None:
+    """First, last, and an hour, six hours and a day where they lie between and are whole steps."""
+    assert named_leads(WindowConfig(**options), day) == expected
+
+
+def test_many_steps_are_scored_one_by_one_and_logged_by_few_names(house: pd.DataFrame) -> None:
+    """Two days of ten minutes; the table holds them all of the test part alone."""
+    frame = check_readings(house, READINGS)
+    rows = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+    config, series = WindowConfig(lookback=6, output_length=288), make_series(frame, READINGS, scaler)
+    windows = rows.map(lambda part: make_windows(series, part, READINGS.cadence, config))
+    evaluation = run(windows, Constant(100), Constant(100))
+    assert evaluation.named == (1, 6, 36, 144, 288)
+    assert [lead.steps_ahead for lead in evaluation.by_lead[:288]] == list(range(1, 289))
+    assert len(evaluation.by_lead) == 5 * 2 * 288
+    assert len(evaluation.metrics()) == 2 * (15 + 8 + 5 * 7)
+    for part, few in (("train", 5), ("validation", 5), ("test", 288)):
+        of = evaluation.forecasts[evaluation.forecasts["part"] == part]
+        assert len(of) == len(getattr(windows, part)) * few * 2
+        ahead = sorted(set((of["time"] - of["made_at"]) / READINGS.cadence))
+        assert ahead == (list(range(1, 289)) if part == "test" else [1, 6, 36, 144, 288])
+        assert (
+            of["actual"].to_numpy() == frame[["Appliances", "lights"]].loc[of["time"][::2]].to_numpy().ravel()
+        ).all()
 
 
 def test_the_table_has_a_row_for_each_window_step_and_target(windows: Split[Windows]) -> None:

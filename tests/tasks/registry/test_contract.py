@@ -52,7 +52,8 @@ def test_equal_ones_do_not_differ() -> None:
         ("targets", ("heat", "power"), "targets ('power', 'heat') instead of ('heat', 'power')", False),
         ("steps_ahead", 1, "steps_ahead 3 instead of 1", False),
         ("output_length", 1, "output_length 2 instead of 1", False),
-        ("lookback", 11, "lookback 12 instead of 11", True),
+        ("min_history", 11, "history 12 instead of 11", True),
+        ("lookback", 11, "history 12 instead of 11", True),
     ],
 )
 def test_what_users_would_notice_is_named_and_what_cannot_be_compared_is_known(
@@ -85,6 +86,8 @@ def test_the_unit_is_that_of_the_energy_and_none_in_a_record_from_before_it_was_
 
 def test_less_history_disturbs_nobody() -> None:
     assert CONTRACT.differences(changed(lookback=13)) == []
+    assert changed(lookback=24, min_history=12).differences(CONTRACT) == []
+    assert Contract.of(READINGS, WINDOW.model_copy(update={"min_history": 3})).history == 3
 
 
 def test_all_that_differs_is_named() -> None:
@@ -92,5 +95,5 @@ def test_all_that_differs_is_named() -> None:
     assert CONTRACT.differences(other) == [
         "timestamp time instead of date",
         "steps_ahead 3 instead of 1",
-        "lookback 12 instead of 6",
+        "history 12 instead of 6",
     ]
