@@ -12,6 +12,7 @@ import pandas as pd
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clean import Cleaned, read_times, settle
 from wattcast.model.forecaster import Forecaster
+from wattcast.model.intervals import Intervals
 from wattcast.model.meters import rows_of_meter
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
@@ -131,10 +132,10 @@ class Prepared:
             rows = rows.rename_axis(readings.timestamp).reset_index()
         return rows[list(readings.cells)].reset_index(drop=True)
 
-    def forecaster(self, network: keras.Model) -> Forecaster:
-        """The product that a trained network becomes."""
+    def forecaster(self, network: keras.Model, intervals: Intervals | None = None) -> Forecaster:
+        """The product that a trained network becomes, and the intervals around its forecasts."""
         ours, habits = self.experiment, self.fetched.cleaned.habits
-        return Forecaster(ours.readings, ours.window, self.scaler, ours.model, network, habits)
+        return Forecaster(ours.readings, ours.window, self.scaler, ours.model, network, habits, intervals)
 
     def changed(self, experiment: Experiment) -> Prepared:
         """The same rows of the same readings, made fit for another experiment."""

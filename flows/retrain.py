@@ -159,7 +159,7 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         HOLDOUT_TO: str(times[-1]),
         "holdout.rmse": f"{score.rmse:.6g}",
         "holdout.mae": f"{score.mae:.6g}",
-        CONTRACT: Contract.of(experiment.readings, experiment.window).model_dump_json(),
+        CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)
     versions.name_alias(CHALLENGER, challenger.number)

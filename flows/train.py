@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean
 
 import pandas as pd
@@ -17,11 +17,13 @@ from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
-from wattcast.model.forecaster import NETWORK_FILE
+from wattcast.model.forecaster import NETWORK_FILE, Forecaster
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.learning.calibrate import calibrate_task
 from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
+from wattcast.tasks.learning.interval_scores import score_intervals_task
 from wattcast.tasks.learning.leakage import LeakageError, prove_no_leakage_task
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_epochs
@@ -91,8 +93,9 @@ def train_in(run: Run, prepared: Prepared) -> Trained:
     run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
     fitted = _fit(prepared, run)
     _prove(prepared, run)
-    evaluation = _evaluate(prepared, fitted)
-    model_uri = _log(run, prepared, fitted, evaluation)
+    forecaster = _product(prepared, fitted)
+    evaluation = _evaluate(prepared, fitted, forecaster)
+    model_uri = _log(run, prepared, fitted, forecaster, evaluation)
     return Trained(run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"))
 
 
@@ -128,20 +131,38 @@ def _prove(prepared: Prepared, run: Run) -> None:
         )
 
 
-def _evaluate(prepared: Prepared, fitted: Fitted) -> Evaluation:
+def _product(prepared: Prepared, fitted: Fitted) -> Forecaster:
+    """The network with its intervals, whose errors are those of the network before a refit."""
+    asked, validation = prepared.experiment.intervals, prepared.windows.validation
+    return prepared.forecaster(fitted.network, calibrate_task(prepared.forecaster(fitted.selected), validation, asked))
+
+
+def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evaluation:
+    """The scores, and those of the intervals where there are any."""
+    known, targets = prepared.known, prepared.experiment.readings.targets
     evaluation: Evaluation = evaluate_task(
         prepared.forecaster(fitted.selected),
-        prepared.forecaster(fitted.network),
+        product,
         prepared.windows,
-        known=prepared.known,
-        targets=prepared.experiment.readings.targets,
+        known=known,
+        targets=targets,
         block=prepared.experiment.readings.steps_a_day,
         unit=prepared.unit,
     )
-    return evaluation
+    if product.intervals is None:
+        return evaluation
+    scored = score_intervals_task(
+        product.intervals,
+        product.predict(prepared.windows.test),
+        prepared.windows,
+        prepared.experiment.intervals,
+        known=known,
+        targets=targets,
+    )
+    return replace(evaluation, intervals=scored)
 
 
-def _log(run: Run, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -> str:
+def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, evaluation: Evaluation) -> str:
     """Scores, model, forecasts and report; the model's URI."""
     experiment = prepared.experiment
     run.log_scores(
@@ -149,7 +170,6 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, evaluation: Evaluation) -
         step=max(epoch.number for epoch in fitted.history) + 1,
     )
     run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
-    forecaster = prepared.forecaster(fitted.network)
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)

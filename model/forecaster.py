@@ -21,6 +21,7 @@ from wattcast.model.clean import Habits, check_readings
 from wattcast.model.clock import instants
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
+from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows, unbroken_rows
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 NETWORK_FILE = "network.keras"
 RECORD_FILE = "forecaster.json"
+INTERVALS_FILE = "intervals.npz"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Forecaster:
     model: GRUConfig
     network: keras.Model
     habits: Habits = field(default_factory=Habits)
+    intervals: Intervals | None = None
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]` forecasts for all `windows`, which were made with this scaler."""
@@ -63,7 +66,7 @@ class Forecaster:
         `readings` has a column (or index) of time stamps and before the moment of the forecast at least
         `window.min_history` rows without a gap, `window.lookback` where that is not set. One row of the result is one
         step: `made_at` (time stamp of the newest reading that was used), the time stamp that is forecast, and each
-        target.
+        target, with intervals also its quantiles, such as `load_p05`.
 
         Raises:
             InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
@@ -82,7 +85,13 @@ class Forecaster:
         values = self.predict(windows)  # [N, L, K]
         times = series.times
         made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
-        columns = {name: values[:, :, k].ravel() for k, name in enumerate(self.readings.targets)}
+        quantiles: tuple[float, ...] = ()
+        values = values[..., None]  # [N, L, K, 1]
+        if self.intervals is not None:
+            bounds, quantiles = self.intervals.around(values[..., 0], windows), self.intervals.quantiles
+            values = np.concatenate([values, bounds], axis=-1)  # [N, L, K, 1 + Q]
+        names = value_columns(self.readings.targets, quantiles)
+        columns = dict(zip(names, values.reshape(len(made_at), -1).T, strict=True))
         return pd.DataFrame({MADE_AT: made_at, self.readings.timestamp: times[windows.target_rows.ravel()], **columns})
 
     def warm_up(self) -> None:
@@ -101,7 +110,10 @@ class Forecaster:
             "scaler": self.scaler.to_json(),
             "model": self.model.model_dump(mode="json"),
             "habits": self.habits.to_json(),
+            "quantiles": self.intervals.quantiles if self.intervals else (),
         }
+        if self.intervals is not None:
+            np.savez(folder / INTERVALS_FILE, **self.intervals.to_arrays())  # type: ignore[arg-type]
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -123,6 +135,7 @@ class Forecaster:
             model=GRUConfig.model_validate(record["model"]),
             habits=Habits.from_json(record["habits"]) if "habits" in record else Habits(),
             network=load_network(folder / NETWORK_FILE),
+            intervals=_load_intervals(folder / INTERVALS_FILE),
         )
 
     @cached_property
@@ -150,3 +163,11 @@ class Forecaster:
                 f"bring more readings"
             )
         return unbroken
+
+
+def _load_intervals(file: Path) -> Intervals | None:
+    """Those that were saved, if any were."""
+    if not file.exists():
+        return None
+    with np.load(file) as arrays:
+        return Intervals.from_arrays(dict(arrays))

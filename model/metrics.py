@@ -50,6 +50,30 @@ def skill(error: float, reference: float) -> float:
     return 1 - error / reference if reference > _ROUNDING * error else float("nan")
 
 
+def pinball(actual: Values, forecast: Values, quantile: float | Values) -> float:
+    """Mean quantile loss, Wh: an error counts `quantile` where the reading was higher, `1 - quantile` where lower.
+
+    Koenker and Bassett 1978, Regression quantiles, Econometrica 46. The arrays may be broadcast.
+    """
+    error = actual.astype(np.float64) - forecast
+    return float(np.mean(np.maximum(quantile * error, (quantile - 1) * error)))
+
+
+def coverage(actual: Values, low: Values, high: Values) -> float:
+    """Share of the readings that lie between two bounds, the bounds included."""
+    return float(np.mean((actual >= low) & (actual <= high)))
+
+
+def winkler(actual: Values, low: Values, high: Values, level: float) -> float:
+    """Mean interval score, Wh: the width, and what a reading lies outside of it times `2 / (1 - level)`.
+
+    Winkler 1972, JASA 67; Gneiting and Raftery 2007, JASA 102, equation 43.
+    """
+    values = actual.astype(np.float64)
+    outside = np.maximum(low - values, 0) + np.maximum(values - high, 0)
+    return float(np.mean(high - low + 2 / (1 - level) * outside))
+
+
 _ROUNDING = 1e-6  # share of the model's error
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
     from wattcast.flows.train import Trained
     from wattcast.tasks.learning.evaluate import Score
+    from wattcast.tasks.learning.interval_scores import IntervalScore
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:
@@ -45,6 +46,18 @@ def _test_table(scores: list[Score], target: str, unit: str | None) -> Table:
     return table
 
 
+def _interval_table(scores: list[IntervalScore], target: str, unit: str | None) -> Table:
+    from wattcast.tasks.learning.evaluate import GRU
+
+    head = ("level", "intervals", "coverage", *(with_unit(name, unit) for name in ("width", "Winkler", "pinball")))
+    table = Table(*head, title=escape(f"{target}: intervals of the test part"), title_justify="left")
+    for score in scores:
+        figures = (readable(each) for each in (score.width, score.winkler, score.pinball))
+        cells = (f"{100 * score.level:g} %", score.model, f"{100 * score.coverage:.1f} %", *figures)
+        table.add_row(*cells, style="bold" if score.model == GRU else None)
+    return table
+
+
 def show_trained(trained: Trained) -> None:
     """The scores of the test part, the diagnosis, and where everything is."""
     evaluation = trained.evaluation
@@ -52,6 +65,8 @@ def show_trained(trained: Trained) -> None:
     for target in dict.fromkeys(score.target for score in evaluation.scores):
         scores = [score for score in evaluation.scores if score.target == target]
         console.print(_test_table(scores, target, evaluation.unit))
+        if evaluation.intervals:
+            console.print(_interval_table(evaluation.intervals.overall(target), target, evaluation.unit))
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
     show_banner(console, trained.data_source)

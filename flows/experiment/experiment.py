@@ -15,6 +15,7 @@ from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.fit import FitConfig
 from wattcast.model.gru import GRUConfig
+from wattcast.model.intervals import IntervalConfig, value_columns
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
@@ -59,6 +60,7 @@ class Experiment(Config):
     window: WindowConfig = Field(default=WindowConfig(), description="history and horizon of a forecast")
     model: GRUConfig = Field(description="the network")
     fit: FitConfig = Field(default=FitConfig(), description="training")
+    intervals: IntervalConfig = Field(default=IntervalConfig(), description="intervals around the forecasts")
     gate: GateConfig = Field(default=GateConfig(), description="what a retrained model must do to become the champion")
     sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
     found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")
@@ -75,6 +77,13 @@ class Experiment(Config):
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
         self.model.require_fit(self.window)
+        return self
+
+    @model_validator(mode="after")
+    def _columns_of_forecasts_differ(self) -> Experiment:
+        names = value_columns(self.readings.targets, self.intervals.quantiles)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"a target has the name of another one's quantile, {twice[0]!r}: rename it in the file")
         return self
 
     @property

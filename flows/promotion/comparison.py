@@ -89,7 +89,7 @@ _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines 
 def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[str, Floats]) -> Check:
     """The comparison with the champion, whose forecasts are added; or the named reason why there can be none."""
     experiment, windows, name = case.prepared.experiment, case.windows, f"the champion, version {champion.number},"
-    mine = Contract.of(experiment.readings, experiment.window)
+    mine = Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles)
     if isinstance(theirs, CannotLoadError):
         return Check("champion", True, f"{name} {theirs}: the baselines decide")
     other = Contract.model_validate_json(champion.tags[CONTRACT]) if CONTRACT in champion.tags else None

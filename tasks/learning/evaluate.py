@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
+
+if TYPE_CHECKING:
+    from wattcast.tasks.learning.interval_scores import IntervalEvaluation
 
 GRU = gru.NAME
 """The name of the network among the models that are scored."""
@@ -61,6 +65,7 @@ class Evaluation:
     scores: tuple[Score, ...]
     diagnosis: Diagnosis
     forecasts: pd.DataFrame
+    intervals: IntervalEvaluation | None = None
     by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     unit: str | None = None
@@ -89,7 +94,7 @@ class Evaluation:
             if lead.steps_ahead in self.named:
                 names = ("rmse", "mae", "skill") if lead.score.model == GRU else ("rmse",)
                 metrics |= self._named(lead.score, names, f"_at_{lead.steps_ahead}")
-        return metrics
+        return metrics | (self.intervals.metrics() if self.intervals else {})
 
     def _named(self, score: Score, names: tuple[str, ...], at: str = "") -> dict[str, float]:
         prefix = _PREFIXES[score.part] if score.model == GRU else f"baseline_{score.model}"

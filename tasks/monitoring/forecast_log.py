@@ -16,6 +16,7 @@ import pandas as pd
 from filelock import FileLock
 
 from wattcast.model.errors import InputError
+from wattcast.model.intervals import value_columns
 from wattcast.model.metrics import mae, rmse, skill
 from wattcast.model.readings import MADE_AT
 from wattcast.model.stamps import read_stamps
@@ -78,7 +79,11 @@ def add_forecasts(
             for suffix, moments in ((PERSISTENCE, frame[MADE_AT]), (ACTUAL, frame[timestamp])):
                 found = readings[target].reindex(pd.DatetimeIndex(moments)).set_axis(frame.index)
                 frame[target + suffix] = found.fillna(frame[target + suffix]) if target + suffix in frame else found
-        values = [f"{target}{suffix}" for target in targets for suffix in ("", PERSISTENCE, ACTUAL)]
+        values = [
+            name
+            for target in targets
+            for name in (*value_columns([target], contract.quantiles), target + PERSISTENCE, target + ACTUAL)
+        ]
         frame = frame[[MADE_AT, timestamp, *values, VERSION]]
         write_frame(frame, path, replace=True)
     return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit)
@@ -111,7 +116,7 @@ def score_past(
 
 def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     frame = parse(read_file(path), str(path))
-    columns = [MADE_AT, contract.timestamp, *contract.targets, VERSION]
+    columns = [MADE_AT, contract.timestamp, *contract.numbers, VERSION]
     kept = {*columns, *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL))}
     missing = [name for name in columns if name not in frame]
     others = [str(name) for name in frame if name not in kept]  # they would be lost

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattcast.model.config import Config
+from wattcast.model.intervals import value_columns
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 
@@ -22,6 +23,7 @@ class Contract(Config):
     lookback: int
     steps_ahead: int
     output_length: int
+    quantiles: tuple[float, ...] = ()
     unit: str | None = None  # of energy, of the forecasts; None where it is not known
     min_history: int | None = None
 
@@ -31,7 +33,7 @@ class Contract(Config):
         return self.lookback if self.min_history is None else self.min_history
 
     @classmethod
-    def of(cls, readings: ReadingsConfig, window: WindowConfig) -> Contract:
+    def of(cls, readings: ReadingsConfig, window: WindowConfig, quantiles: tuple[float, ...] = ()) -> Contract:
         """That of a model with these configurations."""
         return cls(
             timestamp=readings.timestamp,
@@ -43,6 +45,7 @@ class Contract(Config):
             lookback=window.lookback,
             steps_ahead=window.steps_ahead,
             output_length=window.output_length,
+            quantiles=quantiles,
             unit=readings.energy_unit,
             min_history=window.min_history,
         )
@@ -56,11 +59,17 @@ class Contract(Config):
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
             timezone=readings.get("timezone"),
+            quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             min_history=window.get("min_history"),
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
         )
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of numbers in a forecast: each target, followed by its quantiles."""
+        return value_columns(self.targets, self.quantiles)
 
     def differences(self, other: Contract) -> list[str]:
         """What users of `other` would meet in place of it, one phrase each. Fewer rows of history disturb nobody."""
@@ -75,6 +84,7 @@ class Contract(Config):
                 "targets",
                 "steps_ahead",
                 "output_length",
+                "quantiles",
             )
             if getattr(self, name) != getattr(other, name)
         ]

@@ -13,8 +13,10 @@ from functools import partial
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
+from wattcast.tasks.learning.interval_scores import IntervalEvaluation
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.report.figure import LABELS, decimals, labelled, number, percent
+from wattcast.tasks.report.interval_figures import interval_panels, interval_table
 from wattcast.tasks.report.page import BANNER, Subject, render
 from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
@@ -45,10 +47,18 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
     most, unit = MOST_ROWS // len(targets), evaluation.unit
     tests = {f"Test part: {target}": forecast_panels(rows[target], most, unit) for target in targets}
     curves = [learning_panel(PHASES[phase], epochs, unit) for phase, epochs in phases.items()]
+    intervals = evaluation.intervals
+    around = {
+        f"Intervals: {target}": interval_panels(rows[target], intervals, target, place, unit)
+        for place, target in enumerate(targets)
+        if intervals
+    }
     html = render(
         "training.html",
         subject,
-        {**tests, "Learning curves": curves},
+        {**tests, **around, "Learning curves": curves},
+        interval_tables={target: interval_table(intervals, target, unit) for target in targets} if intervals else {},
+        calibrated=_calibrated(intervals),
         diagnosis=evaluation.diagnosis,
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
@@ -63,6 +73,11 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
 
 
 report_task = step(report)
+
+
+def _calibrated(intervals: IntervalEvaluation | None) -> str:
+    """On how many forecasts, for the note under the scores of intervals."""
+    return f"{intervals.calibrated_on:,}" if intervals else ""
 
 
 _METRICS: dict[str, tuple[str, Callable[[float], str]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from mlflow.types.schema import AnyType
 
 from wattcast.model import pyfunc
 from wattcast.model.forecaster import Forecaster
+from wattcast.model.intervals import value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.tasks.tracking.run import Run
 
@@ -47,7 +49,7 @@ def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame) -> s
             loader_module=pyfunc.__name__,
             data_path=str(folder),
             code_paths=[str(code)],
-            signature=signature(forecaster.readings),
+            signature=signature(forecaster.readings, forecaster.intervals.quantiles if forecaster.intervals else ()),
             input_example=example,
             validate_serving_input=False,
             pip_requirements=[f"{package}=={version(package)}" for package in _SERVING_PACKAGES],
@@ -60,7 +62,7 @@ def _save(*, validate_serving_input: bool, **options: Any) -> None:  # noqa: ARG
     mlflow.pyfunc.save_model(**options)
 
 
-def signature(readings: ReadingsConfig) -> ModelSignature:
+def signature(readings: ReadingsConfig, quantiles: Sequence[float] = ()) -> ModelSignature:
     """Raw readings in, forecasts out, and the option `every`.
 
     The readings may be of any type and none is required: MLflow would refuse the whole numbers and the dates as text of
@@ -70,5 +72,6 @@ def signature(readings: ReadingsConfig) -> ModelSignature:
     anything = AnyType()  # type: ignore[no-untyped-call]
     given = Schema([ColSpec(anything, name, required=False) for name in readings.cells])
     times = [ColSpec("datetime", name) for name in (MADE_AT, readings.timestamp)]
-    forecast = Schema([*times, *(ColSpec("double", name) for name in readings.targets)])
+    values = value_columns(readings.targets, quantiles)
+    forecast = Schema([*times, *(ColSpec("double", name) for name in values)])
     return ModelSignature(given, forecast, ParamSchema([ParamSpec("every", "boolean", default=False)]))
