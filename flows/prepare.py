@@ -12,7 +12,7 @@ import pandas as pd
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clean import Cleaned, read_times, settle
 from wattcast.model.forecaster import Forecaster
-from wattcast.model.intervals import Intervals
+from wattcast.model.intervals import Intervals, require_forecasts
 from wattcast.model.meters import rows_of_meter
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
@@ -198,6 +198,7 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     check_parts(frame, rows, experiment.readings)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
+    require_forecasts(len(windows.validation), experiment.intervals)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
 
 

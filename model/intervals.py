@@ -50,7 +50,7 @@ class IntervalConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _a_list_is_of_levels(cls, given: object) -> object:
-        return {"levels": given} if isinstance(given, list | tuple) else given
+        return {"levels": given} if isinstance(given, list | tuple | int | float) else given
 
     @field_validator("levels", mode="before")
     @classmethod
@@ -93,6 +93,19 @@ def forecasts_needed(quantiles: Sequence[float]) -> int:
     return math.ceil(round(1 / min(quantiles), 6)) - 1
 
 
+def require_forecasts(count: int, config: IntervalConfig) -> None:
+    """There are enough forecasts to calibrate what `config` asks for.
+
+    Raises:
+        InputError: there are not; the message says how many are needed.
+    """
+    if config.levels and count < (needed := forecasts_needed(config.quantiles)):
+        raise InputError(
+            f"an interval of {100 * max(config.levels):g} % needs {needed} forecasts to be calibrated on, the "
+            f"validation part has {count}: enlarge it in [split], or ask for a lower level in intervals.levels"
+        )
+
+
 @dataclass(frozen=True)
 class Nearness:
     """How near an error must be to count: widths of Gaussian weights, infinite where all count alike."""
@@ -128,11 +141,7 @@ class Intervals:
             InputError: they are too few for the levels.
         """
         quantiles, (count, steps, targets) = config.quantiles, forecasts.shape
-        if count < (needed := forecasts_needed(quantiles)):
-            raise InputError(
-                f"an interval of {100 * max(config.levels):g} % needs {needed} forecasts to be calibrated on, the "
-                f"validation part has {count}: enlarge it in [split], or ask for a lower level in intervals.levels"
-            )
+        require_forecasts(count, config)
         kept = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(np.int64))
         forecasts, windows = forecasts[kept], windows.take(kept)
         actual, hours = windows.actual, hours_of(windows)
