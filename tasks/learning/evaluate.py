@@ -21,6 +21,7 @@ from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
+from wattcast.tasks.learning.regimes import Regimes, score_regimes
 from wattcast.tasks.step import step
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Evaluation:
     intervals: IntervalEvaluation | None = None
     by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
+    regimes: Regimes | None = None  # of the test part
     unit: str | None = None
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
@@ -94,7 +96,8 @@ class Evaluation:
             if lead.steps_ahead in self.named:
                 names = ("rmse", "mae", "skill") if lead.score.model == GRU else ("rmse",)
                 metrics |= self._named(lead.score, names, f"_at_{lead.steps_ahead}")
-        return metrics | (self.intervals.metrics() if self.intervals else {})
+        further = [each.metrics() for each in (self.intervals, self.regimes) if each is not None]
+        return {name: value for each in (metrics, *further) for name, value in each.items()}
 
     def _named(self, score: Score, names: tuple[str, ...], at: str = "") -> dict[str, float]:
         prefix = _PREFIXES[score.part] if score.model == GRU else f"baseline_{score.model}"
@@ -138,12 +141,14 @@ def evaluate(
         part: _judge(part, of, predictors, targets, steps)
         for (part, of), (_, predictors), (_, steps) in zip(windows.items(), models.items(), kept.items(), strict=True)
     }
+    regimes = score_regimes(parts["test"].table, known, targets, models.test)
     return Evaluation(
         scores=tuple(score for judged in parts.values() for score in judged.scores),
         diagnosis=diagnose(parts["train"].errors, parts["validation"].errors, block=block, unit=unit),
         forecasts=pd.concat([judged.table for judged in parts.values()], ignore_index=True),
         by_lead=parts["test"].by_lead if named else (),
         named=named,
+        regimes=regimes,
         unit=unit,
     )
 

@@ -14,10 +14,11 @@ from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
 from wattcast.tasks.learning.interval_scores import IntervalEvaluation
+from wattcast.tasks.learning.regimes import NAMES, Regimes
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.report.figure import LABELS, decimals, labelled, number, percent
 from wattcast.tasks.report.interval_figures import interval_panels, interval_table
-from wattcast.tasks.report.page import BANNER, Subject, render
+from wattcast.tasks.report.page import BANNER, Subject, Table, render
 from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
 from wattcast.tasks.step import step
@@ -47,7 +48,7 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
     most, unit = MOST_ROWS // len(targets), evaluation.unit
     tests = {f"Test part: {target}": forecast_panels(rows[target], most, unit) for target in targets}
     curves = [learning_panel(PHASES[phase], epochs, unit) for phase, epochs in phases.items()]
-    intervals = evaluation.intervals
+    intervals, regimes = evaluation.intervals, evaluation.regimes
     around = {
         f"Intervals: {target}": interval_panels(rows[target], intervals, target, place, unit)
         for place, target in enumerate(targets)
@@ -64,6 +65,8 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
         tiles=_tiles(evaluation, targets[0]),
         metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
         tables={target: _score_table(evaluation.scores, target) for target in targets},
+        regime_tables={target: _regime_table(regimes, target, unit) for target in targets} if regimes else {},
+        regime_words={target: _regime_words(regimes, target, unit) for target in targets} if regimes else {},
         refitted="refit" in phases,
         config_toml=config_toml,
     )
@@ -73,6 +76,35 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
 
 
 report_task = step(report)
+
+
+def _regime_table(regimes: Regimes, target: str, unit: str | None) -> Table:
+    """RMSE in each regime, and how spikes were said before, model by model in the order of the scores."""
+    errors = {(score.model, score.regime): score.rmse for score in regimes.scores if score.target == target}
+    warned = {each.model: each for each in regimes.warned if each.target == target}
+    rows = [
+        [
+            LABELS.get(model, model),
+            *(number(errors[model, regime]) for regime in NAMES),
+            percent(warned[model].precision),
+            percent(warned[model].recall),
+        ]
+        for model in sorted(warned, key=lambda model: ([*LABELS, model].index(model), model))
+    ]
+    head = ["model", *(labelled(f"RMSE, {regime}", unit) for regime in NAMES), "precision", "recall"]
+    return Table(head, rows)
+
+
+def _regime_words(regimes: Regimes, target: str, unit: str | None) -> str:
+    """What is idle, and what a spike."""
+    low, high = (with_unit(number(limit), unit) for limit in regimes.thresholds[target])
+    counts = {score.regime: score.rows for score in regimes.scores if score.target == target}
+    return (
+        f"Idle is what was measured at or below {low}, the quarter of the training's lowest readings "
+        f"({counts['idle']:,} of the test part's), a spike what was measured above {high}, its highest tenth "
+        f"({counts['spikes']:,}). Precision: after how many of the forecasts above {high} a spike came; recall: how "
+        "many of the spikes were forecast so."
+    )
 
 
 def _calibrated(intervals: IntervalEvaluation | None) -> str:
