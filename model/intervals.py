@@ -37,6 +37,7 @@ _SIZE_WIDTHS = (0.2, 0.4, 0.8, math.inf)  # of the standard deviation of sizes
 _MOST = 4000  # errors a step ahead
 _MOST_TO_CHOOSE = 2000
 _FOLDS = 5
+_AT_ONCE = 200_000  # forecasts of a step whose bounds are computed together
 
 
 class IntervalConfig(Config):
@@ -169,27 +170,35 @@ class Intervals:
     def around(self, forecasts: Floats, windows: Windows) -> Floats:
         """`[N, L, K, Q]` quantiles around `forecasts` `[N, L, K]` of `windows`, no lower than a target can be."""
         hours, sizes = hours_of(windows), _size(forecasts, self.small)
-        _, steps, targets = forecasts.shape
         result = np.empty((*forecasts.shape, len(self.quantiles)))
-        for step, k in np.ndindex(steps, targets):
-            relative = self._interpolated(step, k, hours[:, step], sizes[:, step, k])
-            result[:, step, k] = relative
+        some = max(1, _AT_ONCE // len(forecasts))
+        for first in range(0, forecasts.shape[1], some):
+            steps = slice(first, first + some)
+            result[:, steps] = self._interpolated(steps, hours[:, steps, None], sizes[:, steps])
         result *= _scale(forecasts, self.small)[..., None]
         result += forecasts[..., None]
         return np.maximum(result, self.lowest)
 
-    def _interpolated(self, step: int, k: int, hours: Floats, sizes: Floats) -> Floats:
-        """`[N, Q]` between the nodes, round the clock and no farther than the outermost sizes."""
-        nodes, lattice = self.sizes[step, k], self.errors[step, k]  # [G], [H, G, Q]
-        place = (np.clip(sizes, nodes[0], nodes[-1]) - nodes[0]) / (nodes[1] - nodes[0])  # nodes are evenly spaced
+    def _interpolated(self, steps: slice, hours: Floats, sizes: Floats) -> Floats:
+        """`[N, L, K, Q]` between the nodes of some steps, for `hours` `[N, L, 1]` and `sizes` `[N, L, K]`.
+
+        Round the clock, and no farther than the outermost sizes.
+        """
+        nodes, lattice = self.sizes[steps], self.errors[steps]  # [L, K, G], [L, K, H, G, Q]
+        lowest, highest = nodes[..., 0], nodes[..., -1]
+        place = (np.clip(sizes, lowest, highest) - lowest) / (nodes[..., 1] - lowest)  # nodes are evenly spaced
         low = np.minimum(place.astype(np.int64), _NODES - 2)
-        right = (place - low)[:, None]
+        right = (place - low)[..., None]
         hour = hours.astype(np.int64) % HOURS
-        later = (hours - np.floor(hours))[:, None]
-        early = lattice[hour, low] * (1 - right) + lattice[hour, low + 1] * right
-        after = (hour + 1) % HOURS
-        late = lattice[after, low] * (1 - right) + lattice[after, low + 1] * right
-        between: Floats = early * (1 - later) + late * later
+        later = (hours - np.floor(hours))[..., None]
+        step, target = np.arange(nodes.shape[0])[:, None], np.arange(nodes.shape[1])
+
+        def at(of: npt.NDArray[np.int64]) -> Floats:
+            near: Floats = lattice[step, target, of, low] * (1 - right)
+            near += lattice[step, target, of, low + 1] * right
+            return near
+
+        between: Floats = at(hour) * (1 - later) + at((hour + 1) % HOURS) * later
         return between
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.float64]]:
