@@ -5,6 +5,7 @@ S: rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,11 @@ UNIQUE = 0.98
 """A column tells meters apart where this share of the rows is the only one of its meter and stamp."""
 _ROWS_A_METER = 3
 """Fewer rows than that tell no meter from a reading."""
+_TURNS = 4
+"""Rows of meters that report by themselves change from one to another so many times as there are meters, or more."""
+_METER = re.compile(r"entity|sensor|meter|device|statistic|zähler|zaehler", re.IGNORECASE)
+_STATE = re.compile(r"stat(?:e|us)(?:$|[^a-z])|mode|quality|flag|type|reading|stand$", re.IGNORECASE)
+_ENTITY = r"[a-z_]+\.[a-z0-9_]+"  # as home systems name them: sensor.house_power
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,13 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     """The column of `frame` that tells apart rows of one stamp in `cells` `[S]`; None where there is none.
 
     Columns that are `taken` for something else are passed over; of several the one with the fewest different cells
-    counts.
+    counts. Where hardly a stamp repeats, as with sensors that report whenever something happens, a column that is
+    called as one of meters counts if its names take turns.
     """
     codes, known = pd.factorize(cells)
-    if not len(codes) or 1 - len(known) / len(codes) <= REPEATED:
+    if not len(codes):
         return None
+    by_turns = 1 - len(known) / len(codes) <= REPEATED
     found: list[tuple[int, str, Rows, pd.Index]] = []
     for name in frame.columns.difference(list(taken), sort=False):
         column = frame[name]
@@ -83,6 +91,8 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
         ours, names = pd.factorize(meter_names(column))
         if not 1 < len(names) <= MOST_METERS or len(names) > len(codes) / _ROWS_A_METER:
             continue
+        if by_turns and not (_names_meters(str(name), names) and _take_turns(ours)):
+            continue
         if len(np.unique(ours.astype(np.int64) * len(known) + codes)) >= UNIQUE * len(codes):
             found.append((len(names), str(name), ours, pd.Index(names)))
     if not found:
@@ -90,6 +100,18 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     _, column_name, ours, names = min(found, key=lambda each: (each[0], each[1]))
     counts = np.bincount(ours[ours >= 0], minlength=len(names))
     return Meters(column_name, {str(meter): int(count) for meter, count in zip(names, counts, strict=True)})
+
+
+def _names_meters(heading: str, names: pd.Index) -> bool:
+    """Heading or cells are those of a column of meters."""
+    called = bool(_METER.search(heading)) and not _STATE.search(heading)
+    return called or bool(pd.Series(names).astype("string").str.fullmatch(_ENTITY).all())
+
+
+def _take_turns(ours: Rows) -> bool:
+    """Rows of the meters `ours` `[S]` lie among each other: a meter that was replaced changes once."""
+    known = ours[ours >= 0]
+    return bool(np.count_nonzero(np.diff(known)) >= _TURNS * len(np.unique(known)))
 
 
 def meter_names(column: pd.Series) -> pd.Series:

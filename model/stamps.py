@@ -35,12 +35,13 @@ _DATES = (
     *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y"),
 )
 _TIMES = (
-    *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", "T%H:%M", "T%H:%M:%S"),
+    *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
+    *(", %H:%M", "T%H:%M", "T%H:%M:%S"),
     *(" %H:%M%z", " %H:%M:%S%z", " %H:%M %z", " %H:%M:%S %z"),
 )
 _FIRST_CELLS = 50  # that most formats fail at
 _MIDNIGHT = r"\b24:00(?=(?::00)?$)"
-_OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|[+-]\d\d(?::?\d\d)?)$"
+_OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 """What ends a cell with an offset, behind its time of day."""
 _BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
 """What stands between the beginning and the end of an interval."""
@@ -88,6 +89,11 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
         begins, _ = _halves(column.astype(str), between)
         return _known(_parse(begins, form.removesuffix(between + _ENDS)))
     return _known(_parse(column, form or _ISO))
+
+
+def spelt(text: pd.Series) -> pd.Series:
+    """Stamps as a parser takes them: `UTC` and `GMT` behind the time of day are the offset `Z`."""
+    return text.str.replace(r"(?<=\d)\s*(?:UTC|GMT)$", "Z", regex=True)
 
 
 def day_and_time(dates: pd.Series, times: pd.Series) -> pd.Index:
@@ -192,7 +198,8 @@ def _intervals(cells: pd.Index, between: str) -> Stamps:
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
     first, _ = _with_midnights(cells[:_FIRST_CELLS])
-    text, late = _with_midnights(cells) if pd.Series(cells).str.contains("24:00", regex=False).any() else (cells, None)
+    odd = pd.Series(cells).str.contains("24:00|UTC|GMT", regex=True).any()
+    text, late = _with_midnights(cells) if odd else (cells, None)
     for form in map("".join, product(_DATES, _TIMES)):
         with suppress(ValueError):
             utc = form.endswith("%z")
@@ -218,7 +225,7 @@ def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
 
 def _with_midnights(cells: pd.Index) -> tuple[pd.Series, pd.TimedeltaIndex]:
     """The cells as text in which 24:00 is 0:00, and what is to be added to each: a day there, nothing elsewhere."""
-    text = pd.Series(cells).astype("string").str.strip()
+    text = spelt(pd.Series(cells).astype("string").str.strip())
     late = text.str.contains(_MIDNIGHT, regex=True).fillna(False)
     return text.str.replace(_MIDNIGHT, "00:00", regex=True), pd.to_timedelta(late.astype(int).to_numpy(), unit="D")
 

@@ -17,7 +17,7 @@ from wattcast.tasks.inspection.columns import Column, epoch_unit, numbers_of
 MOMENTS = ("time stamps", "intervals")
 _HEAD_ROWS = 200
 _GIVEN: tuple[Basis, str] = ("given", "given")
-_OFFSET = re.compile(r"[0-9](?:\s*Z|\s*[+-][0-9]{2}:?[0-9]{2})\s*$")
+_OFFSET = re.compile(r"[0-9](?:\s*Z|\s*UTC|\s*GMT|\s*[+-][0-9]{2}:?[0-9]{2})\s*$")
 _UTC = re.compile(r"utc|gmt|zulu", re.IGNORECASE)
 
 

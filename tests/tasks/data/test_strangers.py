@@ -102,6 +102,7 @@ LOCAL = pd.date_range("2021-03-01", periods=ROWS, freq="30min", tz="Europe/Londo
 
 STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
     "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
+    "twelve hours without a blank": (stamped(TIMES.strftime("%m/%d/%Y %I:%M%p").str.lower()), {}, TIMES),
     "seconds since 1970": (stamped(TIMES.as_unit("s").asi8), {"time_format": "s"}, TIMES),
     "milliseconds since 1970": (stamped(TIMES.as_unit("ms").asi8), {"time_format": "ms"}, TIMES),
     "ends of steps": (stamped(ends("%Y-%m-%d")), {"label": "end"}, TIMES + pd.Timedelta(minutes=30)),

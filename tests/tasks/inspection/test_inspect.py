@@ -375,6 +375,22 @@ def test_offsets_that_change_name_the_zones_that_have_them(tmp_path: Path) -> No
     assert (found.timeline.step, found.timeline.gaps, found.timeline.stamps) == ("30 minutes", 0, 365 * 48)
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M %z", "%m/%d/%Y %H:%M:%S%z"])
+def test_offsets_behind_stamps_of_any_format_are_read_as_a_training_reads_them(form: str, tmp_path: Path) -> None:
+    times = london("2021-01-01", "2021-12-31 23:30")
+    found = looked_at(tmp_path, ["time", "kWh"], list(times.strftime(form)), load(len(times)))
+    assert says(found, "readings.time_format") == (form, "found")
+    assert answer(found, "readings.timezone").value == LONDON
+    assert (found.verdict, found.trial.rows) == ("ready", len(times))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S UTC", "%d.%m.%Y %H:%M GMT"])
+def test_stamps_that_end_in_the_word_utc_are_of_utc(form: str, tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(1000, form=form), load(1000))
+    assert says(found, "readings.timezone") == ("UTC", "guessed")
+    assert (found.verdict, found.trial.rows) == ("ready", 1000)
+
+
 def test_stamps_that_end_in_z_are_of_utc(tmp_path: Path) -> None:
     found = looked_at(tmp_path, ["time", "kWh"], stamps(100, form="%Y-%m-%dT%H:%M:%SZ"), load(100))
     assert says(found, "readings.timezone") == ("UTC", "guessed")
