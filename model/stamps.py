@@ -21,6 +21,7 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.errors import InputError
@@ -47,6 +48,8 @@ _BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
 """What stands between the beginning and the end of an interval."""
 _ENDS = "..."
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
+_PUT_BACK = pd.Timedelta(hours=1)
+_SELDOM = 0.01  # an hour in autumn
 _MOST_OFFSETS = 2  # that one place has
 _HOURS = r"(?:[01]?\d|2[0-4])(?:[.]0*)?"
 
@@ -188,11 +191,19 @@ def _intervals(cells: pd.Index, between: str) -> Stamps:
     found = find_form(begins)
     form = found.form or _ISO
     starts, stops = _parse(begins, form), _parse(ends, form)
-    if starts is not None and stops is not None and (backwards := np.asarray(stops <= starts)).any():
+    if starts is not None and stops is not None and (backwards := _backwards(starts, stops)).any():
         row = int(backwards.argmax())
         raise InputError(f"time stamps are intervals, but {cells[row]!r} ends before it begins: mend the file")
     words = f"time stamps such as {cells[0]!r} are intervals, and stand for their beginning"
     return Stamps(f"{form}{between}{_ENDS}", f"{words}; {found.found}" if found.found else words)
+
+
+def _backwards(starts: pd.DatetimeIndex, stops: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
+    """Which intervals end before they begin, but for the few that a clock was put back in, such as 02:45 - 02:00."""
+    lengths = stops - starts
+    backwards = np.asarray(lengths <= pd.Timedelta(0))
+    put_back = backwards & np.asarray(lengths == lengths.median() - _PUT_BACK)
+    return backwards if put_back.mean() > _SELDOM else backwards & ~put_back
 
 
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:

@@ -100,6 +100,9 @@ def ends(form: str) -> list[str]:
 
 LOCAL = pd.date_range("2021-03-01", periods=ROWS, freq="30min", tz="Europe/London")  # put forward in that month
 
+AUTUMN = pd.date_range("2021-10-15", periods=ROWS, freq="30min", tz="Europe/London")  # put back in that month
+HALF = pd.Timedelta(minutes=30)
+
 STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
     "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
     "twelve hours without a blank": (stamped(TIMES.strftime("%m/%d/%Y %I:%M%p").str.lower()), {}, TIMES),
@@ -124,6 +127,11 @@ STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
         stamped(LOCAL.strftime("%d/%m/%Y %H:%M")).iloc[::-1],
         {"timezone": "Europe/London"},
         LOCAL,
+    ),
+    "intervals on a local clock that is put back": (
+        stamped(f"{time:%d.%m.%Y %H:%M} - {time + HALF:%d.%m.%Y %H:%M}" for time in AUTUMN),
+        {"timezone": "Europe/London"},
+        AUTUMN,
     ),
     "UTC": (stamped(LOCAL.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")), {"timezone": "Europe/London"}, LOCAL),
     "offsets": (stamped(f"{time.isoformat()}" for time in LOCAL), {"timezone": "Europe/London"}, LOCAL),
