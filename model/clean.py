@@ -24,7 +24,7 @@ from wattcast.model.grid import to_grid
 from wattcast.model.meters import find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
-from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, is_text, read_stamps
+from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, hours_beside, is_text, read_stamps
 
 OFFSETS_ASKED = (
     "time stamps have an offset from UTC, so that the hours of a day are those of a place: say which, such as "
@@ -98,6 +98,8 @@ def _with_time_of_day(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[Read
         return config, ()
     others = frame.columns.difference([config.timestamp, *config.columns], sort=False)
     times = [str(name) for name in others if holds_times(frame[name])]
+    if not times:
+        times = hours_beside(frame, config.timestamp, map(str, others))
     if len(times) != 1:
         return config, ()
     words = f"column {config.timestamp!r} has dates; the times of day are those of column {times[0]!r}, the only one"

@@ -14,7 +14,7 @@ S: rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -125,6 +125,22 @@ def holds_times(column: pd.Series) -> bool:
     if not is_text(column) or not len(cells := column.dropna().astype(str)):
         return False
     return bool(cells.str.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?\s*").all())
+
+
+def hours_beside(frame: pd.DataFrame, dates: str, others: Iterable[str]) -> list[str]:
+    """The columns among `others` that number the hours of each day, where the column `dates` repeats each date."""
+    found = [name for name in others if _holds_hours(frame[name])] if frame[dates].duplicated().any() else []
+    if len(found) > 1:
+        found = [name for name in found if frame.duplicated([dates, name]).mean() <= _SELDOM]
+    return found
+
+
+def _holds_hours(column: pd.Series) -> bool:
+    """Each cell is a whole number as hours are counted, from 0 or from 1; in autumn a local day may have a 25th."""
+    if column.dtype.kind not in "iuf":
+        return False
+    hours = set(column.dropna().unique().tolist())
+    return hours <= set(range(26)) and hours >= set(range(1, 24))
 
 
 def find_form(column: pd.Index) -> Stamps:

@@ -113,6 +113,22 @@ def read_clock(column: pd.Series, readings: ReadingsConfig) -> Stamps | None:
     return _stamps(column, local, moments, form, zone)
 
 
+def why_unread(column: pd.Series, readings: ReadingsConfig) -> str:
+    """Why no time stamp of `column` can be read, and what is to be done."""
+    try:
+        _, form = _read(column, readings.time_format)
+    except InputError as fault:
+        return str(fault)
+    if form.asked:
+        return form.why
+    known = column[column.notna()]
+    received = f", such as {shown(known.iloc[0])}" if len(known) else ""
+    return (
+        f"no time stamps can be read in column {readings.timestamp!r}{received}: say how they are written, such as "
+        'readings.time_format = "%d.%m.%Y %H:%M"'
+    )
+
+
 def _typed_zone(name: str, local: pd.DatetimeIndex, utc: pd.DatetimeIndex) -> Zone:
     """The zone that a column's type names, or the offset that it says."""
     if name in available_timezones():

@@ -22,7 +22,7 @@ from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.files import SUFFIXES, read_packed
 from wattcast.tasks.data.table import Table, read_table, with_numbers
 from wattcast.tasks.inspection.answers import Answer
-from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline
+from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline, why_unread
 from wattcast.tasks.inspection.columns import numbers_of, read_columns
 from wattcast.tasks.inspection.findings import Inspection, Trial
 from wattcast.tasks.inspection.habits import find_habits
@@ -81,7 +81,10 @@ def inspect(
     say("looking at the readings")
     targets = find_targets(columns, _taken(known, meters), said)
     answers = (*_file_answers(path, dialect, table), *stamp_answers, *([meter] if meter else []), targets)
-    nothing_yet = Trial(0, (), ("no time stamps can be read",))
+    unread = "no time stamps can be read"
+    if stamps is None and known.timestamp in ours:
+        unread = why_unread(_cells(ours, known), known)
+    nothing_yet = Trial(0, (), (unread,))
     found = Inspection(path.name, len(content), len(frame), columns, meters, answers, {}, nothing_yet)
     inspected = _looked_at(found, ours, stamps, said=said, known=known, written=written)
     expressed = tuple(map(_expressible, inspected.found.answers))
