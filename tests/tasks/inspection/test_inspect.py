@@ -569,6 +569,15 @@ def test_negative_readings_are_a_load_net_of_solar_or_a_guess(tmp_path: Path) ->
     assert "1 of 240 readings of 'kWh' are negative, down to -1.5" in answer(found, "readings.signed").why
 
 
+@pytest.mark.parametrize("mark", [-1, -99, -9999.0])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_one_negative_number_that_repeats_may_mark_missing_readings(mark: float, rows: int, tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(240), [*load(240 - rows), *[mark] * rows])
+    assert says(found, "readings.signed") == (True, "asked")
+    assert f"{rows} of 240 readings of 'kWh' are {mark:g}" in answer(found, "readings.signed").why
+    assert found.verdict == "questions"
+
+
 def test_which_of_several_loads_is_asked_and_weather_is_offered_as_features(tmp_path: Path) -> None:
     found = looked_at(
         tmp_path, ["time", "kitchen_kwh", "heat_kwh", "T_out", "RH_1"], stamps(100), *(load(100) for _ in range(4))
