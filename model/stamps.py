@@ -50,6 +50,8 @@ _ENDS = "..."
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
 _PUT_BACK = pd.Timedelta(hours=1)
 _SELDOM = 0.01  # an hour in autumn
+_SEASON = r"\s*\((?:CES?T|WES?T|EES?T|BST|GMT)\)"
+"""Which of the two hours is meant when a clock is put back, as grids write it: the order of the rows says it, too."""
 _MOST_OFFSETS = 2  # that one place has
 _HOURS = r"(?:[01]?\d|2[0-4])(?:[.]0*)?"
 
@@ -185,7 +187,8 @@ def _interval(form: str) -> str | None:
 
 def _halves(cells: pd.Index, between: str) -> tuple[pd.Index, pd.Index]:
     """Beginning and end of each interval, parted by the first `between` behind a time of day; missing where it is."""
-    parted = pd.Series(cells.astype(str)).str.extract(f"^(.*?{_CLOCK}.*?){re.escape(between)}(.*{_CLOCK}.*)$")
+    bare = pd.Series(cells.astype(str)).str.replace(_SEASON, "", regex=True)
+    parted = bare.str.extract(f"^(.*?{_CLOCK}.*?){re.escape(between)}(.*{_CLOCK}.*)$")
     return pd.Index(parted[0].str.strip().astype(object)), pd.Index(parted[1].str.strip().astype(object))
 
 
@@ -218,7 +221,7 @@ def _backwards(starts: pd.DatetimeIndex, stops: pd.DatetimeIndex) -> npt.NDArray
     """Which intervals end before they begin, but for the few that a clock was put back in, such as 02:45 - 02:00."""
     lengths = stops - starts
     backwards = np.asarray(lengths <= pd.Timedelta(0))
-    put_back = backwards & np.asarray(lengths == lengths.median() - _PUT_BACK)
+    put_back = backwards & np.asarray(lengths == pd.Series(lengths).median() - _PUT_BACK)
     return backwards if put_back.mean() > _SELDOM else backwards & ~put_back
 
 

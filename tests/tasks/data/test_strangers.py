@@ -101,7 +101,8 @@ def ends(form: str) -> list[str]:
 LOCAL = pd.date_range("2021-03-01", periods=ROWS, freq="30min", tz="Europe/London")  # put forward in that month
 
 AUTUMN = pd.date_range("2021-10-15", periods=ROWS, freq="30min", tz="Europe/London")  # put back in that month
-HALF = pd.Timedelta(minutes=30)
+HALF, ZERO, PUT_BACK = pd.Timedelta(minutes=30), pd.Timedelta(0), pd.Timestamp("2021-10-31").date()
+SEASONS = (" (CET)", " (CEST)")
 
 STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
     "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
@@ -132,6 +133,15 @@ STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
         stamped(f"{time:%d.%m.%Y %H:%M} - {time + HALF:%d.%m.%Y %H:%M}" for time in AUTUMN),
         {"timezone": "Europe/London"},
         AUTUMN,
+    ),
+    "intervals that name summer and winter time": (
+        stamped(
+            f"{time:%d/%m/%Y %H:%M:%S}{SEASONS[time.dst() > ZERO] if time.date() == PUT_BACK else ''} - "
+            f"{time + HALF:%d/%m/%Y %H:%M:%S}"
+            for time in AUTUMN.tz_convert("Europe/Berlin")
+        ),
+        {"timezone": "Europe/Berlin"},
+        AUTUMN.tz_convert("Europe/Berlin"),
     ),
     "UTC": (stamped(LOCAL.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")), {"timezone": "Europe/London"}, LOCAL),
     "offsets": (stamped(f"{time.isoformat()}" for time in LOCAL), {"timezone": "Europe/London"}, LOCAL),

@@ -228,6 +228,19 @@ def test_one_number_late_in_a_long_column_decides():
 
 
 @pytest.mark.parametrize(
+    ("content", "separator"),
+    [
+        ("MTU,Area,Load (MW)\n01/03/2021 00:00,BZN|DE-LU,5\n01/03/2021 01:00,BZN|DE-LU,6\n", ","),
+        ("Start;Usage\nMar 3, 2021 1:00 AM;5\nMar 3, 2021 2:00 AM;6\n", ";"),
+    ],
+)
+def test_a_separator_that_parts_the_heading_wins_over_one_that_stands_in_cells_alone(content, separator):
+    table = read(content)
+    assert table.found.dialect.separator == separator
+    assert len(table.frame) == 2
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "holds no rows: it is empty"),
