@@ -221,7 +221,7 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
     except InputError as fault:
         return None, (), [str(fault)]
     if read is None:
-        return None, (), [_no_times(frame, config.timestamp)]
+        return None, (), [_no_times(frame, config.timestamp, config.time_format)]
     if read.faults:
         return None, (), list(read.faults)
     faults = []
@@ -233,10 +233,12 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
     return read.times, read.notes, faults
 
 
-def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
+def _no_times(frame: pd.DataFrame, timestamp: str, form: str | None) -> str:
     if timestamp not in frame:
         return f"column {timestamp!r} with the time stamps is missing{nearest(timestamp, frame.columns)}"
     received = f"{shown(frame[timestamp].iloc[0])} in row 0" if len(frame) else "no rows"
+    if form is not None:
+        return f"column {timestamp!r} must hold time stamps that are written as {form!r}, received {received}"
     return f"column {timestamp!r} must hold time stamps like '2016-01-11 17:00:00' on one clock, received {received}"
 
 

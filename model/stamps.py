@@ -88,6 +88,8 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
     if form in EPOCHS:
         numbers = pd.to_numeric(pd.Series(column), errors="coerce")
         return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=EPOCHS[form], errors="coerce", utc=True)))
+    if form and column.dtype.kind in "iu":
+        column = column.astype(str).astype(object)  # 202103010000, which no separator keeps from being a number
     if not is_text(column):
         return None
     if form and (between := _interval(form)):

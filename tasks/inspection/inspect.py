@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from wattcast.model.clean import clean, stamp_cells
 from wattcast.model.errors import InputError
@@ -256,12 +257,15 @@ def _tried(rows: pd.DataFrame, answers: tuple[Answer, ...], written: Dialect) ->
     if not targets or held["cadence_minutes"] is None:
         return Trial(0, (), ("no column to forecast, or no cadence, is known yet",))
     told = ("timestamp", "time_of_day", "time_format", "timezone", "cadence_minutes", "kind", "signed", "label")
-    config = ReadingsConfig(
-        targets=tuple(targets),
-        decimal=written.decimal or ".",
-        thousands=written.thousands or "",
-        **{name: held[name] for name in told if held.get(name) is not None},
-    )
+    try:
+        config = ReadingsConfig(
+            targets=tuple(targets),
+            decimal=written.decimal or ".",
+            thousands=written.thousands or "",
+            **{name: held[name] for name in told if held.get(name) is not None},
+        )
+    except ValidationError as fault:  # a name that forecasts have, a label that intervals leave no choice of
+        return Trial(0, (), tuple(each["msg"].removeprefix("Value error, ") for each in fault.errors()))
     if config.timezone is None and any(answer.option == "readings.timezone" and answer.asked for answer in answers):
         config = config.model_copy(update={"timezone": "UTC"})  # until it is told
     cleaned = clean(rows, config)

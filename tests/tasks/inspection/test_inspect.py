@@ -421,6 +421,15 @@ def test_a_column_that_counts_the_hours_of_each_day_holds_no_meters(first: int, 
     assert config.time_of_day == "Hora"
 
 
+def test_what_no_configuration_takes_is_a_fault_in_words(tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "made_at"], stamps(100), load(100))
+    assert found.trial.faults[0].startswith("'made_at' is the name of a column of every forecast: rename")
+    starts = pd.date_range("2021-03-01", periods=500, freq="h")
+    cells = [f"{start:%Y-%m-%d %H:%M} - {start + pd.Timedelta(hours=1):%Y-%m-%d %H:%M}" for start in starts]
+    found = looked_at(tmp_path, ["time", "kWh"], cells, load(500), label="end")
+    assert found.trial.faults == ("time stamps that are intervals stand for their beginning: label must be start",)
+
+
 def test_stamps_that_end_in_z_are_of_utc(tmp_path: Path) -> None:
     found = looked_at(tmp_path, ["time", "kWh"], stamps(100, form="%Y-%m-%dT%H:%M:%SZ"), load(100))
     assert says(found, "readings.timezone") == ("UTC", "guessed")
