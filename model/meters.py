@@ -27,6 +27,8 @@ _ROWS_A_METER = 3
 """Fewer rows than that tell no meter from a reading."""
 _TURNS = 4
 """Rows of meters that report by themselves change from one to another so many times as there are meters, or more."""
+_FAIR = 0.1
+"""Of an equal share of the rows each of them has so much at least: what stands here and there is a remark."""
 _METER = re.compile(r"entity|sensor|meter|device|statistic|zähler|zaehler", re.IGNORECASE)
 _STATE = re.compile(r"stat(?:e|us)(?:$|[^a-z])|mode|quality|flag|type|reading|stand$", re.IGNORECASE)
 _ENTITY = r"[a-z_]+\.[a-z0-9_]+"  # as home systems name them: sensor.house_power
@@ -91,7 +93,7 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
         ours, names = pd.factorize(meter_names(column))
         if not 1 < len(names) <= MOST_METERS or len(names) > len(codes) / _ROWS_A_METER:
             continue
-        if by_turns and not (_names_meters(str(name), names) and _take_turns(ours)):
+        if by_turns and not _tell_turns(str(name), names, ours):
             continue
         if len(np.unique(ours.astype(np.int64) * len(known) + codes)) >= UNIQUE * len(codes):
             found.append((len(names), str(name), ours, pd.Index(names)))
@@ -102,16 +104,19 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     return Meters(column_name, {str(meter): int(count) for meter, count in zip(names, counts, strict=True)})
 
 
-def _names_meters(heading: str, names: pd.Index) -> bool:
-    """Heading or cells are those of a column of meters."""
-    called = bool(_METER.search(heading)) and not _STATE.search(heading)
-    return called or bool(pd.Series(names).astype("string").str.fullmatch(_ENTITY).all())
+def _tell_turns(heading: str, names: pd.Index, ours: Rows) -> bool:
+    """Heading or cells are those of a column of meters, and the rows `ours` `[S]` of its names lie among each other.
 
-
-def _take_turns(ours: Rows) -> bool:
-    """Rows of the meters `ours` `[S]` lie among each other: a meter that was replaced changes once."""
+    A meter that was replaced changes once. Under a heading alone each name must have a fair share of the rows.
+    """
     known = ours[ours >= 0]
-    return bool(np.count_nonzero(np.diff(known)) >= _TURNS * len(np.unique(known)))
+    counts = np.bincount(known)
+    if np.count_nonzero(np.diff(known)) < _TURNS * len(counts):
+        return False
+    if pd.Series(names).astype("string").str.fullmatch(_ENTITY).all():
+        return True
+    fair = counts.min() * len(counts) >= _FAIR * len(known)
+    return bool(fair and _METER.search(heading) and not _STATE.search(heading))
 
 
 def meter_names(column: pd.Series) -> pd.Series:

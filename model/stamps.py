@@ -47,6 +47,7 @@ _OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 _BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
 """What stands between the beginning and the end of an interval."""
 _ENDS = "..."
+_TIME_PART = re.compile(r"[ ,T]*%[HI]")
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
 _PUT_BACK = pd.Timedelta(hours=1)
 _SELDOM = 0.01  # an hour in autumn
@@ -229,6 +230,10 @@ def _backwards(starts: pd.DatetimeIndex, stops: pd.DatetimeIndex) -> npt.NDArray
 
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
+    timed = pd.Series(cells).str.contains(":", regex=False)
+    if timed.any() and not timed.all():
+        yield from _with_bare_dates(cells, cells[timed.to_numpy(np.bool_)][:_FIRST_CELLS])
+        return
     first, _ = _with_midnights(cells[:_FIRST_CELLS])
     odd = pd.Series(cells).str.contains("24:00|UTC|GMT", regex=True).any()
     text, late = _with_midnights(cells) if odd else (cells, None)
@@ -238,6 +243,16 @@ def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
             pd.to_datetime(first, format=form, utc=utc)
             moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=utc))
             yield form, moments if late is None else moments + late
+
+
+def _with_bare_dates(cells: pd.Index, timed: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
+    """Each format that reads every cell where some, as spreadsheets write midnight, are dates without a time."""
+    for form in map("".join, product(_DATES, _TIMES[1:])):
+        with suppress(ValueError):
+            pd.to_datetime(_with_midnights(timed)[0], format=form, utc=form.endswith("%z"))
+            moments = _parse(cells, form)
+            if moments is not None and moments.notna().all():
+                yield form, moments
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
@@ -252,7 +267,13 @@ def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
     several = bool(aware.any())
     if several and not aware.fillna(True).all():
         return None
-    return pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce", utc=several)) + late
+    moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce", utc=several))
+    date = _TIME_PART.split(form)[0]
+    if date != form and not several and moments.hasnans:
+        bare = text.where(np.asarray(moments.isna()) & ~text.str.contains(":", regex=False).fillna(True))
+        midnights = pd.DatetimeIndex(pd.to_datetime(bare, format=date, errors="coerce"))
+        moments = moments.where(moments.notna(), midnights)
+    return moments + late
 
 
 def _with_midnights(cells: pd.Index) -> tuple[pd.Series, pd.TimedeltaIndex]:

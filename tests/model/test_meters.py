@@ -89,5 +89,8 @@ def test_what_changes_from_row_to_row_is_no_meter_by_itself() -> None:
     ours = ReadingsConfig(timestamp="last_changed", targets="state", cadence_minutes=30)
     for heading in ("tariff", "meter_status", "sensor_type"):
         settle(home(("HT", "NT")).rename(columns={"entity_id": heading}), ours)
+    remarks = home(("ok", "ok", "ok")).rename(columns={"entity_id": "sensor"})
+    remarks.loc[::30, "sensor"] = "fault"
+    settle(remarks, ours)
     replaced = home(("sensor.old", "sensor.new")).sort_values("entity_id", kind="stable")
     settle(replaced.assign(last_changed=sorted(replaced["last_changed"])), ours)

@@ -107,6 +107,7 @@ SEASONS = (" (CET)", " (CEST)")
 STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
     "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
     "twelve hours without a blank": (stamped(TIMES.strftime("%m/%d/%Y %I:%M%p").str.lower()), {}, TIMES),
+    "midnights without a time": (stamped(TIMES.strftime("%d.%m.%Y %H:%M").str.replace(" 00:00", "")), {}, TIMES),
     "seconds since 1970": (stamped(TIMES.as_unit("s").asi8), {"time_format": "s"}, TIMES),
     "milliseconds since 1970": (stamped(TIMES.as_unit("ms").asi8), {"time_format": "ms"}, TIMES),
     "ends of steps": (stamped(ends("%Y-%m-%d")), {"label": "end"}, TIMES + pd.Timedelta(minutes=30)),
