@@ -222,7 +222,9 @@ def test_numbers_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) ->
     assert told.frame["load"].iloc[0] == 1.2
 
 
-@pytest.mark.parametrize("mark", ["", "nan", "?", "null", "n/e", "-", "unavailable", "#N/A"])
+@pytest.mark.parametrize(
+    "mark", ["", "nan", "?", "null", "n/e", "-", "unavailable", "#N/A", "---", "No Data", "#DIV/0!"]
+)
 def test_empty_cells_are_missing_readings(mark: str, tmp_path: Path) -> None:
     lines = text().splitlines()
     for row in (100, 101, 500):
