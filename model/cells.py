@@ -20,7 +20,8 @@ from wattcast.model.arrays import Floats
 from wattcast.model.errors import InputError
 
 MISSING_MARKS = (
-    *("", "nan", "nat", "na", "n/a", "#n/a", "n/e", "?", "null", "none", "-", "--", "unavailable", "unknown"),
+    *("", "nan", "nat", "na", "n/a", "#n/a", "n/e", "?", "null", "none", "-", "--", "---", "unavailable", "unknown"),
+    *("no data", "not available", "#div/0!", "#value!", "#ref!"),
 )
 """What stands in files where a reading is missing, in small letters and without the blanks around it."""
 

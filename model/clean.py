@@ -24,7 +24,7 @@ from wattcast.model.grid import to_grid
 from wattcast.model.meters import find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
-from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, is_text, read_stamps
+from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, hours_beside, is_text, read_stamps
 
 OFFSETS_ASKED = (
     "time stamps have an offset from UTC, so that the hours of a day are those of a place: say which, such as "
@@ -98,6 +98,8 @@ def _with_time_of_day(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[Read
         return config, ()
     others = frame.columns.difference([config.timestamp, *config.columns], sort=False)
     times = [str(name) for name in others if holds_times(frame[name])]
+    if not times:
+        times = hours_beside(frame, config.timestamp, map(str, others))
     if len(times) != 1:
         return config, ()
     words = f"column {config.timestamp!r} has dates; the times of day are those of column {times[0]!r}, the only one"
@@ -219,7 +221,7 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
     except InputError as fault:
         return None, (), [str(fault)]
     if read is None:
-        return None, (), [_no_times(frame, config.timestamp)]
+        return None, (), [_no_times(frame, config.timestamp, config.time_format)]
     if read.faults:
         return None, (), list(read.faults)
     faults = []
@@ -231,10 +233,12 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
     return read.times, read.notes, faults
 
 
-def _no_times(frame: pd.DataFrame, timestamp: str) -> str:
+def _no_times(frame: pd.DataFrame, timestamp: str, form: str | None) -> str:
     if timestamp not in frame:
         return f"column {timestamp!r} with the time stamps is missing{nearest(timestamp, frame.columns)}"
     received = f"{shown(frame[timestamp].iloc[0])} in row 0" if len(frame) else "no rows"
+    if form is not None:
+        return f"column {timestamp!r} must hold time stamps that are written as {form!r}, received {received}"
     return f"column {timestamp!r} must hold time stamps like '2016-01-11 17:00:00' on one clock, received {received}"
 
 

@@ -5,6 +5,7 @@ S: rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,13 @@ UNIQUE = 0.98
 """A column tells meters apart where this share of the rows is the only one of its meter and stamp."""
 _ROWS_A_METER = 3
 """Fewer rows than that tell no meter from a reading."""
+_TURNS = 4
+"""Rows of meters that report by themselves change from one to another so many times as there are meters, or more."""
+_FAIR = 0.1
+"""Of an equal share of the rows each of them has so much at least: what stands here and there is a remark."""
+_METER = re.compile(r"entity|sensor|meter|device|statistic|zähler|zaehler", re.IGNORECASE)
+_STATE = re.compile(r"stat(?:e|us)(?:$|[^a-z])|mode|quality|flag|type|reading|stand$", re.IGNORECASE)
+_ENTITY = r"[a-z_]+\.[a-z0-9_]+"  # as home systems name them: sensor.house_power
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,13 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     """The column of `frame` that tells apart rows of one stamp in `cells` `[S]`; None where there is none.
 
     Columns that are `taken` for something else are passed over; of several the one with the fewest different cells
-    counts.
+    counts. Where hardly a stamp repeats, as with sensors that report whenever something happens, a column that is
+    called as one of meters counts if its names take turns.
     """
     codes, known = pd.factorize(cells)
-    if not len(codes) or 1 - len(known) / len(codes) <= REPEATED:
+    if not len(codes):
         return None
+    by_turns = 1 - len(known) / len(codes) <= REPEATED
     found: list[tuple[int, str, Rows, pd.Index]] = []
     for name in frame.columns.difference(list(taken), sort=False):
         column = frame[name]
@@ -83,6 +93,8 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
         ours, names = pd.factorize(meter_names(column))
         if not 1 < len(names) <= MOST_METERS or len(names) > len(codes) / _ROWS_A_METER:
             continue
+        if by_turns and not _tell_turns(str(name), names, ours):
+            continue
         if len(np.unique(ours.astype(np.int64) * len(known) + codes)) >= UNIQUE * len(codes):
             found.append((len(names), str(name), ours, pd.Index(names)))
     if not found:
@@ -90,6 +102,21 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     _, column_name, ours, names = min(found, key=lambda each: (each[0], each[1]))
     counts = np.bincount(ours[ours >= 0], minlength=len(names))
     return Meters(column_name, {str(meter): int(count) for meter, count in zip(names, counts, strict=True)})
+
+
+def _tell_turns(heading: str, names: pd.Index, ours: Rows) -> bool:
+    """Heading or cells are those of a column of meters, and the rows `ours` `[S]` of its names lie among each other.
+
+    A meter that was replaced changes once. Under a heading alone each name must have a fair share of the rows.
+    """
+    known = ours[ours >= 0]
+    counts = np.bincount(known)
+    if np.count_nonzero(np.diff(known)) < _TURNS * len(counts):
+        return False
+    if pd.Series(names).astype("string").str.fullmatch(_ENTITY).all():
+        return True
+    fair = counts.min() * len(counts) >= _FAIR * len(known)
+    return bool(fair and _METER.search(heading) and not _STATE.search(heading))
 
 
 def meter_names(column: pd.Series) -> pd.Series:

@@ -14,13 +14,14 @@ S: rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.errors import InputError
@@ -35,17 +36,23 @@ _DATES = (
     *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y"),
 )
 _TIMES = (
-    *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", "T%H:%M", "T%H:%M:%S"),
+    *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
+    *(", %H:%M", "T%H:%M", "T%H:%M:%S"),
     *(" %H:%M%z", " %H:%M:%S%z", " %H:%M %z", " %H:%M:%S %z"),
 )
 _FIRST_CELLS = 50  # that most formats fail at
 _MIDNIGHT = r"\b24:00(?=(?::00)?$)"
-_OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|[+-]\d\d(?::?\d\d)?)$"
+_OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 """What ends a cell with an offset, behind its time of day."""
 _BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
 """What stands between the beginning and the end of an interval."""
 _ENDS = "..."
+_TIME_PART = re.compile(r"[ ,T]*%[HI]")
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
+_PUT_BACK = pd.Timedelta(hours=1)
+_SELDOM = 0.01  # an hour in autumn
+_SEASON = r"\s*\((?:CES?T|WES?T|EES?T|BST|GMT)\)"
+"""Which of the two hours is meant when a clock is put back, as grids write it: the order of the rows says it, too."""
 _MOST_OFFSETS = 2  # that one place has
 _HOURS = r"(?:[01]?\d|2[0-4])(?:[.]0*)?"
 
@@ -82,12 +89,19 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
     if form in EPOCHS:
         numbers = pd.to_numeric(pd.Series(column), errors="coerce")
         return _known(pd.DatetimeIndex(pd.to_datetime(numbers, unit=EPOCHS[form], errors="coerce", utc=True)))
+    if form and column.dtype.kind in "iu":
+        column = column.astype(str).astype(object)  # 202103010000, which no separator keeps from being a number
     if not is_text(column):
         return None
     if form and (between := _interval(form)):
         begins, _ = _halves(column.astype(str), between)
         return _known(_parse(begins, form.removesuffix(between + _ENDS)))
     return _known(_parse(column, form or _ISO))
+
+
+def spelt(text: pd.Series) -> pd.Series:
+    """Stamps as a parser takes them: `UTC` and `GMT` behind the time of day are the offset `Z`."""
+    return text.str.replace(r"(?<=\d)\s*(?:UTC|GMT)$", "Z", regex=True)
 
 
 def day_and_time(dates: pd.Series, times: pd.Series) -> pd.Index:
@@ -116,6 +130,22 @@ def holds_times(column: pd.Series) -> bool:
     if not is_text(column) or not len(cells := column.dropna().astype(str)):
         return False
     return bool(cells.str.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?\s*").all())
+
+
+def hours_beside(frame: pd.DataFrame, dates: str, others: Iterable[str]) -> list[str]:
+    """The columns among `others` that number the hours of each day, where the column `dates` repeats each date."""
+    found = [name for name in others if _holds_hours(frame[name])] if frame[dates].duplicated().any() else []
+    if len(found) > 1:
+        found = [name for name in found if frame.duplicated([dates, name]).mean() <= _SELDOM]
+    return found
+
+
+def _holds_hours(column: pd.Series) -> bool:
+    """Each cell is a whole number as hours are counted, from 0 or from 1; in autumn a local day may have a 25th."""
+    if column.dtype.kind not in "iuf":
+        return False
+    hours = set(column.dropna().unique().tolist())
+    return hours <= set(range(26)) and hours >= set(range(1, 24))
 
 
 def find_form(column: pd.Index) -> Stamps:
@@ -160,7 +190,8 @@ def _interval(form: str) -> str | None:
 
 def _halves(cells: pd.Index, between: str) -> tuple[pd.Index, pd.Index]:
     """Beginning and end of each interval, parted by the first `between` behind a time of day; missing where it is."""
-    parted = pd.Series(cells.astype(str)).str.extract(f"^(.*?{_CLOCK}.*?){re.escape(between)}(.*{_CLOCK}.*)$")
+    bare = pd.Series(cells.astype(str)).str.replace(_SEASON, "", regex=True)
+    parted = bare.str.extract(f"^(.*?{_CLOCK}.*?){re.escape(between)}(.*{_CLOCK}.*)$")
     return pd.Index(parted[0].str.strip().astype(object)), pd.Index(parted[1].str.strip().astype(object))
 
 
@@ -182,23 +213,46 @@ def _intervals(cells: pd.Index, between: str) -> Stamps:
     found = find_form(begins)
     form = found.form or _ISO
     starts, stops = _parse(begins, form), _parse(ends, form)
-    if starts is not None and stops is not None and (backwards := np.asarray(stops <= starts)).any():
+    if starts is not None and stops is not None and (backwards := _backwards(starts, stops)).any():
         row = int(backwards.argmax())
         raise InputError(f"time stamps are intervals, but {cells[row]!r} ends before it begins: mend the file")
     words = f"time stamps such as {cells[0]!r} are intervals, and stand for their beginning"
     return Stamps(f"{form}{between}{_ENDS}", f"{words}; {found.found}" if found.found else words)
 
 
+def _backwards(starts: pd.DatetimeIndex, stops: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
+    """Which intervals end before they begin, but for the few that a clock was put back in, such as 02:45 - 02:00."""
+    lengths = stops - starts
+    backwards = np.asarray(lengths <= pd.Timedelta(0))
+    put_back = backwards & np.asarray(lengths == pd.Series(lengths).median() - _PUT_BACK)
+    return backwards if put_back.mean() > _SELDOM else backwards & ~put_back
+
+
 def _readable(cells: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
     """Each format that reads every cell, and what it reads."""
+    timed = pd.Series(cells).str.contains(":", regex=False)
+    if timed.any() and not timed.all():
+        yield from _with_bare_dates(cells, cells[timed.to_numpy(np.bool_)][:_FIRST_CELLS])
+        return
     first, _ = _with_midnights(cells[:_FIRST_CELLS])
-    text, late = _with_midnights(cells) if pd.Series(cells).str.contains("24:00", regex=False).any() else (cells, None)
+    odd = pd.Series(cells).str.contains("24:00|UTC|GMT", regex=True).any()
+    text, late = _with_midnights(cells) if odd else (cells, None)
     for form in map("".join, product(_DATES, _TIMES)):
         with suppress(ValueError):
             utc = form.endswith("%z")
             pd.to_datetime(first, format=form, utc=utc)
             moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, utc=utc))
             yield form, moments if late is None else moments + late
+
+
+def _with_bare_dates(cells: pd.Index, timed: pd.Index) -> Iterator[tuple[str, pd.DatetimeIndex]]:
+    """Each format that reads every cell where some, as spreadsheets write midnight, are dates without a time."""
+    for form in map("".join, product(_DATES, _TIMES[1:])):
+        with suppress(ValueError):
+            pd.to_datetime(_with_midnights(timed)[0], format=form, utc=form.endswith("%z"))
+            moments = _parse(cells, form)
+            if moments is not None and moments.notna().all():
+                yield form, moments
 
 
 def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
@@ -213,12 +267,18 @@ def _parse(cells: pd.Index, form: str) -> pd.DatetimeIndex | None:
     several = bool(aware.any())
     if several and not aware.fillna(True).all():
         return None
-    return pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce", utc=several)) + late
+    moments = pd.DatetimeIndex(pd.to_datetime(text, format=form, errors="coerce", utc=several))
+    date = _TIME_PART.split(form)[0]
+    if date != form and not several and moments.hasnans:
+        bare = text.where(np.asarray(moments.isna()) & ~text.str.contains(":", regex=False).fillna(True))
+        midnights = pd.DatetimeIndex(pd.to_datetime(bare, format=date, errors="coerce"))
+        moments = moments.where(moments.notna(), midnights)
+    return moments + late
 
 
 def _with_midnights(cells: pd.Index) -> tuple[pd.Series, pd.TimedeltaIndex]:
     """The cells as text in which 24:00 is 0:00, and what is to be added to each: a day there, nothing elsewhere."""
-    text = pd.Series(cells).astype("string").str.strip()
+    text = spelt(pd.Series(cells).astype("string").str.strip())
     late = text.str.contains(_MIDNIGHT, regex=True).fillna(False)
     return text.str.replace(_MIDNIGHT, "00:00", regex=True), pd.to_timedelta(late.astype(int).to_numpy(), unit="D")
 

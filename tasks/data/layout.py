@@ -74,6 +74,17 @@ class _Block:
                 return False
         return any(found in ("number", "stamp") for found in self.kinds)
 
+    @property
+    def heads_all(self) -> bool:
+        """The run begins with names above a column of numbers or moments, in the first line that holds anything."""
+        first = self.run[0]
+        named = first is self.records[0].cells and all(kind(cell) == "text" for cell in first)
+        return named and any(found in ("number", "stamp") for found in self.kinds)
+
+    def parts(self, cells: list[str]) -> bool:
+        """The separator stands in one of these cells of another way to part the head."""
+        return any(self.separator in cell for cell in cells)
+
 
 def find_layout(text: bytes, asked: Asked) -> Layout:
     """The layout of the table in `text`, which is UTF-8 without a byte order mark.
@@ -216,6 +227,9 @@ def _separated(lines: list[bytes], quote: str, asked: Asked) -> _Block:
     tidy = [block for block in blocks if block.tidy and len(block.run) >= LEAST_SHARE * most]
     if len(tidy) == 1:
         return tidy[0]
+    headed = [block for block in blocks if block.heads_all and len(block.run) >= LEAST_SHARE * most]
+    if not tidy and len(headed) == 1 and not any(block.parts(headed[0].run[0]) for block in blocks):
+        return headed[0]
     ways = [f"{len(block.run)} lines have {block.width} fields with {block.separator!r}" for block in tidy or blocks]
     raise InputError(f"the separator cannot be told: {', '.join(ways)}. Say which with file.separator")
 

@@ -32,6 +32,13 @@ _DEPTH = 3  # a .csv.gz in a .zip, and no archive that holds itself
 _ZIPS = (b"PK\3\4", b"PK\5\6")
 _WORDS = ("readme", "license", "licence", "notice", "changelog")  # texts beside a table
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_NO_TABLES = {
+    **dict.fromkeys(("<!doctype html", "<html"), "a web page, such as that of a login"),
+    **dict.fromkeys(('{"', "[{", "{\n", "{\r"), "JSON"),
+    "<?xml": "XML",
+    "%pdf": "a PDF",
+}
+"""What files that hold no table begin with, in small letters, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,9 @@ def _read(content: bytes, given: Dialect, said: Mapping[str, str], depth: int) -
         return Table(frame, Found(read.dialect, {**said, **read.evidence}), units)
     if content[:4] == _OLD_EXCEL:
         raise InputError("it is an Excel file of the old kind (.xls): save it as .xlsx or as CSV")
+    head = content[:64].decode("utf-8-sig", "replace").lstrip().lower()
+    if other := next((what for start, what in _NO_TABLES.items() if head.startswith(start)), None):
+        raise InputError(f"it is {other}, not a table: save the readings as CSV, .xlsx or parquet")
     cells = read_cells(content, given)
     types = {pa.large_string(): pd.StringDtype(na_value=np.nan)}.get
     frame = pa.table(cells.columns).to_pandas(types_mapper=types)

@@ -20,13 +20,13 @@ from wattcast.model.clock import localize
 from wattcast.model.errors import InputError
 from wattcast.model.order import length, phase_of, rhythm, to_ticks
 from wattcast.model.readings import ReadingsConfig
-from wattcast.model.stamps import EPOCHS, TwoFormsError, find_form, is_text, read_stamps
+from wattcast.model.stamps import EPOCHS, TwoFormsError, find_form, is_text, read_stamps, spelt
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.columns import epoch_unit
 from wattcast.tasks.inspection.stamp_column import has_offsets
 from wattcast.tasks.inspection.zone import Zone, zone_of_local, zone_of_offsets
 
-_OFFSET = r"\s*(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$"
+_OFFSET = r"\s*(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})\s*$"
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,15 @@ def read_clock(column: pd.Series, readings: ReadingsConfig) -> Stamps | None:
         local, moments = times.tz_localize(None), times.tz_convert("UTC").tz_localize(None)
         return _stamps(column, local, moments, form, _typed_zone(str(times.tz), local, moments))
     if is_text(column) and given is None and has_offsets(column):
-        return _with_offsets(column)
+        words = f"year-month-day with an offset, such as {shown(column.iloc[0])}"
+        iso = _with_offsets(column, Answer("readings.time_format", None, "found", words))
+        if iso is not None:
+            return iso
     read, form = _read(column, given)
     if read is None:
         return None
+    if read.tz is not None and str(form.value).endswith("%z"):
+        return _with_offsets(column, form)
     if form.value in EPOCHS:
         read = read.tz_localize(None)
         zone = Zone("fixed", None, (), (), "stamps count from 1970, UTC: one clock without changes")
@@ -106,6 +111,22 @@ def read_clock(column: pd.Series, readings: ReadingsConfig) -> Stamps | None:
     if zone.name is not None and zone.kind in ("local", "typed"):
         moments = localize(local, zone.name).times.tz_convert(None)
     return _stamps(column, local, moments, form, zone)
+
+
+def why_unread(column: pd.Series, readings: ReadingsConfig) -> str:
+    """Why no time stamp of `column` can be read, and what is to be done."""
+    try:
+        _, form = _read(column, readings.time_format)
+    except InputError as fault:
+        return str(fault)
+    if form.asked:
+        return form.why
+    known = column[column.notna()]
+    received = f", such as {shown(known.iloc[0])}" if len(known) else ""
+    return (
+        f"no time stamps can be read in column {readings.timestamp!r}{received}: say how they are written, such as "
+        'readings.time_format = "%d.%m.%Y %H:%M"'
+    )
 
 
 def _typed_zone(name: str, local: pd.DatetimeIndex, utc: pd.DatetimeIndex) -> Zone:
@@ -187,22 +208,19 @@ def _days(span: pd.Timedelta) -> str:
     return f"{span / pd.Timedelta(days=1):.3g} days"
 
 
-def _with_offsets(column: pd.Series) -> Stamps | None:
-    """Stamps of ISO 8601 that end in `Z` or an offset, which may change."""
-    text = column.astype("str").str.strip()
-    utc = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")).tz_localize(None)
+def _with_offsets(column: pd.Series, form: Answer) -> Stamps | None:
+    """Stamps, of ISO 8601 unless `form` says how they are written, that end in `Z` or an offset, which may change."""
+    text, written = column.astype("str").str.strip(), form.value or "ISO8601"
+    utc = pd.DatetimeIndex(pd.to_datetime(spelt(text), format=written, utc=True, errors="coerce")).tz_localize(None)
     bare = text.str.replace(_OFFSET, "", regex=True)
-    local = pd.DatetimeIndex(pd.to_datetime(bare, format="ISO8601", errors="coerce"))
+    plain = written.removesuffix("%z").rstrip()
+    local = pd.DatetimeIndex(pd.to_datetime(bare, format=plain, errors="coerce"))
     both = np.asarray(utc.notna()) & np.asarray(local.notna())
     if not both.any():
         return None
     order = np.argsort(utc[both].to_numpy(), kind="stable")
     minutes = ((to_ticks(local[both]) - to_ticks(utc[both])) // 60_000_000)[order]
-    zone = zone_of_offsets(utc[both][order], minutes)
-    form = Answer(
-        "readings.time_format", None, "found", f"year-month-day with an offset, such as {shown(text.iloc[0])}"
-    )
-    return _stamps(column, local, utc, form, zone)
+    return _stamps(column, local, utc, form, zone_of_offsets(utc[both][order], minutes))
 
 
 def _stamps(

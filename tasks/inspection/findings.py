@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from wattcast.model.meters import Meters
 from wattcast.tasks.inspection.answers import Answer
@@ -81,11 +82,17 @@ class Inspection:
         of = " and ".join(map(repr, self.targets[:3])) or "nothing that is known yet"
         what = {"counter": "a counter", "power": "power"}.get(str(kind), "energy of each step")
         apart = f"one every {line.step.removeprefix('1 ')}" if line.regular else "at irregular times"
+        first, last = self._on_the_wall(line.first), self._on_the_wall(line.last)
         return (
-            f"{self.file} holds {line.stamps:,} readings of {of}, {apart}, from {line.first:%-d %B %Y %H:%M} to "
-            f"{line.last:%-d %B %Y %H:%M} ({_percent(line.complete)} complete): {what}"
-            + (f" in {unit}" if unit else "")
+            f"{self.file} holds {line.stamps:,} readings of {of}, {apart}, from {first:%-d %B %Y %H:%M} to "
+            f"{last:%-d %B %Y %H:%M} ({_percent(line.complete)} complete): {what}" + (f" in {unit}" if unit else "")
         )
+
+    def _on_the_wall(self, moment: dt.datetime) -> dt.datetime:
+        """A moment of the time line as the clock of the readings showed it."""
+        if self.zone is None or self.zone.name is None:
+            return moment
+        return moment.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(self.zone.name))
 
     @property
     def outlook(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from wattcast.model.clean import clean, stamp_cells
 from wattcast.model.errors import InputError
@@ -22,7 +23,7 @@ from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.files import SUFFIXES, read_packed
 from wattcast.tasks.data.table import Table, read_table, with_numbers
 from wattcast.tasks.inspection.answers import Answer
-from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline
+from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline, why_unread
 from wattcast.tasks.inspection.columns import numbers_of, read_columns
 from wattcast.tasks.inspection.findings import Inspection, Trial
 from wattcast.tasks.inspection.habits import find_habits
@@ -81,7 +82,10 @@ def inspect(
     say("looking at the readings")
     targets = find_targets(columns, _taken(known, meters), said)
     answers = (*_file_answers(path, dialect, table), *stamp_answers, *([meter] if meter else []), targets)
-    nothing_yet = Trial(0, (), ("no time stamps can be read",))
+    unread = "no time stamps can be read"
+    if stamps is None and known.timestamp in ours:
+        unread = why_unread(_cells(ours, known), known)
+    nothing_yet = Trial(0, (), (unread,))
     found = Inspection(path.name, len(content), len(frame), columns, meters, answers, {}, nothing_yet)
     inspected = _looked_at(found, ours, stamps, said=said, known=known, written=written)
     expressed = tuple(map(_expressible, inspected.found.answers))
@@ -253,12 +257,15 @@ def _tried(rows: pd.DataFrame, answers: tuple[Answer, ...], written: Dialect) ->
     if not targets or held["cadence_minutes"] is None:
         return Trial(0, (), ("no column to forecast, or no cadence, is known yet",))
     told = ("timestamp", "time_of_day", "time_format", "timezone", "cadence_minutes", "kind", "signed", "label")
-    config = ReadingsConfig(
-        targets=tuple(targets),
-        decimal=written.decimal or ".",
-        thousands=written.thousands or "",
-        **{name: held[name] for name in told if held.get(name) is not None},
-    )
+    try:
+        config = ReadingsConfig(
+            targets=tuple(targets),
+            decimal=written.decimal or ".",
+            thousands=written.thousands or "",
+            **{name: held[name] for name in told if held.get(name) is not None},
+        )
+    except ValidationError as fault:  # a name that forecasts have, a label that intervals leave no choice of
+        return Trial(0, (), tuple(each["msg"].removeprefix("Value error, ") for each in fault.errors()))
     if config.timezone is None and any(answer.option == "readings.timezone" and answer.asked for answer in answers):
         config = config.model_copy(update={"timezone": "UTC"})  # until it is told
     cleaned = clean(rows, config)

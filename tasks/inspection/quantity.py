@@ -270,6 +270,14 @@ def _watts(watts: float) -> str:
     return f"{readable(watts, 0)} W"
 
 
+def _marks(known: Floats) -> bool:
+    """All negative ones of the readings are one number such as -1 or -9999, which no meter would read again."""
+    negative = np.unique(known[known < 0])
+    if len(negative) != 1 or not (known >= 0).any():
+        return False
+    return bool(re.fullmatch(r"-(?:1|9+)", f"{negative[0]:.10g}"))
+
+
 def _signed(values: Mapping[str, Floats], kind: str) -> Answer:
     option = "readings.signed"
     if kind == "counter":
@@ -281,6 +289,12 @@ def _signed(values: Mapping[str, Floats], kind: str) -> Answer:
         negative = int((known < 0).sum())
         if negative:
             why = f"{negative:,} of {len(known):,} readings of {name!r} are negative, down to {known.min():g}"
+            if _marks(known):
+                asked = (
+                    f"{negative:,} of {len(known):,} readings of {name!r} are {known.min():g}, and no other is negative"
+                )
+                why = f"does that number mark missing readings? {asked}: leave those cells empty, or say true"
+                return Answer(option, True, "asked", why)
             if negative >= LEAST_SIGNED * len(known):
                 return Answer(option, True, "found", f"{why}: a load net of solar, or generation")
             return Answer(option, True, "guessed", f"{why}: if they are faults, mend them and say false")

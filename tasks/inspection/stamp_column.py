@@ -10,6 +10,7 @@ import pandas as pd
 
 from wattcast.model.cells import MISSING_MARKS
 from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.model.stamps import hours_beside
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.inspection.answers import Answer, Basis
 from wattcast.tasks.inspection.columns import Column, epoch_unit, numbers_of
@@ -17,7 +18,7 @@ from wattcast.tasks.inspection.columns import Column, epoch_unit, numbers_of
 MOMENTS = ("time stamps", "intervals")
 _HEAD_ROWS = 200
 _GIVEN: tuple[Basis, str] = ("given", "given")
-_OFFSET = re.compile(r"[0-9](?:\s*Z|\s*[+-][0-9]{2}:?[0-9]{2})\s*$")
+_OFFSET = re.compile(r"[0-9](?:\s*Z|\s*UTC|\s*GMT|\s*[+-][0-9]{2}:?[0-9]{2})\s*$")
 _UTC = re.compile(r"utc|gmt|zulu", re.IGNORECASE)
 
 
@@ -35,17 +36,25 @@ def find_stamps(
     if "time_of_day" in said:
         return stamp, Answer("readings.time_of_day", readings.time_of_day, "given", "given")
     kind = {column.name: column.kind for column in columns}.get(str(stamp.value))
-    times = [column.name for column in columns if column.kind == "times of day"]
-    if kind != "dates" or not times:
-        return (stamp,)
+    clock = _time_of_day(frame, columns, str(stamp.value)) if kind == "dates" else None
+    return (stamp, clock) if clock else (stamp,)
+
+
+def _time_of_day(frame: pd.DataFrame, columns: Sequence[Column], dates: str) -> Answer | None:
+    """The column of times of day, or of numbers of hours, that stands beside that of `dates`."""
+    option, times = "readings.time_of_day", [column.name for column in columns if column.kind == "times of day"]
+    if not times:
+        numbers = (column.name for column in columns if column.kind == "numbers")
+        hours = hours_beside(frame, dates, numbers)
+        why = f"{hours[0]!r} alone counts the hours of each day, and {dates!r} holds dates alone" if hours else ""
+        return Answer(option, hours[0], "found", why) if len(hours) == 1 else None
     if len(times) == 2 and follows_on(frame[times[0]].iloc[:_HEAD_ROWS], frame[times[1]].iloc[:_HEAD_ROWS]):
         why = f"{times[1]!r} holds the time of the next row's {times[0]!r}: they are end and start of a step"
-        return stamp, Answer("readings.time_of_day", times[0], "found", why)
+        return Answer(option, times[0], "found", why)
     if len(times) > 1:
-        asked = f"{_listed(times)}: each holds a time of day"
-        return stamp, Answer("readings.time_of_day", times[0], "asked", asked)
-    why = f"{times[0]!r} is the only column of times of day, and {str(stamp.value)!r} holds dates alone"
-    return stamp, Answer("readings.time_of_day", times[0], "found", why)
+        return Answer(option, times[0], "asked", f"{_listed(times)}: each holds a time of day")
+    why = f"{times[0]!r} is the only column of times of day, and {dates!r} holds dates alone"
+    return Answer(option, times[0], "found", why)
 
 
 def has_offsets(cells: pd.Series) -> bool:

@@ -67,3 +67,30 @@ def test_one_meter_needs_no_choice() -> None:
     assert settle(long(("MAC000001",)), config())[0].meter is None
     twice = pd.concat([long(("MAC000001",))] * 2)  # the same rows again are merged, not taken for a second meter
     assert settle(twice, config())[0].meter is None
+
+
+def home(names: tuple[str, ...]) -> pd.DataFrame:
+    """What a home system exports: each sensor reports at its own moments, so that no stamp stands twice."""
+    rows = 40 * len(names)
+    times = pd.date_range("2021-03-01", periods=rows, freq="97s").astype(str)
+    who = [names[row % len(names)] for row in range(rows)]
+    return pd.DataFrame({"entity_id": who, "state": [100.0 + row % 7 for row in range(rows)], "last_changed": times})
+
+
+def test_sensors_that_report_at_their_own_moments_are_told_apart() -> None:
+    ours = ReadingsConfig(timestamp="last_changed", targets="state", cadence_minutes=30)
+    with pytest.raises(InputError, match=r"'entity_id' holds 2 meters.*'sensor.energy', 'sensor.power'"):
+        settle(home(("sensor.energy", "sensor.power")), ours)
+    with pytest.raises(InputError, match="'device' holds 2 meters"):
+        settle(home(("Attic", "Cellar")).rename(columns={"entity_id": "device"}), ours)
+
+
+def test_what_changes_from_row_to_row_is_no_meter_by_itself() -> None:
+    ours = ReadingsConfig(timestamp="last_changed", targets="state", cadence_minutes=30)
+    for heading in ("tariff", "meter_status", "sensor_type"):
+        settle(home(("HT", "NT")).rename(columns={"entity_id": heading}), ours)
+    remarks = home(("ok", "ok", "ok")).rename(columns={"entity_id": "sensor"})
+    remarks.loc[::30, "sensor"] = "fault"
+    settle(remarks, ours)
+    replaced = home(("sensor.old", "sensor.new")).sort_values("entity_id", kind="stable")
+    settle(replaced.assign(last_changed=sorted(replaced["last_changed"])), ours)

@@ -70,6 +70,14 @@ def test_counts_since_1970_are_declared(form: str, unit: int) -> None:
     assert read_stamps(counts, None) is None
 
 
+def test_stamps_that_look_like_numbers_are_read_in_a_format_that_is_said() -> None:
+    numbers = pd.Index(MARCH.strftime("%Y%m%d%H%M").astype("int64"))
+    read = read_stamps(numbers, "%Y%m%d%H%M")
+    assert read is not None
+    assert read.equals(MARCH)
+    assert read_stamps(numbers, None) is None
+
+
 def test_a_model_reads_what_comes_later_in_the_format_that_it_was_trained_with() -> None:
     """A request in another one is refused, not turned into another day."""
     config, _ = settle(pd.DataFrame({"date": MARCH.strftime("%Y-%m-%d %H:%M"), "Appliances": 1.0}), ReadingsConfig())
@@ -80,6 +88,8 @@ def test_a_model_reads_what_comes_later_in_the_format_that_it_was_trained_with()
         pd.DataFrame({"date": ALL_MARCH.strftime("%d/%m/%Y %H:%M"), "Appliances": 1.0}), ReadingsConfig()
     )
     assert trained.time_format == "%d/%m/%Y %H:%M"
+    with pytest.raises(InputError, match=r"written as '%d/%m/%Y %H:%M', received '2021-03-06 00:00' in row 0"):
+        check_readings(pd.DataFrame({"date": ["2021-03-06 00:00"], "Appliances": 1.0}), trained)
     assert len(found) == 1
     clean = check_readings(pd.DataFrame({"date": later, "Appliances": 1.0}), trained)
     assert clean.index[0] == pd.Timestamp("2021-03-06")

@@ -100,8 +100,14 @@ def ends(form: str) -> list[str]:
 
 LOCAL = pd.date_range("2021-03-01", periods=ROWS, freq="30min", tz="Europe/London")  # put forward in that month
 
+AUTUMN = pd.date_range("2021-10-15", periods=ROWS, freq="30min", tz="Europe/London")  # put back in that month
+HALF, ZERO, PUT_BACK = pd.Timedelta(minutes=30), pd.Timedelta(0), pd.Timestamp("2021-10-31").date()
+SEASONS = (" (CET)", " (CEST)")
+
 STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
     "twelve hours": (stamped(TIMES.strftime("%m/%d/%Y %I:%M %p")), {}, TIMES),
+    "twelve hours without a blank": (stamped(TIMES.strftime("%m/%d/%Y %I:%M%p").str.lower()), {}, TIMES),
+    "midnights without a time": (stamped(TIMES.strftime("%d.%m.%Y %H:%M").str.replace(" 00:00", "")), {}, TIMES),
     "seconds since 1970": (stamped(TIMES.as_unit("s").asi8), {"time_format": "s"}, TIMES),
     "milliseconds since 1970": (stamped(TIMES.as_unit("ms").asi8), {"time_format": "ms"}, TIMES),
     "ends of steps": (stamped(ends("%Y-%m-%d")), {"label": "end"}, TIMES + pd.Timedelta(minutes=30)),
@@ -123,6 +129,20 @@ STAMPS: dict[str, tuple[pd.DataFrame, dict[str, object], pd.DatetimeIndex]] = {
         stamped(LOCAL.strftime("%d/%m/%Y %H:%M")).iloc[::-1],
         {"timezone": "Europe/London"},
         LOCAL,
+    ),
+    "intervals on a local clock that is put back": (
+        stamped(f"{time:%d.%m.%Y %H:%M} - {time + HALF:%d.%m.%Y %H:%M}" for time in AUTUMN),
+        {"timezone": "Europe/London"},
+        AUTUMN,
+    ),
+    "intervals that name summer and winter time": (
+        stamped(
+            f"{time:%d/%m/%Y %H:%M:%S}{SEASONS[time.dst() > ZERO] if time.date() == PUT_BACK else ''} - "
+            f"{time + HALF:%d/%m/%Y %H:%M:%S}"
+            for time in AUTUMN.tz_convert("Europe/Berlin")
+        ),
+        {"timezone": "Europe/Berlin"},
+        AUTUMN.tz_convert("Europe/Berlin"),
     ),
     "UTC": (stamped(LOCAL.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")), {"timezone": "Europe/London"}, LOCAL),
     "offsets": (stamped(f"{time.isoformat()}" for time in LOCAL), {"timezone": "Europe/London"}, LOCAL),
@@ -202,7 +222,9 @@ def test_numbers_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path) ->
     assert told.frame["load"].iloc[0] == 1.2
 
 
-@pytest.mark.parametrize("mark", ["", "nan", "?", "null", "n/e", "-", "unavailable", "#N/A"])
+@pytest.mark.parametrize(
+    "mark", ["", "nan", "?", "null", "n/e", "-", "unavailable", "#N/A", "---", "No Data", "#DIV/0!"]
+)
 def test_empty_cells_are_missing_readings(mark: str, tmp_path: Path) -> None:
     lines = text().splitlines()
     for row in (100, 101, 500):

@@ -228,6 +228,19 @@ def test_one_number_late_in_a_long_column_decides():
 
 
 @pytest.mark.parametrize(
+    ("content", "separator"),
+    [
+        ("MTU,Area,Load (MW)\n01/03/2021 00:00,BZN|DE-LU,5\n01/03/2021 01:00,BZN|DE-LU,6\n", ","),
+        ("Start;Usage\nMar 3, 2021 1:00 AM;5\nMar 3, 2021 2:00 AM;6\n", ";"),
+    ],
+)
+def test_a_separator_that_parts_the_heading_wins_over_one_that_stands_in_cells_alone(content, separator):
+    table = read(content)
+    assert table.found.dialect.separator == separator
+    assert len(table.frame) == 2
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "holds no rows: it is empty"),
@@ -250,6 +263,13 @@ def test_one_number_late_in_a_long_column_decides():
         ('a;b\n1;"2\n3;4\n', "never closed"),
         ("t;b\0\n1;2\n", "holds NUL bytes"),
         (b"\xd0\xcf\x11\xe0abc", "Excel file of the old kind"),
+        (
+            "<!DOCTYPE html>\n<html>please, log in; or register</html>\n",
+            "a web page.*not a table: save the readings as CSV",
+        ),
+        ('[{"time": "2021-03-01", "kWh": 3}]', "it is JSON, not a table"),
+        ('\ufeff<?xml version="1.0"?><feed>1,2;3</feed>', "it is XML, not a table"),
+        (b"%PDF-1.4\n%\xe2\xe3\n1 0 obj", "it is a PDF, not a table"),
         ("Zähler;kWh\n1;2\n".encode("cp850"), "letters .*file.encoding"),
         ("måler;kWh\n1;2\n".encode("cp1252"), "'måler' in cp1252, or 'mĺler' in cp1250"),
         ("Время;Энергия\n1;2\n".encode("cp1251"), "'Время' in cp1251.*file.encoding"),

@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from dialects import Moment, gzipped, workbook
 
+from wattcast.model.clean import settle
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
+from wattcast.tasks.data.download import download
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.findings import Inspection
 from wattcast.tasks.inspection.inspect import inspect
@@ -375,6 +377,59 @@ def test_offsets_that_change_name_the_zones_that_have_them(tmp_path: Path) -> No
     assert (found.timeline.step, found.timeline.gaps, found.timeline.stamps) == ("30 minutes", 0, 365 * 48)
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M %z", "%m/%d/%Y %H:%M:%S%z"])
+def test_offsets_behind_stamps_of_any_format_are_read_as_a_training_reads_them(form: str, tmp_path: Path) -> None:
+    times = london("2021-01-01", "2021-12-31 23:30")
+    found = looked_at(tmp_path, ["time", "kWh"], list(times.strftime(form)), load(len(times)))
+    assert says(found, "readings.time_format") == (form, "found")
+    assert answer(found, "readings.timezone").value == LONDON
+    assert (found.verdict, found.trial.rows) == ("ready", len(times))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S UTC", "%d.%m.%Y %H:%M GMT"])
+def test_stamps_that_end_in_the_word_utc_are_of_utc(form: str, tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(1000, form=form), load(1000))
+    assert says(found, "readings.timezone") == ("UTC", "guessed")
+    assert (found.verdict, found.trial.rows) == ("ready", 1000)
+
+
+def test_the_first_and_last_reading_are_told_by_their_own_clock(tmp_path: Path) -> None:
+    times = pd.date_range("2021-02-01", "2021-11-30 23:45", freq="15min", tz="Europe/Berlin")
+    found = looked_at(tmp_path, ["time", "kWh"], list(times.strftime("%d.%m.%Y %H:%M")), load(len(times)))
+    assert found.value("readings.timezone") == "Europe/Berlin"
+    assert "from 1 February 2021 00:00 to 30 November 2021 23:45" in found.headline
+
+
+def test_stamps_that_cannot_be_read_are_shown_with_the_option_that_helps(tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(100, form="%a %d/%m/%Y %H:%M"), load(100))
+    assert "such as 'Mon 01/03/2021 00:00': say how they are written, such as readings.time_format" in found.headline
+    backwards = [f"2021-03-01 {hour:02d}:30 - 2021-03-01 {hour:02d}:00" for hour in range(24)]
+    found = looked_at(tmp_path, ["time", "kWh"], backwards, load(24))
+    assert "ends before it begins" in found.headline
+
+
+@pytest.mark.parametrize(("first", "label"), [(0, "start"), (1, "end")])
+def test_a_column_that_counts_the_hours_of_each_day_holds_no_meters(first: int, label: str, tmp_path: Path) -> None:
+    times = pd.date_range("2021-03-01", periods=30 * 24, freq="h")
+    rows = (list(times.strftime("%d/%m/%Y")), list(times.hour + first), load(len(times)))
+    found = looked_at(tmp_path, ["Fecha", "Hora", "kWh"], *rows)
+    assert says(found, "readings.time_of_day") == ("Hora", "found")
+    assert found.value("readings.label") == label
+    assert (found.verdict, found.trial.rows) == ("ready", len(times))
+    raw = download(str(tmp_path / "meter.csv")).frame
+    config, _ = settle(raw, ReadingsConfig(timestamp="Fecha", targets="kWh", cadence_minutes=60))
+    assert config.time_of_day == "Hora"
+
+
+def test_what_no_configuration_takes_is_a_fault_in_words(tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "made_at"], stamps(100), load(100))
+    assert found.trial.faults[0].startswith("'made_at' is the name of a column of every forecast: rename")
+    starts = pd.date_range("2021-03-01", periods=500, freq="h")
+    cells = [f"{start:%Y-%m-%d %H:%M} - {start + pd.Timedelta(hours=1):%Y-%m-%d %H:%M}" for start in starts]
+    found = looked_at(tmp_path, ["time", "kWh"], cells, load(500), label="end")
+    assert found.trial.faults == ("time stamps that are intervals stand for their beginning: label must be start",)
+
+
 def test_stamps_that_end_in_z_are_of_utc(tmp_path: Path) -> None:
     found = looked_at(tmp_path, ["time", "kWh"], stamps(100, form="%Y-%m-%dT%H:%M:%SZ"), load(100))
     assert says(found, "readings.timezone") == ("UTC", "guessed")
@@ -521,6 +576,15 @@ def test_negative_readings_are_a_load_net_of_solar_or_a_guess(tmp_path: Path) ->
     found = looked_at(tmp_path, ["time", "kWh"], stamps(240), few)
     assert says(found, "readings.signed") == (True, "guessed")
     assert "1 of 240 readings of 'kWh' are negative, down to -1.5" in answer(found, "readings.signed").why
+
+
+@pytest.mark.parametrize("mark", [-1, -99, -9999.0])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_one_negative_number_that_repeats_may_mark_missing_readings(mark: float, rows: int, tmp_path: Path) -> None:
+    found = looked_at(tmp_path, ["time", "kWh"], stamps(240), [*load(240 - rows), *[mark] * rows])
+    assert says(found, "readings.signed") == (True, "asked")
+    assert f"{rows} of 240 readings of 'kWh' are {mark:g}" in answer(found, "readings.signed").why
+    assert found.verdict == "questions"
 
 
 def test_which_of_several_loads_is_asked_and_weather_is_offered_as_features(tmp_path: Path) -> None:
