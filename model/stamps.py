@@ -32,7 +32,7 @@ _ISO = "ISO8601"
 _SHORTEST_DATE = 8  # 20160131
 _DATES = (
     *("%d.%m.%Y", "%m.%d.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
-    *("%d.%m.%y", "%m.%d.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y"),
+    *("%d.%m.%y", "%m.%d.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y.%m.%d", "%y/%m/%d", "%y-%m-%d"),
     *("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y"),
 )
 _TIMES = (
@@ -162,7 +162,7 @@ def find_form(column: pd.Index) -> Stamps:
     moments = _parse(cells[:_FIRST_CELLS], _ISO)
     if moments is None or moments.notna().any():
         return Stamps(None)
-    fitting = dict(_readable(cells))
+    fitting = {form: moments for form, moments in _readable(cells) if form[:2] != "%y" or _goes_by_days(moments)}
     if not fitting:
         return Stamps(None)
     (form, moments), *others = fitting.items()
@@ -177,6 +177,12 @@ def find_form(column: pd.Index) -> Stamps:
                 {form: moments, other: differing},
             )
     return Stamps(form, f"time stamps are read as {form}, the only way to read all of them, such as {cells[0]!r}")
+
+
+def _goes_by_days(moments: pd.DatetimeIndex) -> bool:
+    """Most days follow each other, as those of readings do: `01.03.21` is of 2001 in no file but one of such years."""
+    days = moments.normalize().unique().sort_values()
+    return len(days) > 1 and float(np.mean(np.diff(days) == np.timedelta64(1, "D"))) > 0.5
 
 
 def _month_first(form: str) -> bool:

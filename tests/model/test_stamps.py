@@ -34,6 +34,15 @@ def test_a_format_that_alone_reads_the_whole_column_is_found_and_told(form: str)
     assert (read_stamps(written(ALL_MARCH, form), form) == ALL_MARCH).all()
 
 
+@pytest.mark.parametrize("sign", ".-/")
+def test_years_of_two_digits_may_stand_first(sign: str) -> None:
+    cells = written(MARCH, f"%y{sign}%m{sign}%d %H:%M")
+    with pytest.raises(InputError, match=r"can be read as 21 March 2001 .* or as 1 March 2021"):
+        find_form(cells)
+    whole = written(pd.date_range("2032-03-01", "2032-03-31", freq="h"), f"%y{sign}%m{sign}%d %H:%M")
+    assert find_form(whole).form == f"%y{sign}%m{sign}%d %H:%M"  # there is no 32 March
+
+
 def test_the_declared_format_is_the_one_that_counts() -> None:
     column = written(MARCH, "%d.%m.%Y %H:%M")
     read = read_stamps(column, "%d.%m.%Y %H:%M")
