@@ -1,6 +1,6 @@
-"""What a forecast must beat: four baselines that forecast windows as a Forecaster does.
+"""What a forecast must beat: five baselines that forecast windows as a Forecaster does.
 
-N: windows. T: lookback. L: output length. K: targets. Formulas of the first three: Hyndman and
+N: windows. T: lookback. L: output length. K: targets. Formulas of the first four: Hyndman and
 Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.2.
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Array, Floats
+from wattcast.model.arrays import Array, Floats, Times
 from wattcast.model.clock import instants
 from wattcast.model.windows import Windows
 
@@ -54,18 +54,29 @@ class Persistence:
 
 
 @dataclass(frozen=True)
-class DailyNaive:
-    """The reading at the same time of day on the newest day that is known; persistence where there is none."""
+class SeasonalNaive:
+    """The reading at the same time of the newest season that is known; persistence where there is none.
+
+    A season of 1 day is the same time of day, of 7 days the same time of the week.
+    """
+
+    days: int
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
         times = pd.DatetimeIndex(instants(windows.series.times))
         target, newest = times.to_numpy()[windows.target_rows], times.to_numpy()[windows.newest_row, None]  # [N, L]
-        day = np.timedelta64(1, "D")
-        same_time = pd.DatetimeIndex((target + (newest - target) // day * day).ravel())
+        same_time = pd.DatetimeIndex(newest_known(target, newest, self.days).ravel())
         rows = times.get_indexer(same_time).reshape(target.shape)  # -1 where the history has no such reading
         rows = np.where(rows >= 0, rows, windows.newest_row[:, None])
         return windows.series.readings[rows]
+
+
+def newest_known(target: Times, newest: Times, days: int) -> Times:
+    """The last moment not behind `newest` that lies whole seasons of so many days before `target`; shapes broadcast."""
+    season = np.timedelta64(days, "D")
+    moments: Times = target + (newest - target) // season * season
+    return moments
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,8 @@ def fit_baselines(train: Windows) -> dict[str, Predictor]:
     return {
         "mean": Mean.fit(train),
         "persistence": Persistence(),
-        "daily_naive": DailyNaive(),
+        "daily_naive": SeasonalNaive(days=1),
+        "weekly_naive": SeasonalNaive(days=7),
         "ridge": RidgeOnLags.fit(train),
     }
 

@@ -18,6 +18,7 @@ LABELS = {
     "ridge": "ridge on lags",
     "persistence": "persistence",
     "daily_naive": "daily naive",
+    "weekly_naive": "weekly naive",
     "mean": "training mean",
 }
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from tiny import counting_series, house, prepare, with_readings
 
 from wattcast.model import baseline
-from wattcast.model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, _Standard, fit_baselines
+from wattcast.model.baseline import Mean, Persistence, RidgeOnLags, SeasonalNaive, _Standard, fit_baselines
 from wattcast.model.split import Split
 from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_windows
 
@@ -49,7 +49,7 @@ def test_persistence_repeats_the_newest_reading():
 def test_daily_naive_takes_the_same_time_of_the_newest_known_day():
     windows = six_hourly(list(range(12)), lookback=5)
     assert windows.target_rows[:, 0].tolist() == [5, 6, 7, 8, 9, 10, 11]
-    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert SeasonalNaive(days=1).predict(windows)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_daily_naive_takes_the_same_time_of_the_newest_known_day():
 def test_daily_naive_never_reads_behind_the_newest_reading(steps_ahead, days_back):
     windows = six_hourly(list(range(24)), lookback=9, steps_ahead=steps_ahead)
     expected = windows.target_rows - 4 * days_back
-    np.testing.assert_array_equal(DailyNaive().predict(windows)[..., 0], expected)
+    np.testing.assert_array_equal(SeasonalNaive(days=1).predict(windows)[..., 0], expected)
     assert (expected <= windows.newest_row[:, None]).all()
     assert (expected > windows.newest_row[:, None] - 4).all()
 
@@ -70,7 +70,31 @@ def test_daily_naive_falls_back_to_persistence_where_a_gap_took_that_reading():
     targets = [points[row] for row in windows.target_rows[:, 0]]
     assert targets == [2, 3, 4, 9, 10, 11]
     # no day before 2 and 3; 4 has 0; 9 and 10 lack 5 and 6; 11 has 7
-    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 0, 8, 9, 7]
+    assert SeasonalNaive(days=1).predict(windows)[:, 0, 0].tolist() == [1, 2, 0, 8, 9, 7]
+
+
+def test_weekly_naive_takes_the_same_time_of_the_newest_known_week():
+    """A week has 28 steps; the first week has none before it, and a day without readings none a week later."""
+    points = [*range(10), *range(14, 46)]
+    windows = six_hourly(points, lookback=2, output_length=2)
+    forecast = dict(
+        zip((points[row] for row in windows.target_rows[:, 0]), SeasonalNaive(7).predict(windows), strict=True)
+    )
+    assert forecast[20][:, 0].tolist() == [19, 19]
+    assert forecast[28][:, 0].tolist() == [0, 1]
+    assert forecast[36][:, 0].tolist() == [8, 9]
+    assert forecast[38][:, 0].tolist() == [37, 37]
+    assert forecast[41][:, 0].tolist() == [40, 14]
+
+
+@pytest.mark.parametrize(("steps_ahead", "weeks_back"), [(1, 1), (20, 1), (28, 1), (29, 2), (56, 2), (57, 3)])
+def test_weekly_naive_never_reads_behind_the_newest_reading(steps_ahead, weeks_back):
+    windows = six_hourly(list(range(28 * 5)), lookback=30, steps_ahead=steps_ahead)
+    expected = windows.target_rows - 28 * weeks_back
+    late = expected[:, 0] >= 0
+    assert late.any()
+    np.testing.assert_array_equal(SeasonalNaive(7).predict(windows)[late, :, 0], expected[late])
+    assert (expected <= windows.newest_row[:, None]).all()
 
 
 def test_ridge_is_that_of_the_lags_and_the_calendar_of_the_first_step():
@@ -164,7 +188,7 @@ def two_targets() -> Split[Windows]:
 
 def test_all_forecast_every_step_of_every_target_in_wh(two_targets):
     baselines = fit_baselines(two_targets.train)
-    assert list(baselines) == ["mean", "persistence", "daily_naive", "ridge"]
+    assert list(baselines) == ["mean", "persistence", "daily_naive", "weekly_naive", "ridge"]
     for name, predictor in baselines.items():
         forecast = predictor.predict(two_targets.test)
         assert forecast.shape == two_targets.test.actual.shape == (len(two_targets.test), 3, 2), name

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wattcast.model.baseline import DailyNaive, Mean, Persistence, Predictor
+from wattcast.model.baseline import Mean, Persistence, Predictor, SeasonalNaive
 from wattcast.model.clean import check_readings
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
@@ -70,7 +70,7 @@ def test_scores_are_of_each_target_by_itself(windows: Split[Windows]) -> None:
         persistence = evaluation.score("persistence", "test", target)
         assert score.skill == pytest.approx(1 - score.rmse / persistence.rmse)
         assert persistence.skill == 0
-    assert len(evaluation.scores) == 3 * 2 * 5
+    assert len(evaluation.scores) == 3 * 2 * 6
 
 
 def test_the_baselines_of_the_test_part_know_what_the_product_knows(windows: Split[Windows]) -> None:
@@ -88,7 +88,7 @@ def test_metric_names(windows: Split[Windows]) -> None:
     parts = [f"{part}_{name}" for part in ("train", "val", "test") for name in ("rmse", "mae", "r2", "mape", "skill")]
     baselines = [
         f"baseline_{name}_{metric}"
-        for name in ("mean", "persistence", "daily_naive", "ridge")
+        for name in ("mean", "persistence", "daily_naive", "weekly_naive", "ridge")
         for metric in ("rmse", "mae")
     ]
     leads = [
@@ -101,7 +101,7 @@ def test_metric_names(windows: Split[Windows]) -> None:
 
 def test_each_lead_time_of_the_test_part_is_scored_by_itself(windows: Split[Windows]) -> None:
     evaluation = run(windows, Constant(0), Constant(50))
-    assert len(evaluation.by_lead) == 5 * 2 * 2
+    assert len(evaluation.by_lead) == 6 * 2 * 2
     for lead in evaluation.by_lead:
         score, (step, k) = lead.score, (lead.steps_ahead - 2, READINGS.targets.index(lead.score.target))
         actual = windows.test.actual[:, step, k]
@@ -146,8 +146,8 @@ def test_many_steps_are_scored_one_by_one_and_logged_by_few_names(house: pd.Data
     evaluation = run(windows, Constant(100), Constant(100))
     assert evaluation.named == (1, 6, 36, 144, 288)
     assert [lead.steps_ahead for lead in evaluation.by_lead[:288]] == list(range(1, 289))
-    assert len(evaluation.by_lead) == 5 * 2 * 288
-    assert len(evaluation.metrics()) == 2 * (15 + 8 + 5 * 7)
+    assert len(evaluation.by_lead) == 6 * 2 * 288
+    assert len(evaluation.metrics()) == 2 * (15 + 10 + 5 * 8)
     for part, few in (("train", 5), ("validation", 5), ("test", 288)):
         of = evaluation.forecasts[evaluation.forecasts["part"] == part]
         assert len(of) == len(getattr(windows, part)) * few * 2
@@ -169,7 +169,7 @@ def test_the_table_has_a_row_for_each_window_step_and_target(windows: Split[Wind
     assert first["target"].tolist() == ["Appliances", "lights"] * 2
     np.testing.assert_array_equal(first["actual"], windows.test.actual[0].ravel())
     np.testing.assert_array_equal(test["gru"], Persistence().predict(windows.test).ravel())
-    np.testing.assert_array_equal(test["daily_naive"], DailyNaive().predict(windows.test).ravel())
+    np.testing.assert_array_equal(test["daily_naive"], SeasonalNaive(days=1).predict(windows.test).ravel())
     np.testing.assert_allclose(test["mean"], Mean.fit(windows.train).predict(windows.test).ravel(), rtol=1e-6)
 
 

@@ -30,7 +30,7 @@ from wattcast.tasks.report.figure import percent
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.training import Report, report
 
-MODELS = ("gru", "mean", "persistence", "daily_naive", "ridge")
+MODELS = ("gru", "mean", "persistence", "daily_naive", "weekly_naive", "ridge")
 SUBJECT = Subject("recommended", {"run": "abc123", "rows": "19,735"}, simulated=False)
 SELECT = (
     Epoch("select", 1, 10, 0.01, 0.9, 0.9, 0.0, 90.0, 1.0, val_loss=0.8, val_mse=0.8, val_rmse=80.0),
@@ -79,7 +79,8 @@ def rows_of(part: str, target: str, first: str, count: int, steps: int = 1) -> p
     made_at = pd.date_range(first, periods=count, freq="10min").repeat(steps)
     time = made_at + pd.to_timedelta(np.tile(np.arange(1, steps + 1) * 10, count), unit="min")
     hour = time.hour.to_numpy().astype(float)
-    columns = {"gru": 100 - hour, "mean": 150.0, "persistence": 120.0, "daily_naive": 60.0, "ridge": 112.0}
+    naive = {"persistence": 120.0, "daily_naive": 60.0, "weekly_naive": 70.0}
+    columns = {"gru": 100 - hour, "mean": 150.0, **naive, "ridge": 112.0}
     frame = pd.DataFrame({"part": part, "made_at": made_at, "time": time, "target": target, "actual": 100.0, **columns})
     return frame.astype(dict.fromkeys(("actual", *MODELS), np.float32))
 
