@@ -97,36 +97,58 @@ def test_weekly_naive_never_reads_behind_the_newest_reading(steps_ahead, weeks_b
     assert (expected <= windows.newest_row[:, None]).all()
 
 
-def test_ridge_is_that_of_the_lags_and_the_calendar_of_the_first_step():
-    window = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_ridge_is_that_of_the_lags_and_the_calendar_of_each_step(steps):
+    window = WindowConfig(lookback=3, steps_ahead=2, output_length=steps)
     train = prepare(house(400), window=window).windows.train
-    rows = []
-    for start in train.starts:
-        history = train.series.readings[start : start + 3, 0]
-        rows.append([*history, *calendar(train.series.times[[start + 4]])[0]])
-    features = np.array(rows, np.float64)
-    truth = np.stack([train.series.readings[start + 4 : start + 6, 0] for start in train.starts]).astype(np.float64)
-    # (X'X + I) w = X'y on columns of mean 0 and deviation 1
-    deviation = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    weights = np.linalg.solve(scaled.T @ scaled + np.eye(8), scaled.T @ (truth - truth.mean(axis=0)))
-    expected = np.maximum(scaled @ weights + truth.mean(axis=0), 0)
     given = RidgeOnLags.fit(train).predict(train)
-    assert given.shape == (len(train), 2, 1)
-    np.testing.assert_allclose(given[..., 0], expected, rtol=1e-3)
-    pipeline = make_pipeline(StandardScaler(), Ridge()).fit(features, truth)
-    np.testing.assert_allclose(expected, np.maximum(pipeline.predict(features), 0), rtol=1e-9)
+    assert given.shape == (len(train), steps, 1)
+    for step in range(steps):
+        rows = []
+        for start in train.starts:
+            history = train.series.readings[start : start + 3, 0]
+            rows.append([*history, *calendar(train.series.times[[start + 4 + step]])[0]])
+        features = np.array(rows, np.float64)
+        truth = np.stack([train.series.readings[start + 4 + step, 0] for start in train.starts]).astype(np.float64)
+        # (X'X + I) w = X'y on columns of mean 0 and deviation 1
+        deviation = features.std(axis=0)
+        scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        weights = np.linalg.solve(scaled.T @ scaled + np.eye(8), scaled.T @ (truth - truth.mean(axis=0)))
+        expected = np.maximum(scaled @ weights + truth.mean(axis=0), 0)
+        np.testing.assert_allclose(given[:, step, 0], expected, rtol=1e-3)
+        pipeline = make_pipeline(StandardScaler(), Ridge()).fit(features, truth)
+        np.testing.assert_allclose(expected, np.maximum(pipeline.predict(features), 0), rtol=1e-9)
 
 
-def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_the_first_target():
+def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_each_target():
     """Weights of one 1 each hand single inputs through: the oldest and newest lag, and the calendar's five columns."""
     windows = six_hourly(list(range(30)), lookback=3, steps_ahead=2, output_length=7)
-    as_it_is = (_Standard(np.zeros(size), np.ones(size)) for size in (8, 7))
-    ridge = RidgeOnLags(*as_it_is, np.eye(8)[:, [0, 2, 3, 4, 5, 6, 7]])
+    as_it_is = (_Standard(np.zeros((7, size)), np.ones((7, size))) for size in (8, 1))
+    ridge = RidgeOnLags(*as_it_is, np.eye(8)[[0, 2, 3, 4, 5, 6, 7], :, None])
     handed = ridge.predict(windows)[..., 0]
     np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
     np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
-    np.testing.assert_allclose(handed[:, 2:], windows.series.calendar[windows.starts + 4], atol=1e-6)
+    for step in range(2, 7):
+        date = windows.series.calendar[windows.starts + 4 + step, step - 2]
+        np.testing.assert_allclose(handed[:, step], np.maximum(date, windows.series.lowest), atol=1e-6)
+
+
+def test_many_steps_of_ridge_are_those_of_one_step_each(two_targets):
+    """What all steps share changes none of them."""
+    train = two_targets.train
+    together = RidgeOnLags.fit(train).predict(train)
+    for step in range(train.config.output_length):
+        alone = replace(train, config=train.config.model_copy(update={"output_length": 1, "steps_ahead": 1 + step}))
+        np.testing.assert_allclose(RidgeOnLags.fit(alone).predict(alone)[:, 0], together[:, step], rtol=1e-4, atol=1e-3)
+
+
+def test_a_step_of_ridge_knows_whether_it_lies_in_the_weekend():
+    """A load of 60 at weekends and 10 otherwise: at Friday noon only the calendar of the step itself tells."""
+    windows = six_hourly(list(range(400)), lookback=1, output_length=4)
+    load = 10 + 50 * windows.series.calendar[:, 4:]
+    windows = with_readings(windows, readings=load)
+    errors = RidgeOnLags.fit(windows).predict(windows) - windows.actual
+    assert np.abs(errors).max() < 1
 
 
 def test_before_a_short_history_stands_its_oldest_reading():
