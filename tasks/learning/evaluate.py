@@ -20,6 +20,8 @@ from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows
+from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
+from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.step import step
 
@@ -69,6 +71,7 @@ class Evaluation:
     by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     unit: str | None = None
+    absent: str = ""  # why LightGBM is missing among the models though it was asked for
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
         """The score of `model` on `part`, of the first target unless another is named."""
@@ -121,15 +124,17 @@ def evaluate(
     targets: tuple[str, ...],
     block: int,
     unit: str | None,
+    baselines: BaselinesConfig,
 ) -> Evaluation:
     """Score on training and validation what was selected there, and on the test part the product, once.
 
     `known` are the windows that the product was trained on: the baselines that stand beside it on the test part are
     fitted on the same ones. `block` windows make a day. The targets are of energy in `unit`.
     """
-    before = {GRU: selected, **fit_baselines(windows.train)}
-    baselines = before if known is windows.train else fit_baselines(known)
-    models = Split(before, before, {**baselines, GRU: product})
+    absent = why_absent() if baselines.lightgbm else ""
+    fitted = _fitted(windows, known, boosting=baselines.lightgbm and not absent)
+    before = {GRU: selected, **fitted[0]}
+    models = Split(before, before, {GRU: product, **fitted[1]})
     named = named_leads(windows.test.config, block)
     steps = np.arange(windows.test.config.output_length)  # [L]
     few = np.array(named, np.int64) - windows.test.config.steps_ahead if named else steps  # [M]
@@ -145,10 +150,26 @@ def evaluate(
         by_lead=parts["test"].by_lead if named else (),
         named=named,
         unit=unit,
+        absent=absent,
     )
 
 
 evaluate_task = step(evaluate)
+
+
+def _fitted(
+    windows: Split[Windows], known: Windows, *, boosting: bool
+) -> tuple[dict[str, Predictor], dict[str, Predictor]]:
+    """The baselines that know the training part, and those that know what the product does."""
+    before = fit_baselines(windows.train)
+    if boosting:
+        before[LIGHTGBM] = trees = BoostedTrees.fit(windows.train, windows.validation)
+    if known is windows.train:
+        return before, before
+    after = fit_baselines(known)
+    if boosting:
+        after[LIGHTGBM] = trees.refit(known)
+    return before, after
 
 
 @dataclass(frozen=True)

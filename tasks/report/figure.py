@@ -15,6 +15,7 @@ from wattcast.tasks.numbers import readable
 LABELS = {
     "actual": "measured",
     GRU: "GRU",
+    "lightgbm": "LightGBM",
     "ridge": "ridge on lags",
     "persistence": "persistence",
     "daily_naive": "daily naive",

@@ -14,6 +14,7 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees
 from wattcast.tasks.learning.evaluate import Evaluation, evaluate, named_leads
 
 READINGS = ReadingsConfig(targets=("Appliances", "lights"), features=())
@@ -39,7 +40,14 @@ def windows(house: pd.DataFrame) -> Split[Windows]:
     return rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
 
 
-def run(windows: Split[Windows], selected: Predictor, product: Predictor, known: Windows | None = None) -> Evaluation:
+def run(
+    windows: Split[Windows],
+    selected: Predictor,
+    product: Predictor,
+    known: Windows | None = None,
+    *,
+    lightgbm: bool = False,
+) -> Evaluation:
     return evaluate(
         selected,
         product,
@@ -48,6 +56,7 @@ def run(windows: Split[Windows], selected: Predictor, product: Predictor, known:
         targets=READINGS.targets,
         block=READINGS.steps_a_day,
         unit="Wh",
+        baselines=BaselinesConfig(lightgbm=lightgbm),
     )
 
 
@@ -177,3 +186,38 @@ def test_the_diagnosis_reads_the_first_target(windows: Split[Windows]) -> None:
     evaluation = run(windows, Constant(1000), Constant(0))
     assert evaluation.diagnosis.verdict.startswith("underfit")
     assert f"{evaluation.score('gru', 'train').rmse:.1f} Wh" in evaluation.diagnosis.reason
+
+
+def test_lightgbm_has_a_row_of_its_own_fitted_on_the_rows_of_the_others(windows: Split[Windows]) -> None:
+    known = windows.train + windows.validation
+    evaluation = run(windows, Constant(0), Constant(0), known, lightgbm=True)
+    grown = BoostedTrees.fit(windows.train, windows.validation)
+    expected = {"train": grown, "validation": grown, "test": grown.refit(known)}
+    for part, of in windows.items():
+        rows = evaluation.forecasts[evaluation.forecasts["part"] == part]
+        np.testing.assert_allclose(rows["lightgbm"], expected[part].predict(of).ravel(), rtol=1e-6)
+    assert {"baseline_lightgbm_rmse", "baseline_lightgbm_rmse_at_2", "baseline_lightgbm_mae/lights"} <= set(
+        evaluation.metrics()
+    )
+    assert evaluation.absent == ""
+
+
+def test_lightgbm_that_is_not_installed_is_told_with_the_way_to_have_it(
+    windows: Split[Windows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattcast.tasks.learning.boosting.find_spec", lambda name: None)
+    evaluation = run(windows, Constant(0), Constant(0), lightgbm=True)
+    assert "not installed" in evaluation.absent
+    assert "pip install --editable '.[baselines]'" in evaluation.absent
+    assert "lightgbm" not in evaluation.forecasts
+    assert run(windows, Constant(0), Constant(0)).absent == ""  # nobody asked for it
+
+
+def test_lightgbm_that_cannot_be_loaded_is_told_with_the_reason(
+    windows: Split[Windows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("wattcast.tasks.learning.boosting.import_module", fail)
+    assert "libgomp.so.1" in run(windows, Constant(0), Constant(0), lightgbm=True).absent
