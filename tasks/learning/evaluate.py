@@ -23,6 +23,7 @@ from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.step import step
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 GRU = gru.NAME
 """The name of the network among the models that are scored."""
+_LEAST_GAIN = 0.0005  # of an error that is written as a share
 _PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
 
@@ -80,6 +82,25 @@ class Evaluation:
             for score in self.scores
             if (score.model, score.part) == (model, part) and target in {None, score.target}
         )
+
+    def unbeaten(self, target: str, labels: Mapping[str, str] | None = None) -> str:
+        """A sentence that names the best baseline of the test part where the network does not beat it; or nothing.
+
+        RMSE and MAE are looked at each by itself. Baselines are called by their `labels`, where they have one.
+        """
+        own, told = self.score(GRU, "test", target), []
+        others = [score for score in self.scores if score.part == "test" and score.target == target]
+        for metric in ("rmse", "mae"):
+            best = min((score for score in others if score.model != GRU), key=lambda score: getattr(score, metric))
+            ours, theirs = getattr(own, metric), getattr(best, metric)
+            if not ours < theirs:
+                gain = skill(theirs, ours)
+                less = f", {100 * gain:.1f} % less" if gain >= _LEAST_GAIN else ", as much"
+                error = with_unit(readable(theirs), self.unit)
+                told.append(f"in {metric.upper()} ({(labels or {}).get(best.model, best.model)} has {error}{less})")
+        if not told:
+            return ""
+        return f"The forecasts of {target} do not beat the best baseline {' and '.join(told)}."
 
     def metrics(self) -> dict[str, float]:
         """The scores by the names they are logged under: `test_rmse`, `baseline_ridge_mae`.

@@ -109,8 +109,8 @@ def _headline(evaluation: Evaluation, target: str) -> str:
     return (
         f"On the test part the forecasts of {target} miss by {rmse} RMSE and {mae} MAE; in RMSE they are "
         f"{_versus(score.skill, 'persistence')} and "
-        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}."
-    )
+        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}. {evaluation.unbeaten(target, LABELS)}"
+    ).rstrip()
 
 
 def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:

@@ -221,3 +221,27 @@ def test_lightgbm_that_cannot_be_loaded_is_told_with_the_reason(
 
     monkeypatch.setattr("wattcast.tasks.learning.boosting.import_module", fail)
     assert "libgomp.so.1" in run(windows, Constant(0), Constant(0), lightgbm=True).absent
+
+
+def test_a_forecast_is_told_which_baseline_it_does_not_beat(windows: Split[Windows]) -> None:
+    """Each target and each error by itself; level is not beaten."""
+    base = run(windows, Constant(0), Constant(0))
+
+    def with_errors(**errors: tuple[float, float]) -> Evaluation:
+        scores = (
+            dataclasses.replace(score, rmse=errors.get(score.model, (9, 9))[0], mae=errors.get(score.model, (9, 9))[1])
+            for score in base.scores
+        )
+        return dataclasses.replace(base, scores=tuple(scores))
+
+    assert with_errors(gru=(4, 4)).unbeaten("lights") == ""
+    assert with_errors(gru=(4, 4), ridge=(2, 5), mean=(3, 5)).unbeaten("lights", {"ridge": "Ridge"}) == (
+        "The forecasts of lights do not beat the best baseline in RMSE (Ridge has 2.00 Wh, 50.0 % less)."
+    )
+    assert with_errors(gru=(4, 4), ridge=(5, 4)).unbeaten("Appliances") == (
+        "The forecasts of Appliances do not beat the best baseline in MAE (ridge has 4.00 Wh, as much)."
+    )
+    assert "in RMSE (mean has 3.00 Wh, 25.0 % less) and in MAE (ridge has 0.0 Wh, 100.0 % less)" in with_errors(
+        gru=(4, 4), mean=(3, 9), ridge=(5, 0)
+    ).unbeaten("lights")
+    assert "as much" in with_errors(gru=(0, 0), ridge=(0, 0)).unbeaten("lights")

@@ -143,6 +143,23 @@ def test_headline_says_how_far_off_and_against_whom():
     ]
 
 
+def test_headline_names_the_best_baseline_that_is_not_beaten():
+    """Off by 16, where ridge is by 12."""
+    rows = rows_of("test", "Appliances", "2016-02-29", 300).assign(gru=np.float32(116))
+    frame = pd.concat([rows.assign(part=part) for part in ("train", "validation", "test")])
+    (lead,) = Page(make(of=scored(frame)).html).all("p", class_="lead")
+    assert lead.endswith(
+        "33.3 % worse than ridge. The forecasts of Appliances do not beat the best baseline in RMSE (ridge on lags has "
+        "12.0 Wh, 25.0 % less) and in MAE (ridge on lags has 12.0 Wh, 25.0 % less)."
+    )
+
+
+def test_a_baseline_that_is_asked_for_and_absent_is_a_note():
+    absent = "LightGBM <is> not installed"
+    assert absent in Page(make(of=replace(evaluation(), absent=absent)).html).words
+    assert "LightGBM" not in Page(make().html).words
+
+
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
