@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 BEST_FILE = "best.toml"
 """The artifact with the best configuration, which `wattcast train --config` takes."""
-_LABELS = frozenset({"data", "found_by", "readings.unit"})
+_LABELS = frozenset({"data", "found_by", "readings.unit", "baselines.lightgbm"})
 _RUN, _VERDICT = "run", "verdict"  # what a study remembers
 _VERDICTS = TypeAdapter(Verdict)
 

@@ -148,6 +148,7 @@ def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evalua
         targets=targets,
         block=prepared.experiment.readings.steps_a_day,
         unit=prepared.unit,
+        baselines=prepared.experiment.baselines,
     )
     if product.intervals is None:
         return evaluation

@@ -1,22 +1,25 @@
-"""What a forecast must beat: four baselines that forecast windows as a Forecaster does.
+"""What a forecast must beat: five baselines that forecast windows as a Forecaster does.
 
-N: windows. T: lookback. L: output length. K: targets. Formulas of the first three: Hyndman and
+N: windows. T: lookback. L: output length. K: targets. Formulas of the first four: Hyndman and
 Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Array, Floats
+from wattcast.model.arrays import Array, Floats, Times
 from wattcast.model.clock import instants
-from wattcast.model.windows import Windows
+from wattcast.model.windows import CALENDAR_COLUMNS, Windows
 
-_CHUNK = 65_536  # windows of ridge inputs held at once
+_CHUNK = 65_536  # forecasts of ridge made at once
+_LEAST_CHUNK = 1024  # windows among them
+_TOGETHER = 16  # steps of ridge whose products with the lags are one
 
 
 class Predictor(Protocol):
@@ -54,59 +57,121 @@ class Persistence:
 
 
 @dataclass(frozen=True)
-class DailyNaive:
-    """The reading at the same time of day on the newest day that is known; persistence where there is none."""
+class SeasonalNaive:
+    """The reading at the same time of the newest season that is known; persistence where there is none.
+
+    A season of 1 day is the same time of day, of 7 days the same time of the week.
+    """
+
+    days: int
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
         times = pd.DatetimeIndex(instants(windows.series.times))
         target, newest = times.to_numpy()[windows.target_rows], times.to_numpy()[windows.newest_row, None]  # [N, L]
-        day = np.timedelta64(1, "D")
-        same_time = pd.DatetimeIndex((target + (newest - target) // day * day).ravel())
+        same_time = pd.DatetimeIndex(newest_known(target, newest, self.days).ravel())
         rows = times.get_indexer(same_time).reshape(target.shape)  # -1 where the history has no such reading
         rows = np.where(rows >= 0, rows, windows.newest_row[:, None])
         return windows.series.readings[rows]
 
 
+def newest_known(target: Times, newest: Times, days: int) -> Times:
+    """The last moment not behind `newest` that lies whole seasons of so many days before `target`; shapes broadcast."""
+    season = np.timedelta64(days, "D")
+    moments: Times = target + (newest - target) // season * season
+    return moments
+
+
 @dataclass(frozen=True)
 class RidgeOnLags:
-    """Ridge regression on the lookback of the targets and on the calendar of the first step that is forecast.
+    """A ridge regression for each step that is forecast, on the lookback of the targets and the calendar of that step.
 
     Every column has mean 0 and deviation 1 over the training windows, so that the penalty means the same in any unit.
+    M: columns that a step reads, K * T lags with the oldest first, and the 5 of its calendar.
     """
 
-    lags: _Standard  # of the [K * T + 5] columns that are read
-    targets: _Standard  # of the [L * K] that are forecast
-    weights: Floats  # [K * T + 5, L * K]
+    columns: _Standard  # [L, M]
+    targets: _Standard  # [L, K]
+    weights: Floats  # [L, M, K]
 
     @classmethod
     def fit(cls, train: Windows) -> RidgeOnLags:
         """scikit-learn's Ridge with its default penalty, on the training windows."""
+        if train.config.output_length > 1:
+            return cls._fit_many(train)
         from sklearn.linear_model import Ridge
 
-        actual, history = train.actual.reshape(len(train), -1), _lags(train)
-        lags, targets = _Standard.of(history), _Standard.of(actual)
-        ridge = Ridge(fit_intercept=False).fit(lags.scale(history), targets.scale(actual))
-        return cls(lags, targets, np.atleast_2d(ridge.coef_).astype(np.float64).T)
+        history, actual = _with_calendar(_lags(train), train, 0), _of_step(train, 0)[1]
+        columns, targets = _Standard.of(history), _Standard.of(actual)
+        ridge = Ridge(fit_intercept=False).fit(columns.scale(history), targets.scale(actual))
+        weights = np.atleast_2d(ridge.coef_).astype(np.float64).T
+        return cls(_Standard.stack([columns]), _Standard.stack([targets]), weights[None])
+
+    @classmethod
+    def _fit_many(cls, train: Windows) -> RidgeOnLags:
+        """The same for each step, from normal equations: the lags' products are those of all steps."""
+        from scipy.linalg import solve
+
+        lags = _lags(train)
+        of_lags = _Standard.of(lags)
+        lags = of_lags.scale(lags).astype(np.float64)  # [N, K * T]
+        first, last = lags.shape[1], lags.shape[1] + len(CALENDAR_COLUMNS)
+        products = np.eye(last)  # the penalty of 1, and X'X
+        products[:first, :first] += lags.T @ lags
+        weights, columns, targets = [], [], []
+        dates, own = last - first, last - first + train.series.readings.shape[1]  # 5, 5 + K
+        length = train.config.output_length
+        for steps in (range(length)[start : start + _TOGETHER] for start in range(0, length, _TOGETHER)):
+            block = np.concatenate([part for step in steps for part in _of_step(train, step)], axis=1)
+            of_block = _Standard.of(block)
+            block = of_block.scale(block).astype(np.float64)  # [N, steps * (5 + K)]
+            with_lags = lags.T @ block
+            for start in range(0, block.shape[1], own):
+                of_step, each = of_block.part(slice(start, start + own)), block[:, start : start + own].copy()
+                right = np.concatenate([with_lags[:, start : start + own], each[:, :dates].T @ each])  # [M, 5 + K]
+                products[:first, first:] = right[:first, :dates]
+                products[first:, :first] = right[:first, :dates].T
+                products[first:, first:] = np.eye(dates) + right[first:, :dates]
+                weights.append(solve(products, right[:, dates:], assume_a="pos"))
+                columns.append(of_lags.beside(of_step.part(slice(dates))))
+                targets.append(of_step.part(slice(dates, None)))
+        return cls(_Standard.stack(columns), _Standard.stack(targets), np.stack(weights))
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
-        chunks = [self.lags.scale(_lags(chunk)) @ self.weights for chunk in windows.chunks(_CHUNK)]
-        flat = np.maximum(self.targets.unscale(np.concatenate(chunks)), windows.series.lowest)
-        return flat.reshape(len(windows), windows.config.output_length, -1)
+        forecast = np.empty((len(windows), *self.targets.mean.shape))
+        steps = len(self.weights)
+        done = 0
+        for chunk in windows.chunks(max(_CHUNK // steps, _LEAST_CHUNK)):
+            lags = _lags(chunk)
+            for step in range(steps):
+                scaled = self.columns.part(step).scale(_with_calendar(lags, chunk, step))  # [n, M]
+                forecast[done : done + len(chunk), step] = self.targets.part(step).unscale(scaled @ self.weights[step])
+            done += len(chunk)
+        return np.maximum(forecast, windows.series.lowest)
 
 
 @dataclass(frozen=True)
 class _Standard:
     """Columns `[N, M]` of any unit to mean 0 and deviation 1, and back; a constant one is only shifted."""
 
-    mean: Floats  # [M]
-    deviation: Floats  # [M]
+    mean: Floats  # [M], or [L, M] for those of each step
+    deviation: Floats  # as `mean`
 
     @classmethod
     def of(cls, columns: Floats) -> _Standard:
         deviation = columns.std(axis=0)
         return cls(columns.mean(axis=0), np.where(np.ptp(columns, axis=0) > 0, deviation, 1.0))
+
+    @classmethod
+    def stack(cls, steps: Sequence[_Standard]) -> _Standard:
+        return cls(np.stack([each.mean for each in steps]), np.stack([each.deviation for each in steps]))
+
+    def part(self, which: int | slice) -> _Standard:
+        return _Standard(self.mean[which], self.deviation[which])
+
+    def beside(self, right: _Standard) -> _Standard:
+        return _Standard(*map(np.concatenate, ((self.mean, right.mean), (self.deviation, right.deviation))))
 
     def scale(self, columns: Floats) -> Array:
         return ((columns - self.mean) / self.deviation).astype(np.float32)
@@ -120,16 +185,24 @@ def fit_baselines(train: Windows) -> dict[str, Predictor]:
     return {
         "mean": Mean.fit(train),
         "persistence": Persistence(),
-        "daily_naive": DailyNaive(),
+        "daily_naive": SeasonalNaive(days=1),
+        "weekly_naive": SeasonalNaive(days=7),
         "ridge": RidgeOnLags.fit(train),
     }
 
 
 def _lags(windows: Windows) -> Floats:
-    """`[N, K * T + 5]`: the targets' history, and the calendar of the first step.
-
-    Before a short history stands its oldest reading.
-    """
+    """`[N, K * T]`: the targets' history; before a short one stands its oldest reading."""
     history = windows.series.readings[windows.input_rows]  # [N, T, K]
-    dates = windows.series.calendar[windows.target_rows[:, 0]]  # [N, 5]
-    return np.concatenate([history.reshape(len(windows), -1), dates], axis=1)
+    return history.reshape(len(windows), -1)
+
+
+def _of_step(windows: Windows, step: int) -> tuple[Floats, Floats]:
+    """`[N, 5]` the calendar and `[N, K]` the readings of one step that is forecast."""
+    rows = windows.newest_row + windows.config.steps_ahead + step
+    return windows.series.calendar[rows].astype(np.float64), windows.series.readings[rows]
+
+
+def _with_calendar(lags: Floats, windows: Windows, step: int) -> Floats:
+    """`[N, M]`: all that the regression of a step reads."""
+    return np.concatenate([lags, _of_step(windows, step)[0]], axis=1)

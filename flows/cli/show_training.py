@@ -67,6 +67,11 @@ def show_trained(trained: Trained) -> None:
         console.print(_test_table(scores, target, evaluation.unit))
         if evaluation.intervals:
             console.print(_interval_table(evaluation.intervals.overall(target), target, evaluation.unit))
+    for target in dict.fromkeys(score.target for score in evaluation.scores):
+        if unbeaten := evaluation.unbeaten(target):
+            console.print(escape(unbeaten), soft_wrap=True, highlight=False)
+    if evaluation.absent:
+        console.print(escape(evaluation.absent), soft_wrap=True, highlight=False)
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
     show_banner(console, trained.data_source)

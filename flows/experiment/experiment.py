@@ -21,6 +21,7 @@ from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
+from wattcast.tasks.learning.boosting import BaselinesConfig
 from wattcast.tasks.registry.gate import GateConfig
 from wattcast.tasks.tuning.ranges import Space
 
@@ -61,6 +62,7 @@ class Experiment(Config):
     model: GRUConfig = Field(description="the network")
     fit: FitConfig = Field(default=FitConfig(), description="training")
     intervals: IntervalConfig = Field(default=IntervalConfig(), description="intervals around the forecasts")
+    baselines: BaselinesConfig = Field(default=BaselinesConfig(), description="what a training's scores stand beside")
     gate: GateConfig = Field(default=GateConfig(), description="what a retrained model must do to become the champion")
     sweep: Space = Field(default={}, description="what a sweep searches: the range of each option that it may change")
     found_by: str | None = Field(None, description="sweep and trial that found these values; a sweep writes it")

@@ -20,8 +20,11 @@ from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, Windows
+from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
+from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
 from wattcast.tasks.learning.regimes import Regimes, score_regimes
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.step import step
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 GRU = gru.NAME
 """The name of the network among the models that are scored."""
+_LEAST_GAIN = 0.0005  # of an error that is written as a share
 _PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
 
@@ -71,6 +75,7 @@ class Evaluation:
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     regimes: Regimes | None = None  # of the test part
     unit: str | None = None
+    absent: str = ""  # why LightGBM is missing among the models though it was asked for
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
         """The score of `model` on `part`, of the first target unless another is named."""
@@ -79,6 +84,25 @@ class Evaluation:
             for score in self.scores
             if (score.model, score.part) == (model, part) and target in {None, score.target}
         )
+
+    def unbeaten(self, target: str, labels: Mapping[str, str] | None = None) -> str:
+        """A sentence that names the best baseline of the test part where the network does not beat it; or nothing.
+
+        RMSE and MAE are looked at each by itself. Baselines are called by their `labels`, where they have one.
+        """
+        own, told = self.score(GRU, "test", target), []
+        others = [score for score in self.scores if score.part == "test" and score.target == target]
+        for metric in ("rmse", "mae"):
+            best = min((score for score in others if score.model != GRU), key=lambda score: getattr(score, metric))
+            ours, theirs = getattr(own, metric), getattr(best, metric)
+            if not ours < theirs:
+                gain = skill(theirs, ours)
+                less = f", {100 * gain:.1f} % less" if gain >= _LEAST_GAIN else ", as much"
+                error = with_unit(readable(theirs), self.unit)
+                told.append(f"in {metric.upper()} ({(labels or {}).get(best.model, best.model)} has {error}{less})")
+        if not told:
+            return ""
+        return f"The forecasts of {target} do not beat the best baseline {' and '.join(told)}."
 
     def metrics(self) -> dict[str, float]:
         """The scores by the names they are logged under: `test_rmse`, `baseline_ridge_mae`.
@@ -124,15 +148,17 @@ def evaluate(
     targets: tuple[str, ...],
     block: int,
     unit: str | None,
+    baselines: BaselinesConfig,
 ) -> Evaluation:
     """Score on training and validation what was selected there, and on the test part the product, once.
 
     `known` are the windows that the product was trained on: the baselines that stand beside it on the test part are
     fitted on the same ones. `block` windows make a day. The targets are of energy in `unit`.
     """
-    before = {GRU: selected, **fit_baselines(windows.train)}
-    baselines = before if known is windows.train else fit_baselines(known)
-    models = Split(before, before, {**baselines, GRU: product})
+    absent = why_absent() if baselines.lightgbm else ""
+    fitted = _fitted(windows, known, boosting=baselines.lightgbm and not absent)
+    before = {GRU: selected, **fitted[0]}
+    models = Split(before, before, {GRU: product, **fitted[1]})
     named = named_leads(windows.test.config, block)
     steps = np.arange(windows.test.config.output_length)  # [L]
     few = np.array(named, np.int64) - windows.test.config.steps_ahead if named else steps  # [M]
@@ -150,10 +176,26 @@ def evaluate(
         named=named,
         regimes=regimes,
         unit=unit,
+        absent=absent,
     )
 
 
 evaluate_task = step(evaluate)
+
+
+def _fitted(
+    windows: Split[Windows], known: Windows, *, boosting: bool
+) -> tuple[dict[str, Predictor], dict[str, Predictor]]:
+    """The baselines that know the training part, and those that know what the product does."""
+    before = fit_baselines(windows.train)
+    if boosting:
+        before[LIGHTGBM] = trees = BoostedTrees.fit(windows.train, windows.validation)
+    if known is windows.train:
+        return before, before
+    after = fit_baselines(known)
+    if boosting:
+        after[LIGHTGBM] = trees.refit(known)
+    return before, after
 
 
 @dataclass(frozen=True)

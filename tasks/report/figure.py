@@ -15,9 +15,11 @@ from wattcast.tasks.numbers import readable
 LABELS = {
     "actual": "measured",
     GRU: "GRU",
+    "lightgbm": "LightGBM",
     "ridge": "ridge on lags",
     "persistence": "persistence",
     "daily_naive": "daily naive",
+    "weekly_naive": "weekly naive",
     "mean": "training mean",
 }
 

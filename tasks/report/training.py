@@ -61,6 +61,7 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
         interval_tables={target: interval_table(intervals, target, unit) for target in targets} if intervals else {},
         calibrated=_calibrated(intervals),
         diagnosis=evaluation.diagnosis,
+        absent=evaluation.absent,
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
         metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
@@ -140,8 +141,8 @@ def _headline(evaluation: Evaluation, target: str) -> str:
     return (
         f"On the test part the forecasts of {target} miss by {rmse} RMSE and {mae} MAE; in RMSE they are "
         f"{_versus(score.skill, 'persistence')} and "
-        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}."
-    )
+        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}. {evaluation.unbeaten(target, LABELS)}"
+    ).rstrip()
 
 
 def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:

@@ -46,17 +46,29 @@ def train_and_evaluate(preset: str) -> Evaluation:
     known = windows.train + windows.validation
     readings = experiment.readings
     return evaluate(
-        selected, product, windows, known=known, targets=readings.targets, block=readings.steps_a_day, unit="Wh"
+        selected,
+        product,
+        windows,
+        known=known,
+        targets=readings.targets,
+        block=readings.steps_a_day,
+        unit="Wh",
+        baselines=experiment.baselines,
     )
 
 
 @pytest.mark.parametrize(
-    ("model", "rmse", "mae"), [("persistence", 66.4, 26.7), ("daily_naive", 112.2, 53.7), ("mean", 91.0, 52.7)]
+    ("model", "rmse", "mae"),
+    [("persistence", 66.4, 26.7), ("daily_naive", 112.2, 53.7), ("weekly_naive", 109.3, 51.6), ("mean", 91.0, 52.7)],
 )
 def test_baselines_have_the_published_scores(evaluation: Evaluation, model: str, rmse: float, mae: float) -> None:
     score = evaluation.score(model, "test")
     assert score.rmse == pytest.approx(rmse, abs=0.06)
     assert score.mae == pytest.approx(mae, abs=0.1)
+
+
+def test_lightgbm_is_as_good_as_one_that_was_tuned_by_hand(evaluation: Evaluation) -> None:
+    assert 57 <= evaluation.score("lightgbm", "test").rmse <= 58.1
 
 
 def test_each_row_of_the_test_part_is_forecast_once(evaluation: Evaluation) -> None:

@@ -84,7 +84,7 @@ def test_final_scores_stand_beside_the_baselines(run: Run, trained: Trained) -> 
     metrics = run.data.metrics
     for part in PARTS.values():
         assert {f"{part}_{name}" for name in ("rmse", "mae", "r2", "mape", "skill")} <= set(metrics)
-    for baseline in ("mean", "persistence", "daily_naive", "ridge"):
+    for baseline in ("mean", "persistence", "daily_naive", "weekly_naive", "ridge", "lightgbm"):
         assert {f"baseline_{baseline}_rmse", f"baseline_{baseline}_mae"} <= set(metrics)
     assert metrics["test_skill"] == pytest.approx(1 - metrics["test_rmse"] / metrics["baseline_persistence_rmse"])
     assert {name: metrics[name] for name in trained.evaluation.metrics()} == trained.evaluation.metrics()
@@ -143,7 +143,7 @@ def test_scores_are_a_prefect_artifact(trained: Trained) -> None:
     artifact = Artifact.get("scores")
     assert artifact is not None
     rows = json.loads(artifact.data)
-    assert len(rows) == 5 * 3
+    assert len(rows) == 7 * 3
     test_rmse = {row["model"]: row["rmse"] for row in rows if row["part"] == "test"}
     assert test_rmse["gru"] == pytest.approx(trained.evaluation.metrics()["test_rmse"])
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from tiny import counting_series, house, prepare, with_readings
 
 from wattcast.model import baseline
-from wattcast.model.baseline import DailyNaive, Mean, Persistence, RidgeOnLags, _Standard, fit_baselines
+from wattcast.model.baseline import Mean, Persistence, RidgeOnLags, SeasonalNaive, _Standard, fit_baselines
 from wattcast.model.split import Split
 from wattcast.model.windows import Series, WindowConfig, Windows, calendar, make_windows
 
@@ -49,7 +49,7 @@ def test_persistence_repeats_the_newest_reading():
 def test_daily_naive_takes_the_same_time_of_the_newest_known_day():
     windows = six_hourly(list(range(12)), lookback=5)
     assert windows.target_rows[:, 0].tolist() == [5, 6, 7, 8, 9, 10, 11]
-    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert SeasonalNaive(days=1).predict(windows)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_daily_naive_takes_the_same_time_of_the_newest_known_day():
 def test_daily_naive_never_reads_behind_the_newest_reading(steps_ahead, days_back):
     windows = six_hourly(list(range(24)), lookback=9, steps_ahead=steps_ahead)
     expected = windows.target_rows - 4 * days_back
-    np.testing.assert_array_equal(DailyNaive().predict(windows)[..., 0], expected)
+    np.testing.assert_array_equal(SeasonalNaive(days=1).predict(windows)[..., 0], expected)
     assert (expected <= windows.newest_row[:, None]).all()
     assert (expected > windows.newest_row[:, None] - 4).all()
 
@@ -70,39 +70,85 @@ def test_daily_naive_falls_back_to_persistence_where_a_gap_took_that_reading():
     targets = [points[row] for row in windows.target_rows[:, 0]]
     assert targets == [2, 3, 4, 9, 10, 11]
     # no day before 2 and 3; 4 has 0; 9 and 10 lack 5 and 6; 11 has 7
-    assert DailyNaive().predict(windows)[:, 0, 0].tolist() == [1, 2, 0, 8, 9, 7]
+    assert SeasonalNaive(days=1).predict(windows)[:, 0, 0].tolist() == [1, 2, 0, 8, 9, 7]
 
 
-def test_ridge_is_that_of_the_lags_and_the_calendar_of_the_first_step():
-    window = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
+def test_weekly_naive_takes_the_same_time_of_the_newest_known_week():
+    """A week has 28 steps; the first week has none before it, and a day without readings none a week later."""
+    points = [*range(10), *range(14, 46)]
+    windows = six_hourly(points, lookback=2, output_length=2)
+    forecast = dict(
+        zip((points[row] for row in windows.target_rows[:, 0]), SeasonalNaive(7).predict(windows), strict=True)
+    )
+    assert forecast[20][:, 0].tolist() == [19, 19]
+    assert forecast[28][:, 0].tolist() == [0, 1]
+    assert forecast[36][:, 0].tolist() == [8, 9]
+    assert forecast[38][:, 0].tolist() == [37, 37]
+    assert forecast[41][:, 0].tolist() == [40, 14]
+
+
+@pytest.mark.parametrize(("steps_ahead", "weeks_back"), [(1, 1), (20, 1), (28, 1), (29, 2), (56, 2), (57, 3)])
+def test_weekly_naive_never_reads_behind_the_newest_reading(steps_ahead, weeks_back):
+    windows = six_hourly(list(range(28 * 5)), lookback=30, steps_ahead=steps_ahead)
+    expected = windows.target_rows - 28 * weeks_back
+    late = expected[:, 0] >= 0
+    assert late.any()
+    np.testing.assert_array_equal(SeasonalNaive(7).predict(windows)[late, :, 0], expected[late])
+    assert (expected <= windows.newest_row[:, None]).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_ridge_is_that_of_the_lags_and_the_calendar_of_each_step(steps):
+    window = WindowConfig(lookback=3, steps_ahead=2, output_length=steps)
     train = prepare(house(400), window=window).windows.train
-    rows = []
-    for start in train.starts:
-        history = train.series.readings[start : start + 3, 0]
-        rows.append([*history, *calendar(train.series.times[[start + 4]])[0]])
-    features = np.array(rows, np.float64)
-    truth = np.stack([train.series.readings[start + 4 : start + 6, 0] for start in train.starts]).astype(np.float64)
-    # (X'X + I) w = X'y on columns of mean 0 and deviation 1
-    deviation = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    weights = np.linalg.solve(scaled.T @ scaled + np.eye(8), scaled.T @ (truth - truth.mean(axis=0)))
-    expected = np.maximum(scaled @ weights + truth.mean(axis=0), 0)
     given = RidgeOnLags.fit(train).predict(train)
-    assert given.shape == (len(train), 2, 1)
-    np.testing.assert_allclose(given[..., 0], expected, rtol=1e-3)
-    pipeline = make_pipeline(StandardScaler(), Ridge()).fit(features, truth)
-    np.testing.assert_allclose(expected, np.maximum(pipeline.predict(features), 0), rtol=1e-9)
+    assert given.shape == (len(train), steps, 1)
+    for step in range(steps):
+        rows = []
+        for start in train.starts:
+            history = train.series.readings[start : start + 3, 0]
+            rows.append([*history, *calendar(train.series.times[[start + 4 + step]])[0]])
+        features = np.array(rows, np.float64)
+        truth = np.stack([train.series.readings[start + 4 + step, 0] for start in train.starts]).astype(np.float64)
+        # (X'X + I) w = X'y on columns of mean 0 and deviation 1
+        deviation = features.std(axis=0)
+        scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        weights = np.linalg.solve(scaled.T @ scaled + np.eye(8), scaled.T @ (truth - truth.mean(axis=0)))
+        expected = np.maximum(scaled @ weights + truth.mean(axis=0), 0)
+        np.testing.assert_allclose(given[:, step, 0], expected, rtol=1e-3)
+        pipeline = make_pipeline(StandardScaler(), Ridge()).fit(features, truth)
+        np.testing.assert_allclose(expected, np.maximum(pipeline.predict(features), 0), rtol=1e-9)
 
 
-def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_the_first_target():
+def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_each_target():
     """Weights of one 1 each hand single inputs through: the oldest and newest lag, and the calendar's five columns."""
     windows = six_hourly(list(range(30)), lookback=3, steps_ahead=2, output_length=7)
-    as_it_is = (_Standard(np.zeros(size), np.ones(size)) for size in (8, 7))
-    ridge = RidgeOnLags(*as_it_is, np.eye(8)[:, [0, 2, 3, 4, 5, 6, 7]])
+    as_it_is = (_Standard(np.zeros((7, size)), np.ones((7, size))) for size in (8, 1))
+    ridge = RidgeOnLags(*as_it_is, np.eye(8)[[0, 2, 3, 4, 5, 6, 7], :, None])
     handed = ridge.predict(windows)[..., 0]
     np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
     np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
-    np.testing.assert_allclose(handed[:, 2:], windows.series.calendar[windows.starts + 4], atol=1e-6)
+    for step in range(2, 7):
+        date = windows.series.calendar[windows.starts + 4 + step, step - 2]
+        np.testing.assert_allclose(handed[:, step], np.maximum(date, windows.series.lowest), atol=1e-6)
+
+
+def test_many_steps_of_ridge_are_those_of_one_step_each(two_targets):
+    """What all steps share changes none of them."""
+    train = two_targets.train
+    together = RidgeOnLags.fit(train).predict(train)
+    for step in range(train.config.output_length):
+        alone = replace(train, config=train.config.model_copy(update={"output_length": 1, "steps_ahead": 1 + step}))
+        np.testing.assert_allclose(RidgeOnLags.fit(alone).predict(alone)[:, 0], together[:, step], rtol=1e-4, atol=1e-3)
+
+
+def test_a_step_of_ridge_knows_whether_it_lies_in_the_weekend():
+    """A load of 60 at weekends and 10 otherwise: at Friday noon only the calendar of the step itself tells."""
+    windows = six_hourly(list(range(400)), lookback=1, output_length=4)
+    load = 10 + 50 * windows.series.calendar[:, 4:]
+    windows = with_readings(windows, readings=load)
+    errors = RidgeOnLags.fit(windows).predict(windows) - windows.actual
+    assert np.abs(errors).max() < 1
 
 
 def test_before_a_short_history_stands_its_oldest_reading():
@@ -164,7 +210,7 @@ def two_targets() -> Split[Windows]:
 
 def test_all_forecast_every_step_of_every_target_in_wh(two_targets):
     baselines = fit_baselines(two_targets.train)
-    assert list(baselines) == ["mean", "persistence", "daily_naive", "ridge"]
+    assert list(baselines) == ["mean", "persistence", "daily_naive", "weekly_naive", "ridge"]
     for name, predictor in baselines.items():
         forecast = predictor.predict(two_targets.test)
         assert forecast.shape == two_targets.test.actual.shape == (len(two_targets.test), 3, 2), name

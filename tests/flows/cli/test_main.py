@@ -295,6 +295,22 @@ def test_the_table_of_several_targets_is_one_table_each(capsys: pytest.CaptureFi
     )
     assert "nan" not in text
     assert "SIMULATED READINGS" in text
+    assert "do not beat" in text  # they are level
+
+
+def test_what_is_not_beaten_and_what_is_absent_are_told_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    from wattcast.flows.train import Trained
+    from wattcast.tasks.learning.diagnosis import Diagnosis
+    from wattcast.tasks.learning.evaluate import Evaluation, Score
+
+    errors = {"gru": (5.0, 3.0), "ridge": (6.0, 2.4), "lightgbm": (7.0, 2.5)}
+    scores = tuple(Score(model, "test", "load", *error, 0.5, 2.0, 0.1) for model, error in errors.items())
+    told = Diagnosis("good", "the reason", "the advice")
+    evaluation = Evaluation(scores, told, pd.DataFrame(), unit="kWh", absent="LightGBM [is] absent")
+    shown.show_trained(Trained("run", "models:/m-1", "file", evaluation, "report.html"))
+    text = capsys.readouterr().out
+    assert "The forecasts of load do not beat the best baseline in MAE (ridge has 2.40 kWh, 20.0 % less).\n" in text
+    assert "LightGBM [is] absent\n" in text
 
 
 def test_the_doctor_says_what_is_ok_and_what_is_a_problem(capsys: pytest.CaptureFixture[str]) -> None:

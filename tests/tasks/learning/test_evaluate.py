@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wattcast.model.baseline import DailyNaive, Mean, Persistence, Predictor
+from wattcast.model.baseline import Mean, Persistence, Predictor, SeasonalNaive
 from wattcast.model.clean import check_readings
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees
 from wattcast.tasks.learning.evaluate import Evaluation, evaluate, named_leads
 
 READINGS = ReadingsConfig(targets=("Appliances", "lights"), features=())
@@ -39,7 +40,14 @@ def windows(house: pd.DataFrame) -> Split[Windows]:
     return rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
 
 
-def run(windows: Split[Windows], selected: Predictor, product: Predictor, known: Windows | None = None) -> Evaluation:
+def run(
+    windows: Split[Windows],
+    selected: Predictor,
+    product: Predictor,
+    known: Windows | None = None,
+    *,
+    lightgbm: bool = False,
+) -> Evaluation:
     return evaluate(
         selected,
         product,
@@ -48,6 +56,7 @@ def run(windows: Split[Windows], selected: Predictor, product: Predictor, known:
         targets=READINGS.targets,
         block=READINGS.steps_a_day,
         unit="Wh",
+        baselines=BaselinesConfig(lightgbm=lightgbm),
     )
 
 
@@ -70,7 +79,7 @@ def test_scores_are_of_each_target_by_itself(windows: Split[Windows]) -> None:
         persistence = evaluation.score("persistence", "test", target)
         assert score.skill == pytest.approx(1 - score.rmse / persistence.rmse)
         assert persistence.skill == 0
-    assert len(evaluation.scores) == 3 * 2 * 5
+    assert len(evaluation.scores) == 3 * 2 * 6
 
 
 def test_the_baselines_of_the_test_part_know_what_the_product_knows(windows: Split[Windows]) -> None:
@@ -88,7 +97,7 @@ def test_metric_names(windows: Split[Windows]) -> None:
     parts = [f"{part}_{name}" for part in ("train", "val", "test") for name in ("rmse", "mae", "r2", "mape", "skill")]
     baselines = [
         f"baseline_{name}_{metric}"
-        for name in ("mean", "persistence", "daily_naive", "ridge")
+        for name in ("mean", "persistence", "daily_naive", "weekly_naive", "ridge")
         for metric in ("rmse", "mae")
     ]
     leads = [
@@ -104,7 +113,7 @@ def test_metric_names(windows: Split[Windows]) -> None:
 
 def test_each_lead_time_of_the_test_part_is_scored_by_itself(windows: Split[Windows]) -> None:
     evaluation = run(windows, Constant(0), Constant(50))
-    assert len(evaluation.by_lead) == 5 * 2 * 2
+    assert len(evaluation.by_lead) == 6 * 2 * 2
     for lead in evaluation.by_lead:
         score, (step, k) = lead.score, (lead.steps_ahead - 2, READINGS.targets.index(lead.score.target))
         actual = windows.test.actual[:, step, k]
@@ -149,9 +158,9 @@ def test_many_steps_are_scored_one_by_one_and_logged_by_few_names(house: pd.Data
     evaluation = run(windows, Constant(100), Constant(100))
     assert evaluation.named == (1, 6, 36, 144, 288)
     assert [lead.steps_ahead for lead in evaluation.by_lead[:288]] == list(range(1, 289))
-    assert len(evaluation.by_lead) == 5 * 2 * 288
+    assert len(evaluation.by_lead) == 6 * 2 * 288
     regimes = [name for name in evaluation.metrics() if "idle" in name or "spikes" in name]
-    assert len(evaluation.metrics()) - len(regimes) == 2 * (15 + 8 + 5 * 7)
+    assert len(evaluation.metrics()) - len(regimes) == 2 * (15 + 10 + 5 * 8)
     for part, few in (("train", 5), ("validation", 5), ("test", 288)):
         of = evaluation.forecasts[evaluation.forecasts["part"] == part]
         assert len(of) == len(getattr(windows, part)) * few * 2
@@ -173,7 +182,7 @@ def test_the_table_has_a_row_for_each_window_step_and_target(windows: Split[Wind
     assert first["target"].tolist() == ["Appliances", "lights"] * 2
     np.testing.assert_array_equal(first["actual"], windows.test.actual[0].ravel())
     np.testing.assert_array_equal(test["gru"], Persistence().predict(windows.test).ravel())
-    np.testing.assert_array_equal(test["daily_naive"], DailyNaive().predict(windows.test).ravel())
+    np.testing.assert_array_equal(test["daily_naive"], SeasonalNaive(days=1).predict(windows.test).ravel())
     np.testing.assert_allclose(test["mean"], Mean.fit(windows.train).predict(windows.test).ravel(), rtol=1e-6)
 
 
@@ -181,3 +190,62 @@ def test_the_diagnosis_reads_the_first_target(windows: Split[Windows]) -> None:
     evaluation = run(windows, Constant(1000), Constant(0))
     assert evaluation.diagnosis.verdict.startswith("underfit")
     assert f"{evaluation.score('gru', 'train').rmse:.1f} Wh" in evaluation.diagnosis.reason
+
+
+def test_lightgbm_has_a_row_of_its_own_fitted_on_the_rows_of_the_others(windows: Split[Windows]) -> None:
+    known = windows.train + windows.validation
+    evaluation = run(windows, Constant(0), Constant(0), known, lightgbm=True)
+    grown = BoostedTrees.fit(windows.train, windows.validation)
+    expected = {"train": grown, "validation": grown, "test": grown.refit(known)}
+    for part, of in windows.items():
+        rows = evaluation.forecasts[evaluation.forecasts["part"] == part]
+        np.testing.assert_allclose(rows["lightgbm"], expected[part].predict(of).ravel(), rtol=1e-6)
+    assert {"baseline_lightgbm_rmse", "baseline_lightgbm_rmse_at_2", "baseline_lightgbm_mae/lights"} <= set(
+        evaluation.metrics()
+    )
+    assert evaluation.absent == ""
+
+
+def test_lightgbm_that_is_not_installed_is_told_with_the_way_to_have_it(
+    windows: Split[Windows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattcast.tasks.learning.boosting.find_spec", lambda name: None)
+    evaluation = run(windows, Constant(0), Constant(0), lightgbm=True)
+    assert "not installed" in evaluation.absent
+    assert "pip install --editable '.[baselines]'" in evaluation.absent
+    assert "lightgbm" not in evaluation.forecasts
+    assert run(windows, Constant(0), Constant(0)).absent == ""  # nobody asked for it
+
+
+def test_lightgbm_that_cannot_be_loaded_is_told_with_the_reason(
+    windows: Split[Windows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("wattcast.tasks.learning.boosting.import_module", fail)
+    assert "libgomp.so.1" in run(windows, Constant(0), Constant(0), lightgbm=True).absent
+
+
+def test_a_forecast_is_told_which_baseline_it_does_not_beat(windows: Split[Windows]) -> None:
+    """Each target and each error by itself; level is not beaten."""
+    base = run(windows, Constant(0), Constant(0))
+
+    def with_errors(**errors: tuple[float, float]) -> Evaluation:
+        scores = (
+            dataclasses.replace(score, rmse=errors.get(score.model, (9, 9))[0], mae=errors.get(score.model, (9, 9))[1])
+            for score in base.scores
+        )
+        return dataclasses.replace(base, scores=tuple(scores))
+
+    assert with_errors(gru=(4, 4)).unbeaten("lights") == ""
+    assert with_errors(gru=(4, 4), ridge=(2, 5), mean=(3, 5)).unbeaten("lights", {"ridge": "Ridge"}) == (
+        "The forecasts of lights do not beat the best baseline in RMSE (Ridge has 2.00 Wh, 50.0 % less)."
+    )
+    assert with_errors(gru=(4, 4), ridge=(5, 4)).unbeaten("Appliances") == (
+        "The forecasts of Appliances do not beat the best baseline in MAE (ridge has 4.00 Wh, as much)."
+    )
+    assert "in RMSE (mean has 3.00 Wh, 25.0 % less) and in MAE (ridge has 0.0 Wh, 100.0 % less)" in with_errors(
+        gru=(4, 4), mean=(3, 9), ridge=(5, 0)
+    ).unbeaten("lights")
+    assert "as much" in with_errors(gru=(0, 0), ridge=(0, 0)).unbeaten("lights")

@@ -30,7 +30,7 @@ from wattcast.tasks.report.figure import percent
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.training import Report, report
 
-MODELS = ("gru", "mean", "persistence", "daily_naive", "ridge")
+MODELS = ("gru", "mean", "persistence", "daily_naive", "weekly_naive", "ridge")
 SUBJECT = Subject("recommended", {"run": "abc123", "rows": "19,735"}, simulated=False)
 SELECT = (
     Epoch("select", 1, 10, 0.01, 0.9, 0.9, 0.0, 90.0, 1.0, val_loss=0.8, val_mse=0.8, val_rmse=80.0),
@@ -79,7 +79,8 @@ def rows_of(part: str, target: str, first: str, count: int, steps: int = 1) -> p
     made_at = pd.date_range(first, periods=count, freq="10min").repeat(steps)
     time = made_at + pd.to_timedelta(np.tile(np.arange(1, steps + 1) * 10, count), unit="min")
     hour = time.hour.to_numpy().astype(float)
-    columns = {"gru": 100 - hour, "mean": 150.0, "persistence": 120.0, "daily_naive": 60.0, "ridge": 112.0}
+    naive = {"persistence": 120.0, "daily_naive": 60.0, "weekly_naive": 70.0}
+    columns = {"gru": 100 - hour, "mean": 150.0, **naive, "ridge": 112.0}
     frame = pd.DataFrame({"part": part, "made_at": made_at, "time": time, "target": target, "actual": 100.0, **columns})
     return frame.astype(dict.fromkeys(("actual", *MODELS), np.float32))
 
@@ -140,6 +141,23 @@ def test_headline_says_how_far_off_and_against_whom():
         "On the test part the forecasts of Appliances miss by 6.00 Wh RMSE and 6.00 Wh MAE; in RMSE they are 70.0 % "
         "better than persistence and 50.0 % better than ridge."
     ]
+
+
+def test_headline_names_the_best_baseline_that_is_not_beaten():
+    """Off by 16, where ridge is by 12."""
+    rows = rows_of("test", "Appliances", "2016-02-29", 300).assign(gru=np.float32(116))
+    frame = pd.concat([rows.assign(part=part) for part in ("train", "validation", "test")])
+    (lead,) = Page(make(of=scored(frame)).html).all("p", class_="lead")
+    assert lead.endswith(
+        "33.3 % worse than ridge. The forecasts of Appliances do not beat the best baseline in RMSE (ridge on lags has "
+        "12.0 Wh, 25.0 % less) and in MAE (ridge on lags has 12.0 Wh, 25.0 % less)."
+    )
+
+
+def test_a_baseline_that_is_asked_for_and_absent_is_a_note():
+    absent = "LightGBM <is> not installed"
+    assert absent in Page(make(of=replace(evaluation(), absent=absent)).html).words
+    assert "LightGBM" not in Page(make().html).words
 
 
 @pytest.mark.parametrize(
