@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def small() -> tuple[str, ...]:
     """Settings that make one network of the recommended preset train on the simulated house in a second or two."""
     sizes = ("model.layers=[{units=4}]", "window.lookback=6", "fit.batch_size=512")
-    return ("data=simulated", "fit.members=1", "fit.epochs=2", *sizes)
+    return ("data=simulated", "fit.members=1", "fit.epochs=2", "baselines.lightgbm=false", *sizes)
 
 
 @pytest.fixture(scope="session")

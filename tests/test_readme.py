@@ -50,7 +50,16 @@ def file_shown(name: str) -> str:
 
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
 SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
-LESS = ["--set", "fit.epochs=1", "--set", "fit.batch_size=512", "--set", "fit.members=1"]
+LESS = [
+    "--set",
+    "fit.epochs=1",
+    "--set",
+    "fit.batch_size=512",
+    "--set",
+    "fit.members=1",
+    "--set",
+    "baselines.lightgbm=false",
+]
 REFUSED = [command for command in TRAININGS if command.endswith("--config house.toml")]
 INSPECTIONS = [(command, output) for command, output in commands("wattcast") if command.startswith("wattcast inspect")]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]

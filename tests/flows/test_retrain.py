@@ -39,6 +39,7 @@ SETTINGS = (
     "window.lookback=6",
     "fit.batch_size=512",
     "fit.members=1",
+    "baselines.lightgbm=false",
     "fit.epochs=25",
     "fit.initial_learning_rate=0.02",
     "gate.holdout_days=4",

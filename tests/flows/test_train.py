@@ -29,7 +29,7 @@ PARTS = {"train": "train", "validation": "val", "test": "test"}
 
 @pytest.fixture(scope="module")
 def experiment(small: tuple[str, ...]) -> Experiment:
-    return read_experiment(settings=[*small, "fit.refit=true"])
+    return read_experiment(settings=[*small, "fit.refit=true", "baselines.lightgbm=true"])
 
 
 @pytest.fixture(scope="module")
