@@ -44,7 +44,8 @@ def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
         for score in forecasts.scores
     ]
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
-    return {"output": str(output), "unit": forecasts.unit, "forecasts": newest, "made": len(newest), "past": scores}
+    said = {"unit": forecasts.unit, "label": forecasts.label}
+    return {"output": str(output), **said, "forecasts": newest, "made": len(newest), "past": scores}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
@@ -53,6 +54,7 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     made = forecasts.made
     newest = made[made[MADE_AT] == made[MADE_AT].iloc[-1]]
     title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
+    title += f"; time stamps are the {forecasts.label} of their step"
     table = Table(*(escape(str(name)) for name in made.columns), title=title, title_justify="left")
     for row in newest.itertuples(index=False):
         table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))

@@ -16,6 +16,7 @@ import pandas as pd
 from filelock import FileLock
 
 from wattcast.model.errors import InputError
+from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
 from wattcast.model.metrics import mae, rmse, skill
 from wattcast.model.readings import MADE_AT
@@ -48,6 +49,7 @@ class Forecasts:
     made: pd.DataFrame
     scores: tuple[PastScore, ...]
     unit: str | None
+    label: Label  # where in its step a time stamp stands
 
 
 def add_forecasts(
@@ -86,7 +88,7 @@ def add_forecasts(
         ]
         frame = frame[[MADE_AT, timestamp, *values, VERSION]]
         write_frame(frame, path, replace=True)
-    return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit)
+    return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit, contract.label)
 
 
 add_forecasts_task = step(add_forecasts)

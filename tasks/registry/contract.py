@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattcast.model.config import Config
+from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
@@ -17,6 +18,7 @@ class Contract(Config):
     timestamp: str
     time_format: str | None = None
     timezone: str | None = None
+    label: Label = "start"  # where in its step a time stamp stands
     cadence_minutes: int
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
@@ -39,6 +41,7 @@ class Contract(Config):
             timestamp=readings.timestamp,
             time_format=readings.time_format,
             timezone=readings.timezone,
+            label=readings.label,
             cadence_minutes=readings.cadence_minutes,
             inputs=tuple(sorted(set(readings.cells) - {readings.timestamp})),
             targets=readings.targets,
@@ -59,6 +62,7 @@ class Contract(Config):
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
             time_format=readings.get("time_format"),
             timezone=readings.get("timezone"),
+            label=readings.get("label", "start"),
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             min_history=window.get("min_history"),
@@ -79,6 +83,7 @@ class Contract(Config):
                 "timestamp",
                 "time_format",
                 "timezone",
+                "label",
                 "cadence_minutes",
                 "inputs",
                 "targets",
@@ -95,7 +100,7 @@ class Contract(Config):
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
-        names = ("timestamp", "timezone", "cadence_minutes", "steps_ahead", "output_length")
+        names = ("timestamp", "timezone", "label", "cadence_minutes", "steps_ahead", "output_length")
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and self.targets[0] == other.targets[0] and self._same_unit(other)
 

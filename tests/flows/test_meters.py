@@ -162,10 +162,11 @@ def test_all_steps_of_a_forecast_are_shown_under_the_names_of_their_columns(
     output = tmp_path / "forecasts.csv"
     made = forecast(str(registered), str(output), model="1", name="office-meter")
     record = json.loads(json.dumps(forecasts_record(made, output)))
-    assert (record["made"], len(record["forecasts"])) == (24, 24)
+    assert (record["made"], len(record["forecasts"]), record["label"]) == (24, 24, "start")
     show_forecasts(made, output)
     shown = capsys.readouterr().out
     assert "load [kWh/h]" in shown
+    assert "time stamps are the start of their step" in shown
     assert shown.count("2021-") == 48
 
 

@@ -46,6 +46,7 @@ def test_equal_ones_do_not_differ() -> None:
     ("option", "value", "words", "alike"),
     [
         ("timestamp", "date", "timestamp time instead of date", False),
+        ("label", "end", "label start instead of end", False),
         ("cadence_minutes", 10, "cadence_minutes 5 instead of 10", False),
         ("inputs", ("T",), "inputs ('T', 'heat', 'power', 'wind') instead of ('T',)", True),
         ("targets", ("power",), "targets ('power', 'heat') instead of ('power',)", True),
