@@ -24,11 +24,26 @@ from wattcast.model.grid import to_grid
 from wattcast.model.meters import find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
-from wattcast.model.stamps import EPOCHS, day_and_time, find_form, holds_times, hours_beside, is_text, read_stamps
+from wattcast.model.stamps import (
+    EPOCHS,
+    day_and_time,
+    find_form,
+    holds_ends_of_days,
+    holds_times,
+    hours_beside,
+    is_text,
+    read_stamps,
+)
 
 OFFSETS_ASKED = (
     "time stamps have an offset from UTC, so that the hours of a day are those of a place: say which, such as "
     'readings.timezone = "Europe/London", or "UTC"'
+)
+
+
+ENDS_DOUBTED = (
+    "time stamps such as 24:00 are the ends of steps, and are taken for their starts, as readings.label says: is "
+    'readings.label = "end" meant?'
 )
 
 
@@ -84,11 +99,12 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     if config.meter is None and (meters := find_meters(frame, cells, config.cells)):
         raise InputError(meters.question)
     config, zone = _with_zone(cells, config)
+    late = (ENDS_DOUBTED,) if config.label == "start" and holds_ends_of_days(cells) else ()
     if config.time_format is not None:
-        return config, (*apart, *zone)
+        return config, (*apart, *zone, *late)
     stamps = find_form(cells)
     config = ReadingsConfig.model_validate({**config.model_dump(), "time_format": stamps.form})
-    return config, (*apart, *zone, *((stamps.found,) if stamps.found else ()))
+    return config, (*apart, *zone, *late, *((stamps.found,) if stamps.found else ()))
 
 
 def _with_time_of_day(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:

@@ -132,6 +132,11 @@ def holds_times(column: pd.Series) -> bool:
     return bool(cells.str.fullmatch(r"\s*\d{1,2}:\d{2}(?::\d{2})?(?:\s?[AaPp][Mm])?\s*").all())
 
 
+def holds_ends_of_days(cells: pd.Index) -> bool:
+    """Some of the stamps are 24:00, which no step begins at."""
+    return is_text(cells) and bool(pd.Series(cells).astype("string").str.contains(_MIDNIGHT, regex=True).any())
+
+
 def hours_beside(frame: pd.DataFrame, dates: str, others: Iterable[str]) -> list[str]:
     """The columns among `others` that number the hours of each day, where the column `dates` repeats each date."""
     found = [name for name in others if _holds_hours(frame[name])] if frame[dates].duplicated().any() else []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wattcast.model.clean import check_readings, settle, stamp_cells
+from wattcast.model.clean import ENDS_DOUBTED, check_readings, settle, stamp_cells
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.stamps import find_form, read_stamps
@@ -191,6 +191,13 @@ def test_a_date_and_a_time_in_two_columns_are_one_stamp(times: list[str]) -> Non
     assert found[0] == "column 'Date' has dates; the times of day are those of column 'Time', the only one"
     read = read_stamps(stamp_cells(frame, settled), settled.time_format)
     assert read[:2].tolist() == [pd.Timestamp("2021-03-31 00:15"), pd.Timestamp("2021-03-31 00:30")]
+
+
+@pytest.mark.parametrize("label", ["start", "end"])
+def test_the_end_of_a_day_is_no_start_without_a_word(label: str) -> None:
+    frame = pd.DataFrame({"date": ["2021-03-01 23:45", "2021-03-01 24:00", "2021-03-02 00:15"], "load": 1.0})
+    _, found = settle(frame, ReadingsConfig(targets="load", cadence_minutes=15, label=label))
+    assert found == ((ENDS_DOUBTED,) if label == "start" else ())
 
 
 @pytest.mark.parametrize("hours", [[1, 2, 24], [1.0, 2.0, 24.0], ["1", "2", "24"]])
