@@ -9,15 +9,13 @@ S: rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from wattcast.model.arrays import Times
+from wattcast.model.arrays import Floats, Rows, Times
 
 CLOSE = 1.5
 """Readings that lie so many usual distances apart, or fewer, follow each other."""
@@ -92,7 +90,7 @@ def localize(stamps: pd.DatetimeIndex, zone: str) -> Localized:
             "such as UTC"
         )
     doubled = lost[~skipped]
-    second_hour = _second_hours(stamps, doubled)  # True, False, or NaN where nothing tells
+    second_hour = _second_hours(stamps, doubled)  # [D] 1, 0, or NaN where nothing tells
     told = ~np.isnan(second_hour)
     moments = first[~skipped].where(second_hour == 0, second[~skipped])
     found = times.to_series().reset_index(drop=True)
@@ -107,7 +105,7 @@ def localize(stamps: pd.DatetimeIndex, zone: str) -> Localized:
     return Localized(pd.DatetimeIndex(found, name=stamps.name), int((~told).sum()), tuple(notes), tuple(faults))
 
 
-def _second_hours(stamps: pd.DatetimeIndex, doubled: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _second_hours(stamps: pd.DatetimeIndex, doubled: Rows) -> Floats:
     """Of the rows `doubled` of `stamps`, 1 for the second occurrence of its hour, 0 for the first, NaN if unknown."""
     answer = np.full(len(doubled), np.nan)
     if not len(doubled):
@@ -127,9 +125,7 @@ def _second_hours(stamps: pd.DatetimeIndex, doubled: npt.NDArray[np.int64]) -> n
     return answer
 
 
-def _of_one_change(
-    ticks: npt.NDArray[np.int64], places: npt.NDArray[np.int64], close: float
-) -> list[float] | npt.NDArray[np.float64]:
+def _of_one_change(ticks: Rows, places: Rows, close: float) -> Floats:
     """`_second_hours` of the rows at `places` in the order of time, which show the hour of one change."""
     shown = ticks[places]
     before = ticks[places[0] - 1] if places[0] else None
@@ -152,7 +148,7 @@ def _of_one_change(
     return unknown if follows == leads else np.full(len(shown), 0.0 if follows else 1.0)
 
 
-def _repeats(ticks: npt.NDArray[np.int64], place: int, way: int) -> bool:
-    """The stamp at `place` stands again right behind it."""
-    inside: Iterable[int] = range(len(ticks))
-    return place in inside and place + way in inside and ticks[place] == ticks[place + way]
+def _repeats(ticks: Rows, place: int, way: int) -> bool:
+    """The stamp at `place`, if there is one, stands again right beside it."""
+    inside = min(place, place + way) >= 0 and max(place, place + way) < len(ticks)
+    return inside and bool(ticks[place] == ticks[place + way])

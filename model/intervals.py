@@ -5,7 +5,8 @@ N: forecasts. L: output length. K: targets. Q: quantiles. S: forecasts to calibr
 A network's errors on readings that it was not trained on are put in relation to the size of its forecast, and their
 quantiles are taken apart for each step ahead, where errors count the more the nearer they are in time of day and in
 size of the forecast (Guan 2023, Localized conformal prediction, Biometrika 110). How near is near is chosen on the same
-readings, days apart. Without any nearness it is the usual split-conformal interval (Lei et al. 2018, JASA 113).
+readings, by parts of the time that are left out. Without any nearness it is the usual split-conformal interval (Lei et
+al. 2018, JASA 113).
 
 The quantiles are kept on a lattice of hours and sizes and interpolated in between. As they ascend at each node, they
 never cross.
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from wattcast.model.arrays import Floats
+from wattcast.model.arrays import Floats, Rows
 from wattcast.model.clock import on_the_clock
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
@@ -35,7 +36,7 @@ _SMALL = 0.25  # of the mean reading: forecasts below that have errors of about 
 _HOUR_WIDTHS = (1.0, 2.0, 4.0, math.inf)  # h
 _SIZE_WIDTHS = (0.2, 0.4, 0.8, math.inf)  # of the standard deviation of sizes
 _MOST = 4000  # errors a step ahead
-_MOST_TO_CHOOSE = 2000
+_MOST_TO_CHOOSE, _STEPS_TO_CHOOSE = 2000, 3
 _FOLDS = 5
 _AT_ONCE = 200_000  # forecasts of a step whose bounds are computed together
 
@@ -143,7 +144,7 @@ class Intervals:
         """
         quantiles, (count, steps, targets) = config.quantiles, forecasts.shape
         require_forecasts(count, config)
-        kept = np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(np.int64))
+        kept = _evenly(count, _MOST)
         forecasts, windows = forecasts[kept], windows.take(kept)
         actual, hours = windows.actual, hours_of(windows)
         small = _SMALL * np.abs(actual).mean(axis=(0, 1))
@@ -317,13 +318,16 @@ _ENOUGH = 2  # times as many as there must be
 _WIDEST = 64
 
 
+def _evenly(count: int, most: int) -> Rows:
+    """Places from the first to the last of `count`, at most so many, evenly apart."""
+    places: Rows = np.linspace(0, count - 1, min(count, most)).astype(np.int64)
+    return places
+
+
 def _choose(cases: Sequence[_Errors], quantiles: Sequence[float], *, by_hour: bool) -> Nearness:
-    """The nearness with the lowest mean pinball loss on days that were left out, over a few steps ahead."""
-    some = [cases[place] for place in np.unique(np.linspace(0, len(cases) - 1, 3).astype(np.int64))]
-    thinned = [
-        case.take(np.linspace(0, len(case.errors) - 1, min(len(case.errors), _MOST_TO_CHOOSE)).astype(np.int64))
-        for case in some
-    ]
+    """The nearness with the lowest mean pinball loss in parts of the time that were left out, over some steps ahead."""
+    some = [cases[place] for place in _evenly(len(cases), _STEPS_TO_CHOOSE)]
+    thinned = [case.take(_evenly(len(case.errors), _MOST_TO_CHOOSE)) for case in some]
     options = [Nearness(*widths) for widths in product(_HOUR_WIDTHS if by_hour else (math.inf,), _SIZE_WIDTHS)]
     return min(options, key=lambda near: np.mean([_loss(case, quantiles, near) for case in thinned]))
 

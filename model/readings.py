@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import Field, create_model, field_validator, model_validator
 
 from wattcast.model.config import Config
+from wattcast.model.stamps import ENDS
 
 MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
@@ -130,7 +131,7 @@ class ReadingsConfig(Config):
                 f"each column may stand once in timestamp, time_of_day, meter, targets and features, received twice: "
                 f"{twice}"
             )
-        if self.label == "end" and (self.time_format or "").endswith("..."):
+        if self.label == "end" and (self.time_format or "").endswith(ENDS):
             raise ValueError("time stamps that are intervals stand for their beginning: label must be start")
         if MADE_AT in names:
             raise ValueError(

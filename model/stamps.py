@@ -46,7 +46,8 @@ _OFFSET = r"\d:?\d\d(?:[.,]\d+)?\s*(?:[zZ]|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 """What ends a cell with an offset, behind its time of day."""
 _BETWEEN = (" - ", " – ", " bis ", " to ", "/", "-")
 """What stands between the beginning and the end of an interval."""
-_ENDS = "..."
+ENDS = "..."
+"""What stands for the end in the format of intervals, which is not read."""
 _TIME_PART = re.compile(r"[ ,T]*%[HI]")
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
 _PUT_BACK = pd.Timedelta(hours=1)
@@ -95,7 +96,7 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
         return None
     if form and (between := _interval(form)):
         begins, _ = _halves(column.astype(str), between)
-        return _known(_parse(begins, form.removesuffix(between + _ENDS)))
+        return _known(_parse(begins, form.removesuffix(between + ENDS)))
     return _known(_parse(column, form or _ISO))
 
 
@@ -196,7 +197,7 @@ def _month_first(form: str) -> bool:
 
 def _interval(form: str) -> str | None:
     """What stands between the beginning and the end in cells of this format; None where they hold one moment."""
-    return next((between for between in _BETWEEN if form.endswith(between + _ENDS)), None)
+    return next((between for between in _BETWEEN if form.endswith(between + ENDS)), None)
 
 
 def _halves(cells: pd.Index, between: str) -> tuple[pd.Index, pd.Index]:
@@ -228,7 +229,7 @@ def _intervals(cells: pd.Index, between: str) -> Stamps:
         row = int(backwards.argmax())
         raise InputError(f"time stamps are intervals, but {cells[row]!r} ends before it begins: mend the file")
     words = f"time stamps such as {cells[0]!r} are intervals, and stand for their beginning"
-    return Stamps(f"{form}{between}{_ENDS}", f"{words}; {found.found}" if found.found else words)
+    return Stamps(f"{form}{between}{ENDS}", f"{words}; {found.found}" if found.found else words)
 
 
 def _backwards(starts: pd.DatetimeIndex, stops: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:

@@ -100,8 +100,7 @@ def read_clock(column: pd.Series, readings: ReadingsConfig) -> Stamps | None:
         return _stamps(column, read, read, form, zone)
     local = read.tz_localize(None) if read.tz is not None else read
     known = np.flatnonzero(~np.asarray(local.isna()))
-    order = _order_of(local[known])
-    sorted_local = local[known][order]
+    sorted_local = local[known].sort_values()
     beat = rhythm(sorted_local.unique()) if len(known) > 1 else None
     if readings.timezone is not None:
         zone = Zone("typed", readings.timezone, (), (), "given")
@@ -233,15 +232,6 @@ def _stamps(
     first = shown(column.iloc[int((~known).argmax())]) if unread else ""
     rows = np.flatnonzero(known)
     return Stamps(rows, moments[known], local[known], form, zone, unread, first)
-
-
-def _order_of(times: pd.DatetimeIndex) -> Rows:
-    """The places `[V]` of `times` in the order of time; of equal ones in that of the file, which may run backwards."""
-    if times.is_monotonic_increasing:
-        return np.arange(len(times))
-    if _mostly_back(times):
-        return np.argsort(times.to_numpy()[::-1], kind="stable") * -1 + len(times) - 1
-    return np.argsort(times.to_numpy(), kind="stable")
 
 
 def _mostly_back(times: pd.DatetimeIndex) -> bool:

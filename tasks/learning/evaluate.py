@@ -23,6 +23,7 @@ from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
+from wattcast.tasks.learning.metric_names import of_target
 from wattcast.tasks.learning.regimes import Regimes, score_regimes
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.step import step
@@ -125,8 +126,8 @@ class Evaluation:
 
     def _named(self, score: Score, names: tuple[str, ...], at: str = "") -> dict[str, float]:
         prefix = _PREFIXES[score.part] if score.model == GRU else f"baseline_{score.model}"
-        target = "" if score.target == self.scores[0].target else f"/{score.target}"
-        return {f"{prefix}_{name}{at}{target}": getattr(score, name) for name in names}
+        first = self.scores[0].target
+        return {of_target(f"{prefix}_{name}{at}", score.target, first): getattr(score, name) for name in names}
 
 
 def named_leads(config: WindowConfig, day: int) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from wattcast.model.metrics import coverage, pinball, winkler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.learning.metric_names import of_target
 from wattcast.tasks.step import step
 
 HOURLY, PERSISTENCE = "hourly quantiles", "conformal persistence"
@@ -76,10 +77,10 @@ class IntervalEvaluation:
         metrics = {}
         for score in self.scores:
             if (score.model, score.by) == (GRU, ALL):
-                suffix = "" if score.target == first else f"/{score.target}"
-                metrics[f"test_pinball{suffix}"] = score.pinball
+                metrics[of_target("test_pinball", score.target, first)] = score.pinball
                 for name in ("coverage", "width", "winkler"):
-                    metrics[f"test_{name}_{100 * score.level:g}{suffix}"] = getattr(score, name)
+                    named = of_target(f"test_{name}_{100 * score.level:g}", score.target, first)
+                    metrics[named] = getattr(score, name)
         return metrics
 
 

@@ -15,6 +15,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.gru import NAME
 from wattcast.model.metrics import mae, rmse
 from wattcast.model.windows import Windows
+from wattcast.tasks.learning.metric_names import of_target
 
 IDLE, SPIKES = 0.25, 0.9
 """Quantiles of the readings that a model was trained on: what is idle lies no higher, what is a spike above."""
@@ -66,14 +67,11 @@ class Regimes:
         metrics = {}
         for score in self.scores:
             if score.model == NAME and score.regime != "usual":
-                metrics[f"test_rmse_{score.regime}{_behind(score.target, first)}"] = score.rmse
+                metrics[of_target(f"test_rmse_{score.regime}", score.target, first)] = score.rmse
         for each in self.warned:
             if each.model == NAME:
-                behind = _behind(each.target, first)
-                metrics |= {
-                    f"test_precision_spikes{behind}": each.precision,
-                    f"test_recall_spikes{behind}": each.recall,
-                }
+                for name in ("precision", "recall"):
+                    metrics[of_target(f"test_{name}_spikes", each.target, first)] = getattr(each, name)
         return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
@@ -108,7 +106,3 @@ def _score(model: str, target: str, regime: str, actual: Floats, forecast: Float
 def _warned(model: str, target: str, spikes: pd.Series | Floats, warnings: pd.Series | Floats) -> Warned:
     said, came, both = int(np.sum(warnings)), int(np.sum(spikes)), int(np.sum(np.logical_and(spikes, warnings)))
     return Warned(model, target, said, came, both / said if said else np.nan, both / came if came else np.nan)
-
-
-def _behind(target: str, first: str) -> str:
-    return "" if target == first else f"/{target}"
