@@ -15,7 +15,7 @@ import pandas as pd
 
 from wattcast.model.arrays import Array, Floats, Times
 from wattcast.model.clock import instants
-from wattcast.model.windows import CALENDAR_COLUMNS, Windows
+from wattcast.model.windows import Windows
 
 _CHUNK = 65_536  # forecasts of ridge made at once
 _LEAST_CHUNK = 1024  # windows among them
@@ -84,10 +84,10 @@ def newest_known(target: Times, newest: Times, days: int) -> Times:
 
 @dataclass(frozen=True)
 class RidgeOnLags:
-    """A ridge regression for each step that is forecast, on the lookback of the targets and the calendar of that step.
+    """A ridge regression for each step that is forecast, on the lookback of the targets and what is known of that step.
 
     Every column has mean 0 and deviation 1 over the training windows, so that the penalty means the same in any unit.
-    M: columns that a step reads, K * T lags with the oldest first, and the 5 of its calendar.
+    M: columns that a step reads, K * T lags with the oldest first, and the A that are known of it, as its calendar.
     """
 
     columns: _Standard  # [L, M]
@@ -101,7 +101,7 @@ class RidgeOnLags:
             return cls._fit_many(train)
         from sklearn.linear_model import Ridge
 
-        history, actual = _with_calendar(_lags(train), train, 0), _of_step(train, 0)[1]
+        history, actual = _with_ahead(_lags(train), train, 0), _of_step(train, 0)[1]
         columns, targets = _Standard.of(history), _Standard.of(actual)
         ridge = Ridge(fit_intercept=False).fit(columns.scale(history), targets.scale(actual))
         weights = np.atleast_2d(ridge.coef_).astype(np.float64).T
@@ -115,26 +115,27 @@ class RidgeOnLags:
         lags = _lags(train)
         of_lags = _Standard.of(lags)
         lags = of_lags.scale(lags).astype(np.float64)  # [N, K * T]
-        first, last = lags.shape[1], lags.shape[1] + len(CALENDAR_COLUMNS)
+        first, last = lags.shape[1], lags.shape[1] + train.series.ahead.shape[1]
         products = np.eye(last)  # the penalty of 1, and X'X
         products[:first, :first] += lags.T @ lags
         weights, columns, targets = [], [], []
-        dates, own = last - first, last - first + train.series.readings.shape[1]  # 5, 5 + K
+        ahead = last - first
+        own = ahead + train.series.readings.shape[1]  # A + K
         length = train.config.output_length
         for steps in (range(length)[start : start + _TOGETHER] for start in range(0, length, _TOGETHER)):
             block = np.concatenate([part for step in steps for part in _of_step(train, step)], axis=1)
             of_block = _Standard.of(block)
-            block = of_block.scale(block).astype(np.float64)  # [N, steps * (5 + K)]
+            block = of_block.scale(block).astype(np.float64)  # [N, steps * (A + K)]
             with_lags = lags.T @ block
             for start in range(0, block.shape[1], own):
                 of_step, each = of_block.part(slice(start, start + own)), block[:, start : start + own].copy()
-                right = np.concatenate([with_lags[:, start : start + own], each[:, :dates].T @ each])  # [M, 5 + K]
-                products[:first, first:] = right[:first, :dates]
-                products[first:, :first] = right[:first, :dates].T
-                products[first:, first:] = np.eye(dates) + right[first:, :dates]
-                weights.append(solve(products, right[:, dates:], assume_a="pos"))
-                columns.append(of_lags.beside(of_step.part(slice(dates))))
-                targets.append(of_step.part(slice(dates, None)))
+                right = np.concatenate([with_lags[:, start : start + own], each[:, :ahead].T @ each])  # [M, A + K]
+                products[:first, first:] = right[:first, :ahead]
+                products[first:, :first] = right[:first, :ahead].T
+                products[first:, first:] = np.eye(ahead) + right[first:, :ahead]
+                weights.append(solve(products, right[:, ahead:], assume_a="pos"))
+                columns.append(of_lags.beside(of_step.part(slice(ahead))))
+                targets.append(of_step.part(slice(ahead, None)))
         return cls(_Standard.stack(columns), _Standard.stack(targets), np.stack(weights))
 
     def predict(self, windows: Windows) -> Floats:
@@ -145,7 +146,7 @@ class RidgeOnLags:
         for chunk in windows.chunks(max(_CHUNK // steps, _LEAST_CHUNK)):
             lags = _lags(chunk)
             for step in range(steps):
-                scaled = self.columns.part(step).scale(_with_calendar(lags, chunk, step))  # [n, M]
+                scaled = self.columns.part(step).scale(_with_ahead(lags, chunk, step))  # [n, M]
                 forecast[done : done + len(chunk), step] = self.targets.part(step).unscale(scaled @ self.weights[step])
             done += len(chunk)
         return np.maximum(forecast, windows.series.lowest)
@@ -198,11 +199,11 @@ def _lags(windows: Windows) -> Floats:
 
 
 def _of_step(windows: Windows, step: int) -> tuple[Floats, Floats]:
-    """`[N, 5]` the calendar and `[N, K]` the readings of one step that is forecast."""
+    """`[N, A]` what is known and `[N, K]` the readings of one step that is forecast."""
     rows = windows.newest_row + windows.config.steps_ahead + step
-    return windows.series.calendar[rows].astype(np.float64), windows.series.readings[rows]
+    return windows.series.ahead[rows].astype(np.float64), windows.series.readings[rows]
 
 
-def _with_calendar(lags: Floats, windows: Windows, step: int) -> Floats:
+def _with_ahead(lags: Floats, windows: Windows, step: int) -> Floats:
     """`[N, M]`: all that the regression of a step reads."""
     return np.concatenate([lags, _of_step(windows, step)[0]], axis=1)

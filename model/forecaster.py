@@ -24,7 +24,7 @@ from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
-from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows, unbroken_rows
+from wattcast.model.windows import WindowConfig, Windows, ahead_columns, make_series, make_windows, unbroken_rows
 
 if TYPE_CHECKING:
     import keras
@@ -150,7 +150,7 @@ class Forecaster:
         from wattcast.model.network.scoring import compile_single
 
         inputs = self.network.inputs[0].shape[-1]
-        shape = Shape.fitting(self.window, inputs, len(self.readings.targets))
+        shape = Shape.fitting(self.window, inputs, len(self.readings.targets), len(ahead_columns(self.readings)))
         return compile_single(self.model, self._members, shape)
 
     def _require_history(self, times: pd.DatetimeIndex) -> int:

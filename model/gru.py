@@ -1,7 +1,7 @@
 """The seed's GRU variants, and a better one, as one family of plain Keras models.
 
 B: windows in a batch. T: lookback. F: input columns. U: units of a layer. R: width of the readout.
-L: output length. K: targets. C: calendar columns.
+L: output length. K: targets. A: columns that are known of each row beforehand, the calendar first.
 
 Conventions. The update gate z keeps the past: `h = z * h_prev + (1 - z) * candidate`, as in TensorFlow 1's GRUCell and
 in Keras (Cho et al. 2014 write it the other way round). With `reset_after = false` the reset gate acts before the
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wattcast.model.config import Config
-from wattcast.model.windows import WindowConfig, Windows
+from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig, Windows
 
 NAME = "gru"
 """What the network is called among the models that are scored."""
@@ -103,16 +103,18 @@ class Shape:
     targets: int
     output_length: int
     padded: bool = False  # histories may be shorter than the lookback: their first places are masked
+    ahead: int = len(CALENDAR_COLUMNS)  # columns that are known of each row beforehand
 
     @classmethod
     def of(cls, windows: Windows) -> Shape:
         """What a network needs that forecasts `windows`."""
-        return cls.fitting(windows.config, windows.series.inputs.shape[1], windows.series.targets.shape[1])
+        series = windows.series
+        return cls.fitting(windows.config, series.inputs.shape[1], series.targets.shape[1], series.ahead.shape[1])
 
     @classmethod
-    def fitting(cls, config: WindowConfig, inputs: int, targets: int) -> Shape:
+    def fitting(cls, config: WindowConfig, inputs: int, targets: int, ahead: int) -> Shape:
         """What a network needs for windows of `config` with so many columns."""
-        return cls(config.lookback, inputs, targets, config.output_length, config.padded)
+        return cls(config.lookback, inputs, targets, config.output_length, config.padded, ahead)
 
 
 Weights = tuple[npt.NDArray[np.float32], ...]

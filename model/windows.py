@@ -1,10 +1,10 @@
 """Windows: a scaled series and the rows at which its windows start. A window is an index, never a copy.
 
 S: rows of the series. N: windows. B: windows in a batch. T: lookback. L: output length. F: input columns.
-K: targets. C: calendar columns.
+K: targets. A: columns that are known of each row beforehand.
 
     row    i  i+1  ...  i+T-1 |        ...       | i+T-1+steps_ahead  ...  (L rows)
-           inputs [T, F]      | the steps ahead  | targets [L, K], calendar [L, C]
+           inputs [T, F]      | the steps ahead  | targets [L, K], ahead [L, A]
 
 With `min_history` a window may have a short history, at the start of a series or behind a gap: of its T places only the
 newest ones hold readings. The places before are padded and change no state; they stand for its own oldest row, so that
@@ -86,7 +86,7 @@ class Series:
     inputs: Array  # [S, F] scaled; the first K columns are the targets' own history
     targets: Array  # [S, K] scaled
     readings: Floats  # [S, K] the targets, in their own unit
-    calendar: Array  # [S, C]
+    ahead: Array  # [S, A] what is known of a row beforehand, as `ahead_columns` names it
     lowest: float = -np.inf  # below which no target can be
 
 
@@ -148,7 +148,7 @@ class Windows:
 
 
 def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: int = 0) -> Series:
-    """A clean frame, scaled, with the calendar of its rows. `frame` is not changed.
+    """A clean frame, scaled, with what is known of its rows beforehand. `frame` is not changed.
 
     The series ends with `to_come` rows behind those of the frame, of which only the time is known.
     """
@@ -162,7 +162,7 @@ def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *
         inputs=np.concatenate([scaled, dates], axis=1) if readings.time == "calendar" else scaled,
         targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
         readings=_unknown_too(known, to_come),
-        calendar=dates,
+        ahead=dates,
         lowest=readings.lowest,
     )
 
@@ -190,6 +190,11 @@ _FIRST_DAY = 3  # days from a Monday to 1970-01-01, from which NumPy counts
 
 
 CALENDAR_COLUMNS = ("day_sin", "day_cos", "week_sin", "week_cos", "weekend")
+
+
+def ahead_columns(readings: ReadingsConfig) -> tuple[str, ...]:  # noqa: ARG001
+    """What is known of each row beforehand, the calendar first."""
+    return CALENDAR_COLUMNS
 
 
 def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig) -> Windows:

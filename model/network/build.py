@@ -1,7 +1,7 @@
 """From a configuration to a network: what follows what, said once for all who compute it.
 
 B: windows in a batch. T: lookback. F: input columns. U: units of a layer. R: width of the readout.
-L: output length. K: targets. C: calendar columns.
+L: output length. K: targets. A: columns that are known of each row beforehand, the calendar first.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Parts:
     dense: Callable[[str, Any], Any]  # [B, M] -> [B, N], or [B, L, M] -> [B, L, N]
 
 
-def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calendar: Any) -> Any:
-    """`[B, T, F]` (and `[B, L, C]` with `target_calendar`) -> `[B, L, K]`: what follows what is said here alone."""
+def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, ahead: Any) -> Any:
+    """`[B, T, F]`, and `[B, L, A]` where `reads_ahead`, -> `[B, L, K]`: what follows what is said here alone."""
     sequence, states = readings, []
     for number, _ in enumerate(config.layers, start=1):
         sequence = parts.dropout(f"input_dropout_{number}", sequence)
@@ -48,25 +48,33 @@ def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, calend
     else:
         readout = sequence[:, -1] if config.readout == "last_output" else states[-1]
     readout = parts.dropout("readout_dropout", readout)
-    if config.target_calendar:
-        dates = calendar if config.readout == "outputs" else ops.reshape(calendar, (-1, _head(config, shape).dates))
-        readout = ops.concatenate([readout, dates], axis=-1)
+    if reads_ahead(config, shape):
+        steps = ahead if config.target_calendar else ahead[..., len(CALENDAR_COLUMNS) :]
+        if config.readout != "outputs":
+            steps = ops.reshape(steps, (-1, _head(config, shape).ahead))
+        readout = ops.concatenate([readout, steps], axis=-1)
     if config.tanh_layer:
         readout = parts.dense("tanh", readout)
     forecast = ops.reshape(parts.dense("output", readout), (-1, shape.output_length, shape.targets))  # [B, L, K]
     return forecast + readings[:, -1:, : shape.targets] if config.residual else forecast
 
 
-class _Head(NamedTuple):
-    """Columns that the head reads of the calendar and gives of the forecast at once: of all steps, or of each alone."""
+def reads_ahead(config: GRUConfig, shape: Shape) -> bool:
+    """Whether the head reads anything of the steps that it forecasts."""
+    return _head(config, shape).ahead > 0
 
-    dates: int
+
+class _Head(NamedTuple):
+    """Columns that the head reads of its steps and gives of the forecast at once: of all steps, or of each alone."""
+
+    ahead: int
     forecast: int
 
 
 def _head(config: GRUConfig, shape: Shape) -> _Head:
     steps = 1 if config.readout == "outputs" else shape.output_length
-    return _Head(steps * len(CALENDAR_COLUMNS) if config.target_calendar else 0, steps * shape.targets)
+    ahead = shape.ahead if config.target_calendar else shape.ahead - len(CALENDAR_COLUMNS)
+    return _Head(steps * ahead, steps * shape.targets)
 
 
 def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
@@ -94,7 +102,7 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
         weights[f"{name}/bias"] = bias
         columns = units
     head = _head(config, shape)
-    width = head.dates + (sum(layer.units for layer in config.layers) if config.readout == "states" else columns)
+    width = head.ahead + (sum(layer.units for layer in config.layers) if config.readout == "states" else columns)
     dense = {"tanh": columns} if config.tanh_layer else {}
     for name, size in {**dense, "output": head.forecast}.items():
         weights[f"{name}/kernel"], weights[f"{name}/bias"] = draw(glorot, width, size), np.zeros(size, np.float32)
@@ -103,21 +111,21 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
 
 
 def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.Model:
-    """A plain Keras network: `[B, T, F]` (and `[B, L, C]` with `target_calendar`) to `[B, L, K]`, all scaled.
+    """A plain Keras network: `[B, T, F]`, and `[B, L, A]` where `reads_ahead`, to `[B, L, K]`, all scaled.
 
     Where histories may be short its last input is a mask `[B, T]`: which places hold a reading. With several members it
     forecasts their mean. It is made of stock layers only, so that its file loads anywhere.
     """
     sources = [keras.Input((shape.lookback, shape.inputs), name="readings")]
-    if config.target_calendar:
-        sources.append(keras.Input((shape.output_length, len(CALENDAR_COLUMNS)), name="calendar"))
+    if reads_ahead(config, shape):
+        sources.append(keras.Input((shape.output_length, shape.ahead), name="ahead"))
     if shape.padded:
         sources.append(keras.Input((shape.lookback,), dtype="bool", name="mask"))
-    calendar = sources[1] if config.target_calendar else None
+    ahead = sources[1] if reads_ahead(config, shape) else None
     mask = sources[-1] if shape.padded else None
 
     def member(name: str, weights: Weights) -> keras.Model:
-        forecast = connect(config, shape, _stock_parts(config, shape, mask), sources[0], calendar)
+        forecast = connect(config, shape, _stock_parts(config, shape, mask), sources[0], ahead)
         network = keras.Model(sources, forecast, name=name)
         network.set_weights(weights)
         return network

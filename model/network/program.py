@@ -2,7 +2,7 @@
 
 N: windows of an epoch. C: updates there is room for. B: windows in a batch, b: in a lane. T: lookback.
 F: input columns. L: output length. K: targets. D: places where dropout may act. S: rows there is room for.
-E: calendar columns.
+A: columns that are known of each row beforehand.
 
 A program is compiled once for its `Plan` and the room for the series, and kept. Learning rate, decay, clipping, keep
 probabilities, regularisation scale, seeds, weights and windows are inputs, so a second training of the same plan
@@ -60,14 +60,14 @@ class Resident(NamedTuple):
 
     inputs: Tensor  # [S, F]
     targets: Tensor  # [S, K]
-    calendar: Tensor  # [S, E]
+    ahead: Tensor  # [S, A]
 
     @classmethod
     def of(cls, series: Series) -> Resident:
         """The arrays that windows are gathered from, filled up with zeros to a power of two of rows."""
         rows = len(series.times)
         room = (1 << (rows - 1).bit_length()) - rows
-        arrays = (series.inputs, series.targets, series.calendar)
+        arrays = (series.inputs, series.targets, series.ahead)
         return cls(*(tf.constant(np.pad(array, ((0, room), (0, 0)))) for array in arrays))
 
 
@@ -195,7 +195,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
             tape.watch(weights)
             named, dropout = named_weights(plan.model, weights), _dropout(plan, knobs, seed)
             parts = parts_on(named, layers, dropout=dropout, mask=holds)
-            forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.calendar, rows))  # [b, L, K]
+            forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.ahead, rows))  # [b, L, K]
             error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows))
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
         return _Lane(loss, forecast, tape.gradient(loss, weights))

@@ -1,6 +1,7 @@
 """Forecasts of all windows of a series, each row's projection onto the gates computed once.
 
-N: windows. B: windows in a block. T: lookback. F: input columns. L: output length. K: targets. C: calendar columns.
+N: windows. B: windows in a block. T: lookback. F: input columns. L: output length. K: targets.
+A: columns that are known of each row beforehand.
 
 Windows that begin at successive rows share all but one of them. A block of such windows is forecast by one compiled
 program that projects its `B + T - 1` rows once and then steps through time, all windows of the block side by side.
@@ -73,13 +74,14 @@ def _blocks(starts: Rows, size: int) -> Iterator[slice]:
 def _sources(windows: Windows, size: int) -> tuple[Tensor, ...]:
     """What `size` windows at successive rows read, from the first of some `windows` on that lie among them.
 
-    Rows `[B + T - 1, F]`, calendars `[B, L, C]` and, where histories may be short, their lengths `[B]`.
+    Rows `[B + T - 1, F]`, what is known of the steps ahead `[B, L, A]` and, where histories may be short, their
+    lengths `[B]`.
     """
     series, config, first = windows.series, windows.config, int(windows.starts[0])
     rows = first + np.arange(size + config.lookback - 1)
-    dates = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
+    steps = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
     last = len(series.times) - 1  # rows before and behind the series only fill the block
-    sources = [tf.constant(series.inputs[rows.clip(0, last)]), tf.constant(series.calendar[dates.clip(0, last)])]
+    sources = [tf.constant(series.inputs[rows.clip(0, last)]), tf.constant(series.ahead[steps.clip(0, last)])]
     if config.padded:
         lengths = np.full(size, config.lookback, np.int32)
         lengths[windows.starts - first] = config.lookback if windows.lengths is None else windows.lengths
@@ -123,7 +125,7 @@ Forecast = Callable[..., Tensor]
 
 @kept(programs=32)
 def compile_forecast(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Forecast:
-    """`(weights, rows [B + T - 1, F], calendar [B, L, C]) -> [B, L, K]` for B `windows` at successive rows.
+    """`(weights, rows [B + T - 1, F], ahead [B, L, A]) -> [B, L, K]` for B `windows` at successive rows.
 
     Where histories may be short, their lengths `[B]` are a last argument.
     """
@@ -134,13 +136,13 @@ def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Fo
     layers = recurrent_layers(kernel, model, shape)
     begins, history = tf.range(windows)[:, None], tf.range(shape.lookback)  # [B, 1], [T]
 
-    def forecast(weights: tuple[Tensor, ...], rows: Tensor, calendar: Tensor, *lengths: Tensor) -> Tensor:
+    def forecast(weights: tuple[Tensor, ...], rows: Tensor, ahead: Tensor, *lengths: Tensor) -> Tensor:
         named, read, mask = named_weights(model, weights), history, None
         if shape.padded:
             read, mask = padded_places(shape.lookback, *lengths)  # [B, T]
         parts = parts_on(named, layers, mask=mask)
         if kernel == "keras":
-            return connect(model, shape, parts, tf.gather(rows, begins + read), calendar)
+            return connect(model, shape, parts, tf.gather(rows, begins + read), ahead)
 
         def gru(name: str, sequence: Tensor) -> tuple[Tensor, Tensor]:
             if name != next(iter(layers)):
@@ -149,6 +151,6 @@ def _program(model: GRUConfig, shape: Shape, windows: int, kernel: Kernel) -> Fo
             return slide(rows, own, steps=shape.lookback, reset_after=model.reset_after, mask=mask)
 
         newest = rows[shape.lookback - 1 :, None]  # [B, 1, F], all that is read of a window beside its first layer
-        return connect(model, shape, replace(parts, gru=gru), newest, calendar)
+        return connect(model, shape, replace(parts, gru=gru), newest, ahead)
 
     return forecast

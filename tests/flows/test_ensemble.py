@@ -150,7 +150,7 @@ def test_keras_alone_loads_the_network_and_forecasts_the_same(
     np.savez(
         tmp_path / "given.npz",
         readings=series.inputs[windows.input_rows],  # [N, T, F]
-        calendar=series.calendar[windows.target_rows],  # [N, L, C]
+        ahead=series.ahead[windows.target_rows],  # [N, L, A]
     )
     program = f"""
 import importlib.util, json, sys

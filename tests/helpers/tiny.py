@@ -49,7 +49,7 @@ def counting_series(rows: int, *, missing: tuple[int, ...] = (), targets: int = 
     points = np.setdiff1d(np.arange(rows), missing)
     times = pd.date_range("2016-01-11 17:00", periods=rows, freq="10min")[points]
     values = np.stack([points + 1000 * k for k in range(targets)], axis=1).astype(np.float32)
-    return Series(times=times, inputs=values, targets=values, readings=values, calendar=calendar(times))
+    return Series(times=times, inputs=values, targets=values, readings=values, ahead=calendar(times))
 
 
 def with_readings(windows: Windows, **arrays: np.ndarray) -> Windows:

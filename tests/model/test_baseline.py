@@ -22,7 +22,7 @@ def six_hourly(points: list[int], **config: int) -> Windows:
     """All windows over readings that are their point's number: 0 is Monday 0:00, 4 is Tuesday 0:00."""
     times = pd.date_range("2016-01-11", periods=max(points) + 1, freq=SIX_HOURS)[points]
     values = np.array(points, np.float32)[:, None]
-    series = Series(times=times, inputs=values, targets=values, readings=values, calendar=calendar(times))
+    series = Series(times=times, inputs=values, targets=values, readings=values, ahead=calendar(times))
     return make_windows(series, range(len(points)), SIX_HOURS, WindowConfig(**config))
 
 
@@ -129,7 +129,7 @@ def test_ridge_reads_the_oldest_lag_first_and_the_calendar_of_each_target():
     np.testing.assert_array_equal(handed[:, 0], windows.starts)  # a reading is the number of its row
     np.testing.assert_array_equal(handed[:, 1], windows.starts + 2)
     for step in range(2, 7):
-        date = windows.series.calendar[windows.starts + 4 + step, step - 2]
+        date = windows.series.ahead[windows.starts + 4 + step, step - 2]
         np.testing.assert_allclose(handed[:, step], np.maximum(date, windows.series.lowest), atol=1e-6)
 
 
@@ -145,7 +145,7 @@ def test_many_steps_of_ridge_are_those_of_one_step_each(two_targets):
 def test_a_step_of_ridge_knows_whether_it_lies_in_the_weekend():
     """A load of 60 at weekends and 10 otherwise: at Friday noon only the calendar of the step itself tells."""
     windows = six_hourly(list(range(400)), lookback=1, output_length=4)
-    load = 10 + 50 * windows.series.calendar[:, 4:]
+    load = 10 + 50 * windows.series.ahead[:, 4:]
     windows = with_readings(windows, readings=load)
     errors = RidgeOnLags.fit(windows).predict(windows) - windows.actual
     assert np.abs(errors).max() < 1

@@ -102,7 +102,7 @@ def test_one_seed_gives_one_result_bit_for_bit_and_the_test_part_is_never_read(p
     """Two trainings with dropout, the second on data whose test part is gone."""
     series = prepared.windows.train.series
     first = prepared.windows.test.target_rows[0, 0]
-    spoilt = {name: getattr(series, name).copy() for name in ("inputs", "targets", "readings", "calendar")}
+    spoilt = {name: getattr(series, name).copy() for name in ("inputs", "targets", "readings", "ahead")}
     for array in spoilt.values():
         array[first:] = np.nan
     hidden = prepared._replace(windows=prepared.windows.map(lambda part: with_readings(part, **spoilt)))
@@ -119,7 +119,7 @@ def test_another_seed_gives_another_result(prepared, trained):
 
 def test_nothing_that_was_given_is_changed(prepared):
     series = prepared.windows.train.series
-    arrays = (series.inputs, series.targets, series.readings, series.calendar, prepared.windows.train.starts)
+    arrays = (series.inputs, series.targets, series.readings, series.ahead, prepared.windows.train.starts)
     before = [array.tobytes() for array in arrays]
     train(prepared, fit=FitConfig(epochs=1, batch_size=16))
     assert [array.tobytes() for array in arrays] == before

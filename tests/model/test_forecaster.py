@@ -19,7 +19,7 @@ from wattcast.model.order import Rhythm
 from wattcast.model.pyfunc import _load_pyfunc
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig
-from wattcast.model.windows import WindowConfig
+from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig
 
 CADENCE = pd.Timedelta(minutes=10)
 RAW = house(80)
@@ -146,7 +146,7 @@ def test_two_days_of_ten_minutes_are_forecast_in_one_pass():
     assert forecast["date"].tolist() == [raw["date"].iloc[-1] + step * CADENCE for step in range(1, 289)]
     test = prepared.windows.test
     series = test.series
-    output = plain.predict_on_batch([series.inputs[test.input_rows], series.calendar[test.target_rows]])
+    output = plain.predict_on_batch([series.inputs[test.input_rows], series.ahead[test.target_rows]])
     expected = prepared.scaler.inverse(output, first=1).clip(0)
     assert expected.shape == (len(test), 288, 1)
     np.testing.assert_allclose(forecaster.predict(test), expected, rtol=1e-4, atol=1e-3)
@@ -235,7 +235,7 @@ def test_a_forecast_right_after_a_gap_reads_what_is_there(short, length):
     assert forecast["made_at"].tolist() == [RAW["date"][44 + length]]
     used = min(length, 5)
     window = WindowConfig(lookback=used, steps_ahead=2)
-    shape = Shape.fitting(window, len(short.scaler.columns), 1)
+    shape = Shape.fitting(window, len(short.scaler.columns), 1, ahead=len(CALENDAR_COLUMNS))
     plain = build(short.model, shape, members_of(short.network, short.model))
     unpadded = replace(short, window=window, network=plain)
     pd.testing.assert_frame_equal(forecast, unpadded.forecast(given.tail(used)), rtol=1e-5)

@@ -289,7 +289,7 @@ def test_a_network_takes_a_mask_where_histories_may_be_short_and_only_there():
     for padded in (False, True):
         model, shape = config(3, target_calendar=True), Shape(4, 2, 1, 2, padded)
         names = [source.name for source in build_one(model, shape).inputs]
-        assert names == ["readings", "calendar", "mask"][: 2 + padded]
+        assert names == ["readings", "ahead", "mask"][: 2 + padded]
 
 
 def test_what_is_masked_changes_no_forecast():

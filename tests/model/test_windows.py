@@ -212,8 +212,8 @@ def test_series_holds_scaled_columns_targets_first_and_the_calendar_where_asked(
     np.testing.assert_array_equal(plain.readings[:, 0], frame["lights"])
     dated = make_series(frame, readings.model_copy(update={"time": "calendar"}), scaler)
     np.testing.assert_array_equal(dated.inputs, np.hstack([plain.inputs, calendar(plain.times)]))
-    np.testing.assert_array_equal(dated.calendar, plain.calendar)
-    assert {array.dtype for array in (dated.inputs, dated.targets, dated.calendar)} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(dated.ahead, plain.ahead)
+    assert {array.dtype for array in (dated.inputs, dated.targets, dated.ahead)} == {np.dtype(np.float32)}
     assert dated.readings.dtype == np.float64  # scores are not of what a network can tell apart
 
 
@@ -239,7 +239,7 @@ def test_nothing_behind_the_cut_reaches_the_scaler_or_the_training_windows(metho
     scale = ScaleConfig(targets=method, features="minmax")
     one, other = prepare(raw, scale=scale), prepare(changed, scale=scale)
     assert one.scaler.to_json() == other.scaler.to_json()
-    for name in ("inputs", "targets", "readings", "calendar"):
+    for name in ("inputs", "targets", "readings", "ahead"):
         a, b = (getattr(prepared.windows.train.series, name) for prepared in (one, other))
         rows = one.windows.train.target_rows.max() + 1
         assert rows == cut

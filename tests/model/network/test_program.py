@@ -115,7 +115,7 @@ def trained_by_keras(plan: Plan, knobs: Knobs, *, epochs: int) -> Trained:
             rows = starts[:, None] + OFFSET + np.arange(SHAPE.output_length)
             readings = SERIES.inputs[starts[:, None] + np.arange(SHAPE.lookback)]
             with tf.GradientTape() as tape:
-                forecast = network([readings, SERIES.calendar[rows]], training=True)
+                forecast = network([readings, SERIES.ahead[rows]], training=True)
                 penalty = tf.add_n(network.losses)
                 total = loss(SERIES.targets[rows], forecast) + penalty
             slopes = tape.gradient(total, network.trainable_variables)

@@ -60,7 +60,7 @@ def random_series(rows: int = ROWS) -> Series:
     inputs = draws.normal(size=(rows, 4)).astype(np.float32)
     times = pd.date_range("2016-01-11 17:00", periods=rows, freq="10min")
     targets = np.ascontiguousarray(inputs[:, :2])
-    return Series(times, inputs, targets, readings=100 * targets, calendar=calendar(times))
+    return Series(times, inputs, targets, readings=100 * targets, ahead=calendar(times))
 
 
 SERIES = random_series()
@@ -85,7 +85,7 @@ def by_keras(config: GRUConfig, members: list[Weights], windows: Windows) -> np.
     """`[N, L, K]` by the network that is saved, from windows that are cut out one by one."""
     arrays = [windows.series.inputs[windows.input_rows]]
     if config.target_calendar:
-        arrays.append(windows.series.calendar[windows.target_rows])
+        arrays.append(windows.series.ahead[windows.target_rows])
     if windows.config.padded:
         arrays.append(windows.mask)
     return build(config, Shape.of(windows), members)(arrays).numpy()
@@ -151,7 +151,7 @@ def test_rows_that_no_window_reads_may_hold_anything():
     weights = random_weights(config, windows, seed=1)
     inputs = np.full_like(SERIES.inputs, np.nan)
     inputs[windows.input_rows] = SERIES.inputs[windows.input_rows]
-    spoilt = Series(SERIES.times, inputs, SERIES.targets * np.nan, SERIES.readings * np.nan, SERIES.calendar)
+    spoilt = Series(SERIES.times, inputs, SERIES.targets * np.nan, SERIES.readings * np.nan, SERIES.ahead)
     clean = forecast_scaled(config, [weights], windows)
     assert np.isfinite(clean).all()
     given = forecast_scaled(config, [weights], Windows(spoilt, windows.starts, window))
@@ -161,7 +161,7 @@ def test_rows_that_no_window_reads_may_hold_anything():
 def with_gaps(window: WindowConfig) -> Windows:
     """Windows over a series in which every thirteenth reading is missing, short histories among them."""
     kept = np.flatnonzero(np.arange(ROWS) % 13 != 6)
-    arrays = (getattr(SERIES, name)[kept] for name in ("inputs", "targets", "readings", "calendar"))
+    arrays = (getattr(SERIES, name)[kept] for name in ("inputs", "targets", "readings", "ahead"))
     series = Series(SERIES.times[kept], *arrays)
     short = window.model_copy(update={"min_history": 2})
     return make_windows(series, range(len(kept)), pd.Timedelta(minutes=10), short)
@@ -275,7 +275,7 @@ def test_nothing_that_was_given_is_changed():
     config, window = VARIANTS["calendar"]
     windows = windows_of(window, STARTS["shuffled"].copy())
     weights = random_weights(config, windows, seed=1)
-    arrays = [SERIES.inputs, SERIES.targets, SERIES.readings, SERIES.calendar, windows.starts, *weights]
+    arrays = [SERIES.inputs, SERIES.targets, SERIES.readings, SERIES.ahead, windows.starts, *weights]
     before = [array.tobytes() for array in arrays]
     forecast_scaled(config, [weights], windows)
     assert [array.tobytes() for array in arrays] == before

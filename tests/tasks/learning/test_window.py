@@ -34,7 +34,7 @@ def test_ten_years_of_all_sensors_stay_under_one_gib() -> None:
         scaler = scale(clean, rows, READINGS, ScaleConfig())
         windows = window(clean, rows, READINGS, scaler, WINDOW)
         batch = windows.train.take(slice(256))
-        inputs, dates = batch.series.inputs[batch.input_rows], batch.series.calendar[batch.target_rows]
+        inputs, dates = batch.series.inputs[batch.input_rows], batch.series.ahead[batch.target_rows]
         baselines = fit_baselines(windows.train)
         scores = {name: rmse(windows.test.actual, model.predict(windows.test)) for name, model in baselines.items()}
         _, peak = tracemalloc.get_traced_memory()
