@@ -125,9 +125,17 @@ class Prepared:
         return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
 
     def example(self, steps: int) -> pd.DataFrame:
-        """The newest readings of so many steps as they came: what a user of the product gives it."""
-        readings, times = self.experiment.readings, self.times
-        rows = self.fetched.raw_rows(times[-min(steps, len(times))], times[-1])
+        """The newest readings of so many steps as they came: what a user of the product gives it.
+
+        Where it reads known columns, those behind the moment of the newest forecast are as rows to come are.
+        """
+        readings, times, test = self.experiment.readings, self.times, self.windows.test
+        newest = int(test.newest_row[-1]) if readings.known else len(times) - 1
+        last = int(test.target_rows[-1, -1]) if readings.known else newest
+        rows = self.fetched.raw_rows(times[max(newest + 1 - steps, 0)], times[last])
+        if readings.known:
+            later = rows.index.isin(self.fetched.raw_rows(times[newest + 1], times[last]).index)
+            rows = rows.assign(**{name: rows[name].mask(later) for name in readings.past})
         if readings.timestamp not in rows:
             rows = rows.rename_axis(readings.timestamp).reset_index()
         return rows[list(readings.cells)].reset_index(drop=True)

@@ -120,7 +120,12 @@ def _prove(prepared: Prepared, run: Run) -> None:
         return again.scaler, again.windows
 
     proofs = prove_no_leakage_task(
-        prepared.fetched.frame, prepared.rows, prepared.scaler, prepared.windows, prepare=prepare_again
+        prepared.fetched.frame,
+        prepared.rows,
+        prepared.scaler,
+        prepared.windows,
+        known=prepared.experiment.readings.known,
+        prepare=prepare_again,
     )
     record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
     run.write("leakage.json", json.dumps(record, indent=2) + "\n")
@@ -174,7 +179,8 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)
-    page = report_task(_subject(run, prepared, fitted), evaluation, fitted.history, experiment.to_toml())
+    subject, known = _subject(run, prepared, fitted), experiment.readings.known
+    page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
     run.write("report.html", page.html)
     run.write("forecast.png", page.forecast_png)
     run.write("learning_curve.png", page.learning_png)

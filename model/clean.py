@@ -34,6 +34,7 @@ from wattcast.model.stamps import (
     is_text,
     read_stamps,
 )
+from wattcast.model.to_come import ToCome, apart, look_ahead, told_of
 
 OFFSETS_ASKED = (
     "time stamps have an offset from UTC, so that the hours of a day are those of a place: say which, such as "
@@ -76,6 +77,7 @@ class Cleaned:
     habits: Habits
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    to_come: ToCome = field(default_factory=ToCome)
 
     def after(self, notes: tuple[str, ...]) -> Cleaned:
         """The same with what was found before."""
@@ -174,7 +176,7 @@ def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = N
     given, faults = _columns_once(frame, config)
     given, of_meter, meter_faults = rows_of_meter(given, config)
     times, found, time_faults = _times(given, config)
-    told = (*of_meter, *found)
+    before = (*of_meter, *found)
     values = {}
     for name in config.columns:
         if name not in given:
@@ -196,10 +198,10 @@ def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = N
     faults = [*meter_faults, *time_faults, *faults]
     if times is None:
         return Cleaned(read, habits or Habits(), (), tuple(faults))
-    if not faults and config.kind == "energy" and _is_clean(read, config):
-        return Cleaned(read, habits or Habits(rhythm(times)), told)
+    if not faults and config.kind == "energy" and (at_once := _clean_already(read, config, habits)):
+        return at_once.after(before)
     laid = _laid_out(read[np.asarray(times.notna())], config, habits)
-    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid.after(told)
+    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid.after(before)
 
 
 def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> pd.DataFrame:
@@ -258,12 +260,17 @@ def _no_times(frame: pd.DataFrame, timestamp: str, form: str | None) -> str:
     return f"column {timestamp!r} must hold time stamps like '2016-01-11 17:00:00' on one clock, received {received}"
 
 
-def _is_clean(frame: pd.DataFrame, config: ReadingsConfig) -> bool:
-    """Nothing is to be done: nearly always so in use, where each millisecond counts."""
-    steps, nothing = np.diff(instants(pd.DatetimeIndex(frame.index))), np.timedelta64(0)
-    step = config.cadence.to_timedelta64()
-    on_grid = bool((steps > nothing).all() and (steps % step == nothing).all())
-    return on_grid and not np.isnan(frame.to_numpy()).any()
+def _clean_already(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -> Cleaned | None:
+    """What `frame` is where nothing is to be done: nearly always so in use, where each millisecond counts."""
+    times, nothing = pd.DatetimeIndex(frame.index), np.timedelta64(0)
+    steps, step = np.diff(instants(times)), config.cadence.to_timedelta64()
+    if not (steps > nothing).all() or (steps % step != nothing).any():
+        return None
+    readings, to_come = apart(frame, config)
+    known = to_come[list(config.known)]
+    if np.isnan(readings.to_numpy()).any() or np.isnan(known.to_numpy()).any():
+        return None
+    return Cleaned(readings, habits or Habits(rhythm(times)), told_of(readings, to_come), to_come=ToCome(known))
 
 
 def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -> Cleaned:
@@ -271,9 +278,10 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     ordered = put_in_order(frame)
     if ordered.faults:
         return Cleaned(ordered.frame, habits or Habits(), ordered.notes, ordered.faults)
-    beat = habits.rhythm if habits else rhythm(pd.DatetimeIndex(ordered.frame.index))
+    readings, to_come = apart(ordered.frame, config)
+    beat = habits.rhythm if habits else rhythm(pd.DatetimeIndex(readings.index))
     targets = [name for name in config.targets if name in frame]
-    energies, since, medians, notes = ordered.frame.copy(), {}, {}, list(ordered.notes)
+    energies, since, medians, notes = readings.copy(), {}, {}, [*ordered.notes, *told_of(readings, to_come)]
     if config.kind == "counter":
         for name in targets:
             known = habits.medians.get(name) if habits else None
@@ -292,14 +300,18 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     )
     if gridded.faults:
         return Cleaned(gridded.frame, Habits(beat, medians), (*notes, *gridded.notes), gridded.faults)
-    laid, newest = _over(gridded.frame, pd.DatetimeIndex(ordered.frame.index), beat, config)
+    laid, newest = _over(gridded.frame, pd.DatetimeIndex(readings.index), beat, config)
     if config.kind == "power":
         hours = config.cadence_minutes / 60
         laid = laid.assign(**{name: laid[name] * hours for name in targets})
     policies = {name: config.gaps if name in targets else config.feature_gaps for name in laid.columns}
     closed = close_gaps(laid, config.cadence, policies=policies, longest=config.longest_gap)
     made = closed.frame.rename_axis(config.timestamp)
-    return Cleaned(made, Habits(beat, medians), (*notes, *gridded.notes, *newest, *closed.notes), closed.faults)
+    ahead = ToCome()
+    if config.known and len(made):
+        ahead = look_ahead(ordered.frame, laid, made.index[-1], config, beat)
+    notes = [*notes, *gridded.notes, *newest, *closed.notes]
+    return Cleaned(made, Habits(beat, medians), tuple(notes), closed.faults, ahead)
 
 
 def _over(

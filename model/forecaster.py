@@ -17,14 +17,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats
-from wattcast.model.clean import Habits, check_readings
+from wattcast.model.clean import Habits, clean, raise_faults
 from wattcast.model.clock import instants
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
-from wattcast.model.windows import WindowConfig, Windows, ahead_columns, make_series, make_windows, unbroken_rows
+from wattcast.model.windows import (
+    WindowConfig,
+    Windows,
+    ahead_columns,
+    make_series,
+    make_windows,
+    steps_behind,
+    unbroken_rows,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -61,27 +69,35 @@ class Forecaster:
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
         """Forecasts from raw readings: the newest one, or with `every` one from each moment that has enough history.
 
-        With `every`, a moment whose forecast would fall into a gap of the readings is left out.
+        With `every`, a moment whose forecast would fall into a gap of the readings is left out, and one of whose steps
+        a known column is not given.
 
         `readings` has a column (or index) of time stamps and before the moment of the forecast at least
-        `window.min_history` rows without a gap, `window.lookback` where that is not set. One row of the result is one
+        `window.min_history` rows without a gap, `window.lookback` where that is not set. Where a model reads known
+        columns, the rows behind the newest reading hold these, and nothing else. One row of the result is one
         step: `made_at` (time stamp of the newest reading that was used), the time stamp that is forecast, and each
         target, with intervals also its quantiles, such as `load_p05`.
 
         Raises:
-            InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows.
+            InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows, a
+                step of the forecast of which a known column is not given.
         """
-        return self._forecast(check_readings(readings, self.readings, self.habits), every=every)
+        cleaned = clean(readings, self.readings, self.habits)
+        raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
+        return self._forecast(cleaned.frame, cleaned.to_come.known, every=every)
 
-    def _forecast(self, frame: pd.DataFrame, *, every: bool) -> pd.DataFrame:
-        """`forecast` from a clean frame."""
+    def _forecast(self, frame: pd.DataFrame, known: pd.DataFrame, *, every: bool) -> pd.DataFrame:
+        """`forecast` from a clean frame, and what is `known` of the steps behind it."""
         unbroken = self._require_history(pd.DatetimeIndex(frame.index))
         if not every:
             frame = frame.iloc[-min(unbroken, self.window.lookback) :]
-        series = make_series(frame, self.readings, self.scaler, to_come=self.window.rows - self.window.lookback)
+        later = self.window.rows - self.window.lookback
+        to_come = known.reindex(steps_behind(pd.DatetimeIndex(frame.index), later, self.readings.cadence))
+        series = make_series(frame, self.readings, self.scaler, to_come=to_come)
         rows = len(series.times)
         forecast = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = make_windows(series, forecast, self.readings.cadence, self.window)
+        windows = self._require_known(windows, to_come)
         values = self.predict(windows)  # [N, L, K]
         times = series.times
         made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
@@ -97,8 +113,9 @@ class Forecaster:
     def warm_up(self) -> None:
         """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
         zone, rows, cadence = self.readings.timezone, self.window.lookback, self.readings.cadence
-        times = pd.date_range("2016-01-11", periods=rows, freq=cadence, tz=zone)
-        self._forecast(pd.DataFrame(1.0, index=times, columns=list(self.readings.columns)), every=False)
+        times = pd.date_range("2016-01-11", periods=self.window.rows, freq=cadence, tz=zone)
+        frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))
+        self._forecast(frame.iloc[:rows], frame.iloc[rows:][list(self.readings.known)], every=False)
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""
@@ -157,12 +174,37 @@ class Forecaster:
         """How many of the newest readings have no gap between them."""
         unbroken = int(unbroken_rows(instants(times), self.readings.cadence)[-1]) if len(times) else 0
         if unbroken < self.window.shortest:
+            alone = ", and rows to come that hold the known columns alone" if self.readings.known else ""
             gap = f" after the gap before {times[-unbroken]}" if unbroken < len(times) else ""
             raise InputError(
                 f"a forecast needs the newest {self.window.shortest} readings without a gap, received {unbroken}{gap}; "
-                f"bring more readings"
+                f"bring more readings{alone}"
             )
         return unbroken
+
+    def _require_known(self, windows: Windows, to_come: pd.DataFrame) -> Windows:
+        """Those of `windows`, which end with the rows `to_come`, of whose steps all known columns are given.
+
+        Raises:
+            InputError: there is none.
+        """
+        lacking = np.zeros((len(windows.series.times), len(self.readings.known)), bool)
+        lacking[-len(to_come) :] = to_come.isna()
+        whole = ~lacking[windows.target_rows].any(axis=(1, 2))  # [N]
+        if whole.all():
+            return windows
+        if whole.any():
+            return windows.take(np.flatnonzero(whole))
+        rows = windows.target_rows[-1]
+        step, column = np.argwhere(lacking[rows])[0]
+        names, times = self.readings.known, windows.series.times
+        count = int(lacking[rows].any(axis=1).sum())
+        raise InputError(
+            f"column {names[column]!r} is not given of step {self.window.steps_ahead + step} ahead, "
+            f"{times[rows[step]]} ({count:,} of {len(rows):,} steps lack known values): behind the newest reading, "
+            f"{times[windows.newest_row[-1]]}, bring rows that hold the known columns alone "
+            f"({', '.join(map(repr, names))})"
+        )
 
 
 def _load_intervals(file: Path) -> Intervals | None:

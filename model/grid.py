@@ -18,7 +18,6 @@ import pandas as pd
 from wattcast.model.arrays import Floats, Rows
 from wattcast.model.clock import beside_utc
 from wattcast.model.order import (
-    JITTER,
     Mended,
     Rhythm,
     Ticks,
@@ -64,7 +63,7 @@ def to_grid(
             without it the rhythm of `frame` counts.
     """
     beat, since = known or rhythm(times_of(frame)), since or {}
-    if beat is not None and beat.step <= (1 - JITTER) * cadence:
+    if beat is not None and beat.is_finer(cadence):
         snapped = snap(frame, beat.step) if beat.constant else Mended(frame)
         even = snapped.frame  # stamps that drift are taken as they stand
         made = resample(

@@ -45,6 +45,10 @@ class Rhythm:
         """Whether the readings have one cadence, with or without gaps."""
         return self.share >= CONSTANT
 
+    def is_finer(self, cadence: pd.Timedelta) -> bool:
+        """Whether readings are resampled to steps of `cadence`."""
+        return self.step <= (1 - JITTER) * cadence
+
 
 def put_in_order(frame: pd.DataFrame) -> Mended:
     """`frame` sorted by its time stamps, each once. `frame` is not changed.
@@ -89,17 +93,18 @@ def rhythm(times: pd.DatetimeIndex) -> Rhythm | None:
     return Rhythm(pd.Timedelta(round(step), unit="us"), share)
 
 
-def snap(frame: pd.DataFrame, cadence: pd.Timedelta) -> Mended:
+def snap(frame: pd.DataFrame, cadence: pd.Timedelta, *, phase: int | None = None) -> Mended:
     """`frame`, sorted and unique, with stamps that lie a little beside the grid of `cadence` moved onto it.
 
-    The grid is where most stamps lie: at whole multiples of the cadence since midnight, or as many whole minutes beside
-    it as they do. A stamp that lies more than a tenth of the cadence beside it is a fault, and so are two that meet.
+    The grid lies `phase` ticks behind the multiples of the cadence since 1970 or, where that is not given, where most
+    stamps lie: at whole multiples of the cadence since midnight, or as many whole minutes beside it as they do. A stamp
+    that lies more than a tenth of the cadence beside it is a fault, and so are two that meet.
     """
     times = times_of(frame)
     ticks, step = to_ticks(times), length(cadence)
     if not len(ticks):
         return Mended(frame)
-    phase = phase_of(ticks, step)
+    phase = phase_of(ticks, step) if phase is None else phase
     snapped = (ticks - phase + step // 2) // step * step + phase
     beside = np.abs(ticks - snapped)
     if not beside.any():

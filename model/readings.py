@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import pandas as pd
 from pydantic import Field, create_model, field_validator, model_validator
 
+from wattcast.model import public_holidays
 from wattcast.model.config import Config
 from wattcast.model.stamps import ENDS
 
@@ -77,6 +78,16 @@ class ReadingsConfig(Config):
         (),
         description="further columns that the network reads; the targets' own past is always read",
     )
+    known: tuple[str, ...] = Field(
+        (),
+        description="further columns whose values are known of rows to come, as those of a tariff or a plan are: the "
+        "network reads their past and, at each step that it forecasts, what they will be",
+    )
+    holidays: str | None = Field(
+        None,
+        description="country, such as BE, or region, such as DE-BY, whose public holidays the network reads, past and "
+        "to come; none unless given",
+    )
     time_format: str | None = Field(
         None,
         description="how time stamps are written: a format such as %d.%m.%Y %H:%M, or s or ms since 1970; "
@@ -93,7 +104,7 @@ class ReadingsConfig(Config):
         description="missing readings of targets: start a new segment, are closed by a straight line, or are refused",
     )
     feature_gaps: Literal["segment", "interpolate", "last", "error"] = Field(
-        "segment", description="missing readings of features; last holds the reading before"
+        "segment", description="missing readings of features and known columns; last holds the reading before"
     )
     longest_gap: int = Field(3, ge=1, description="steps of the longest gap that interpolate and last close")
     completeness: float = Field(0.9, ge=0, le=1, description="share of its steps that each part must hold at least")
@@ -110,6 +121,16 @@ class ReadingsConfig(Config):
             hint = nearest(str(zone), available_timezones())
             raise ValueError(f"must be a name such as Europe/London or UTC, received {zone!r}{hint}") from None
 
+    @field_validator("holidays")
+    @classmethod
+    def _place_exists(cls, place: str | None) -> str | None:
+        if place is not None and place not in (places := public_holidays.places()):
+            hint = nearest(public_holidays.code_of(place), places)
+            raise ValueError(
+                f"must be a country such as BE, or one of its regions such as DE-BY, received {place!r}{hint}"
+            )
+        return place
+
     @field_validator("unit")
     @classmethod
     def _unit_is_one(cls, unit: str | None) -> str | None:
@@ -117,7 +138,7 @@ class ReadingsConfig(Config):
             raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {unit!r}")
         return unit
 
-    @field_validator("targets", "features", mode="before")
+    @field_validator("targets", "features", "known", mode="before")
     @classmethod
     def _one_name_is_a_list_of_one(cls, names: Any) -> Any:
         return (names,) if isinstance(names, str) else names
@@ -128,8 +149,8 @@ class ReadingsConfig(Config):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
-                f"each column may stand once in timestamp, time_of_day, meter, targets and features, received twice: "
-                f"{twice}"
+                f"each column may stand once in timestamp, time_of_day, meter, targets, features and known, received "
+                f"twice: {twice}"
             )
         if self.label == "end" and (self.time_format or "").endswith(ENDS):
             raise ValueError("time stamps that are intervals stand for their beginning: label must be start")
@@ -157,7 +178,12 @@ class ReadingsConfig(Config):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The readings that a model of this configuration needs: targets first, then features."""
+        """The readings that a model of this configuration needs: targets first, then features, then known ones."""
+        return self.targets + self.features + self.known
+
+    @property
+    def past(self) -> tuple[str, ...]:
+        """Those of them that no row to come has."""
         return self.targets + self.features
 
     @property

@@ -59,6 +59,11 @@ class Scaler:
         values /= self.scale
         return values.astype(np.float32)
 
+    def part(self, names: tuple[str, ...]) -> Scaler:
+        """The scaling of some of its columns."""
+        places = [self.columns.index(name) for name in names]
+        return Scaler(names, self.log[places], self.offset[places], self.scale[places], self.knee[places])
+
     def inverse(self, scaled: npt.NDArray[Any], *, first: int) -> Floats:
         """Back to readings: `scaled[..., i]` is the i-th of the `first` columns of this scaler."""
         values = scaled.astype(np.float64) * self.scale[:first] + self.offset[:first]

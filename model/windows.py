@@ -26,6 +26,7 @@ from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import from_instants, instants, on_the_clock
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
+from wattcast.model.public_holidays import holiday_flags
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 
@@ -147,29 +148,45 @@ class Windows:
         return replace(self, starts=starts, lengths=np.concatenate([self.lengths, later.lengths]))
 
 
-def make_series(frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: int = 0) -> Series:
-    """A clean frame, scaled, with what is known of its rows beforehand. `frame` is not changed.
+def make_series(
+    frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: pd.DataFrame | None = None
+) -> Series:
+    """A clean frame, scaled, with what is known of its rows beforehand. Nothing given is changed.
 
-    The series ends with `to_come` rows behind those of the frame, of which only the time is known.
+    The series ends with the rows `to_come` behind those of the frame, of which the known columns are given, NaN where
+    they are not.
     """
-    clock = pd.DatetimeIndex(frame.index)
-    times = from_instants(_later_too(instants(clock), to_come, readings.cadence), clock)
-    scaled = _unknown_too(scaler.transform(frame), to_come)  # [S, targets + features]
-    known = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
-    dates = calendar(times)
+    times, rows = pd.DatetimeIndex(frame.index), 0 if to_come is None else len(to_come)
+    scaled = scaler.transform(frame)
+    known = scaled[:, [scaler.columns.index(name) for name in readings.known]]
+    if to_come is not None:
+        times = pd.DatetimeIndex(times.append(to_come.index))
+        known = np.concatenate([known, scaler.part(readings.known).transform(to_come)])
+        scaled = _unknown_too(scaled, rows)
+    dates, holidays = calendar(times), _holidays(times, readings)
+    beside = ([dates] if readings.time == "calendar" else []) + holidays
+    targets = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
     return Series(
         times=times,
-        inputs=np.concatenate([scaled, dates], axis=1) if readings.time == "calendar" else scaled,
+        inputs=np.concatenate([scaled, *beside], axis=1) if beside else scaled,
         targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
-        readings=_unknown_too(known, to_come),
-        ahead=dates,
+        readings=_unknown_too(targets, rows),
+        ahead=np.concatenate([dates, *holidays, known], axis=1),
         lowest=readings.lowest,
     )
 
 
-def _later_too(times: Times, rows: int, cadence: pd.Timedelta) -> Times:
-    later = times[-1:] + np.arange(1, rows + 1) * cadence.to_timedelta64()
-    return np.concatenate([times, later]) if rows else times
+def steps_behind(times: pd.DatetimeIndex, steps: int, cadence: pd.Timedelta) -> pd.DatetimeIndex:
+    """The times of so many steps that follow the last of `times`."""
+    return from_instants(instants(times[-1:]) + np.arange(1, steps + 1) * cadence.to_timedelta64(), times)
+
+
+def _holidays(times: pd.DatetimeIndex, readings: ReadingsConfig) -> list[Array]:
+    """The flag `[S, 1]` of the day in which each step begins, where it is asked for."""
+    if readings.holidays is None:
+        return []
+    begins = times - readings.cadence if readings.label == "end" else times
+    return [holiday_flags(begins, readings.holidays)[:, None]]
 
 
 def _unknown_too(values: npt.NDArray[F], rows: int) -> npt.NDArray[F]:
@@ -192,9 +209,9 @@ _FIRST_DAY = 3  # days from a Monday to 1970-01-01, from which NumPy counts
 CALENDAR_COLUMNS = ("day_sin", "day_cos", "week_sin", "week_cos", "weekend")
 
 
-def ahead_columns(readings: ReadingsConfig) -> tuple[str, ...]:  # noqa: ARG001
+def ahead_columns(readings: ReadingsConfig) -> tuple[str, ...]:
     """What is known of each row beforehand, the calendar first."""
-    return CALENDAR_COLUMNS
+    return (*CALENDAR_COLUMNS, *(["public holiday"] if readings.holidays else []), *readings.known)
 
 
 def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig) -> Windows:

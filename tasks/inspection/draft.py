@@ -14,7 +14,7 @@ from wattcast.tasks.inspection.findings import Inspection
 _TABLES = ("file", "readings")
 _ORDER = (
     *("timestamp", "time_of_day", "time_format", "timezone", "meter", "cadence_minutes", "label", "targets", "kind"),
-    *("unit", "signed", "features"),
+    *("unit", "signed", "features", "known", "holidays"),
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\s]+")
 

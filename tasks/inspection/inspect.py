@@ -80,7 +80,7 @@ def inspect(
     ours, meters, meter = _one_meter(frame, known)
     stamps = read_clock(_cells(ours, known), known) if known.timestamp in ours and len(ours) else None
     say("looking at the readings")
-    targets = find_targets(columns, _taken(known, meters), said)
+    targets = find_targets(columns, [*_taken(known, meters), *said.known], said)
     answers = (*_file_answers(path, dialect, table), *stamp_answers, *([meter] if meter else []), targets)
     unread = "no time stamps can be read"
     if stamps is None and known.timestamp in ours:
@@ -152,6 +152,7 @@ def _looked_at(
             line=line,
         ),
         _features(found, known, said),
+        *_ahead(said),
     )
     step_s = line.step_s if line.regular else None
     found = replace(
@@ -242,12 +243,18 @@ def _features(found: Inspection, known: ReadingsConfig, said: ReadingsConfig) ->
     option = "readings.features"
     if "features" in said.model_fields_set:
         return Answer(option, list(said.features), "given", "given")
-    used = {*_taken(known, found.meters), *found.targets}
+    used = {*_taken(known, found.meters), *found.targets, *said.known}
     free = [column.name for column in found.columns if column.kind == "numbers" and column.name not in used]
     if not free:
         return Answer(option, [], "found", "no other column holds numbers that vary")
     listed = ", ".join(f'"{name}"' for name in free[:20]) + (f" and {len(free) - 20} more" if len(free) > 20 else "")
     return Answer(option, [], "guessed", f"none; columns that may help: {listed}")
+
+
+def _ahead(said: ReadingsConfig) -> tuple[Answer, ...]:
+    """What is said of what is known ahead: no file tells it."""
+    given = {"known": list(said.known), "holidays": said.holidays}
+    return tuple(Answer(f"readings.{name}", value, "given", "given") for name, value in given.items() if value)
 
 
 def _tried(rows: pd.DataFrame, answers: tuple[Answer, ...], written: Dialect) -> Trial:

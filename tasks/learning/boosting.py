@@ -21,7 +21,7 @@ from wattcast.model.arrays import Array, Floats, Rows
 from wattcast.model.baseline import newest_known
 from wattcast.model.clock import instants, on_the_clock
 from wattcast.model.config import Config
-from wattcast.model.windows import Windows
+from wattcast.model.windows import CALENDAR_COLUMNS, Windows
 
 NAME = "lightgbm"
 
@@ -72,12 +72,13 @@ def why_absent() -> str:
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """Boosted trees on lags, rolling statistics, the same time before, and the calendar of the step that is forecast.
+    """Boosted trees on lags, rolling statistics, the same time before, and what is known of the step that is forecast.
 
     One model a target. It forecasts the mean (squared loss) and reads the newest 12 readings and the last ones of 3, 4,
     6 and 12 hours; mean, standard deviation and maximum over 3 and 6 steps, 3, 6 and 24 hours; the readings at the
-    forecast step's time on the newest known day, the day before that and the newest known week; and that step's minute
-    of the day and weekday. At ten minutes these are lags 0 to 11, 17, 23, 35 and 71 and spans of 3, 6, 18, 36 and 144.
+    forecast step's time on the newest known day, the day before that and the newest known week; that step's minute of
+    the day and weekday, and whatever else is known of it. At ten minutes these are lags 0 to 11, 17, 23, 35 and 71 and
+    spans of 3, 6, 18, 36 and 144.
     What the history lacks is left to the trees as missing.
 
     A forecast of several steps comes from the same single model, which reads how many steps ahead each lies: one model
@@ -183,6 +184,7 @@ def _columns(windows: Windows, pairs: Rows, history: Array, k: int) -> Array:
         *(_reading_at(times, windows.series.readings[:, k], pd.DatetimeIndex(moments)) for moments in seasons),
         np.asarray(clock.hour * 60 + clock.minute, np.float64),
         np.asarray(clock.day_of_week, np.float64),
+        *windows.series.ahead[rows, len(CALENDAR_COLUMNS) :].T,
     ]
     if windows.config.output_length > 1:
         ahead.append((windows.config.steps_ahead + steps).astype(np.float64))

@@ -1,14 +1,16 @@
 """The proof that training saw nothing of what came after it.
 
 All values after a cut are altered and the preparation is done once more. Scaler, windows and targets from before the
-cut must come out the same, byte for byte.
+cut must come out the same, byte for byte. So must all that a forecast reads which is made right before a cut, where
+known columns are altered from behind its last step on alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -28,12 +30,16 @@ Preparation = Callable[[pd.DataFrame], tuple[Scaler, Split[Windows]]]
 
 @dataclass(frozen=True)
 class LeakageProof:
-    """Digests (BLAKE2b, hex) of what a training read, before and after all values from row `cut` on were altered."""
+    """Digests (BLAKE2b, hex) of what was read, before and after all values from row `cut` on were altered.
+
+    Those of known columns are altered from row `known_cut` on.
+    """
 
     name: str
     cut: int
     cut_time: str
     altered_rows: int
+    known_cut: int
     before: dict[str, str]
     after: dict[str, str]
 
@@ -48,49 +54,70 @@ class LeakageError(RuntimeError):
 
 
 def prove_no_leakage(
-    frame: pd.DataFrame, rows: Split[range], scaler: Scaler, windows: Split[Windows], *, prepare: Preparation
-) -> tuple[LeakageProof, LeakageProof]:
-    """One proof for what training reads and what comes after it, one for what a refit reads and the test part.
+    frame: pd.DataFrame,
+    rows: Split[range],
+    scaler: Scaler,
+    windows: Split[Windows],
+    *,
+    known: Sequence[str],
+    prepare: Preparation,
+) -> tuple[LeakageProof, LeakageProof, LeakageProof]:
+    """What training reads and what comes after it; what a refit reads and the test part; a forecast and its future.
 
-    `scaler` and `windows` are those that were trained on; `prepare` makes them from a clean frame. `frame` stays as it
-    is.
+    `scaler` and `windows` are those that were trained on; `prepare` makes them from a clean frame, whose columns
+    `known` are known of rows to come. `frame` stays as it is.
     """
 
-    def proof(name: str, cut: int, read: Callable[[Split[Windows]], Windows]) -> LeakageProof:
-        scaler_again, windows_again = prepare(_alter(frame, cut))
+    def proof(name: str, cut: int, read: Callable[[Split[Windows]], Windows], *, ahead: int = 0) -> LeakageProof:
+        scaler_again, windows_again = prepare(_alter(frame, cut, known, cut + ahead))
         return LeakageProof(
             name=name,
             cut=cut,
             cut_time=str(frame.index[cut]),
             altered_rows=len(frame) - cut,
-            before=_digests(scaler, read(windows)),
-            after=_digests(scaler_again, read(windows_again)),
+            known_cut=cut + ahead,
+            before=_digests(scaler, read(windows), targets=not ahead),
+            after=_digests(scaler_again, read(windows_again), targets=not ahead),
         )
 
+    test, config = rows.test.start, windows.test.config
     return (
         proof("training", rows.validation.start, lambda parts: parts.train),
-        proof("refit", rows.test.start, lambda parts: parts.train + parts.validation),
+        proof("refit", test, lambda parts: parts.train + parts.validation),
+        proof("forecast", test, partial(_made_before, test), ahead=config.rows - config.lookback),
     )
 
 
 prove_no_leakage_task = step(prove_no_leakage)
 
 
-def _alter(frame: pd.DataFrame, cut: int) -> pd.DataFrame:
-    """A copy of `frame` in which every value from row `cut` on is another one."""
-    altered = frame.copy()
-    noise = np.random.default_rng(0).uniform(0.5, 2.0, altered.iloc[cut:].shape)
-    altered.iloc[cut:] = altered.iloc[cut:].to_numpy() * noise + 1
+def _made_before(cut: int, parts: Split[Windows]) -> Windows:
+    """All forecasts that are made before row `cut`, wherever the steps lie that they forecast."""
+    every = parts.train + parts.validation + parts.test
+    return every.take(np.flatnonzero(every.newest_row < cut))
+
+
+def _alter(frame: pd.DataFrame, cut: int, known: Sequence[str], known_cut: int) -> pd.DataFrame:
+    """A copy of `frame` in which every value from row `cut` on is another one, of `known` columns from `known_cut`."""
+    altered, draws = frame.copy(), np.random.default_rng(0)
+    for name in frame.columns:
+        begin = known_cut if name in known else cut
+        values = altered[name].to_numpy(copy=True)
+        values[begin:] = values[begin:] * draws.uniform(0.5, 2.0, len(values[begin:])) + 1
+        altered[name] = values
     return altered
 
 
-def _digests(scaler: Scaler, windows: Windows) -> dict[str, str]:
+def _digests(scaler: Scaler, windows: Windows, *, targets: bool) -> dict[str, str]:
     series, lengths = windows.series, [] if windows.lengths is None else [windows.lengths]
-    return {
+    digests = {
         "scaler": _digest([scaler.log.astype(np.float64), scaler.offset, scaler.scale, scaler.knee]),
-        "training_windows": _digest(chain(lengths, (series.inputs[of.input_rows] for of in windows.chunks(_CHUNK)))),
-        "training_targets": _digest(series.targets[part.target_rows] for part in windows.chunks(_CHUNK)),
+        "windows": _digest(chain(lengths, (series.inputs[of.input_rows] for of in windows.chunks(_CHUNK)))),
+        "ahead": _digest(series.ahead[part.target_rows] for part in windows.chunks(_CHUNK)),
     }
+    if targets:
+        digests["targets"] = _digest(series.targets[part.target_rows] for part in windows.chunks(_CHUNK))
+    return digests
 
 
 def _digest(arrays: Iterable[Array | Floats | Rows]) -> str:

@@ -12,7 +12,8 @@ from wattcast.tasks.step import step
 
 def scale(frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, config: ScaleConfig) -> Scaler:
     """A scaler of all columns in use; see `wattcast.model.scaler.fit_scaler`."""
-    return fit_scaler(frame.iloc[rows.train.start : rows.train.stop], readings.targets, readings.features, config)
+    train = frame.iloc[rows.train.start : rows.train.stop]
+    return fit_scaler(train, readings.targets, readings.features + readings.known, config)
 
 
 scale_task = step(scale)

@@ -21,6 +21,7 @@ class Contract(Config):
     label: Label = "start"  # where in its step a time stamp stands
     cadence_minutes: int
     inputs: tuple[str, ...]
+    known: tuple[str, ...] = ()  # those of the inputs that rows to come must hold
     targets: tuple[str, ...]
     lookback: int
     steps_ahead: int
@@ -44,6 +45,7 @@ class Contract(Config):
             label=readings.label,
             cadence_minutes=readings.cadence_minutes,
             inputs=tuple(sorted(set(readings.cells) - {readings.timestamp})),
+            known=tuple(sorted(readings.known)),
             targets=readings.targets,
             lookback=window.lookback,
             steps_ahead=window.steps_ahead,
@@ -57,6 +59,7 @@ class Contract(Config):
     def of_saved(cls, record: Mapping[str, Any]) -> Contract:
         """That of a forecaster by what its files say of it, written by whichever version."""
         readings, window = record["readings"], record["window"]
+        known = readings.get("known", ())
         unit = {name: readings[name] for name in ("kind", "unit") if name in readings}
         return cls(
             **{name: readings[name] for name in ("timestamp", "cadence_minutes", "targets")},
@@ -66,7 +69,8 @@ class Contract(Config):
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             min_history=window.get("min_history"),
-            inputs=tuple(sorted([*readings["targets"], *readings["features"], *_beside(readings)])),
+            inputs=tuple(sorted([*readings["targets"], *readings["features"], *known, *_beside(readings)])),
+            known=tuple(sorted(known)),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
         )
 
@@ -86,6 +90,7 @@ class Contract(Config):
                 "label",
                 "cadence_minutes",
                 "inputs",
+                "known",
                 "targets",
                 "steps_ahead",
                 "output_length",

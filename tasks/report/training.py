@@ -38,8 +38,18 @@ class Report:
     learning_png: bytes
 
 
-def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...], config_toml: str) -> Report:
-    """Draw the scores, the forecasts of the test part and the learning curves. Nothing given is changed."""
+def report(
+    subject: Subject,
+    evaluation: Evaluation,
+    history: tuple[Epoch, ...],
+    config_toml: str,
+    *,
+    known: tuple[str, ...] = (),
+) -> Report:
+    """Draw the scores, the forecasts of the test part and the learning curves. Nothing given is changed.
+
+    `known` are the columns of the readings that the models read of the steps that they forecast.
+    """
     test = evaluation.forecasts[evaluation.forecasts["part"] == "test"]
     targets = list(dict.fromkeys(score.target for score in evaluation.scores))
     rows = {target: test[test["target"] == target] for target in targets}
@@ -62,6 +72,7 @@ def report(subject: Subject, evaluation: Evaluation, history: tuple[Epoch, ...],
         calibrated=_calibrated(intervals),
         diagnosis=evaluation.diagnosis,
         absent=evaluation.absent,
+        hindsight=_hindsight(known),
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
         metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
@@ -105,6 +116,18 @@ def _regime_words(regimes: Regimes, target: str, unit: str | None) -> str:
         f"({counts['idle']:,} of the test part's), a spike what was measured above {high}, its highest tenth "
         f"({counts['spikes']:,}). Precision: after how many of the forecasts above {high} a spike came; recall: how "
         "many of the spikes were forecast so."
+    )
+
+
+def _hindsight(known: tuple[str, ...]) -> str:
+    """What the scores take for granted of columns that are known ahead, whatever the file holds of them."""
+    if not known:
+        return ""
+    names = ", ".join(known)
+    return (
+        f"Known ahead: {names}. The scores take what the file holds for what was known beforehand. Of a plan or a "
+        "tariff that is so; where a column holds what was measured, as of weather, they are scores in hindsight, and "
+        "forecasts from values that are less exact will be worse."
     )
 
 

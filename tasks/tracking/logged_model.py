@@ -25,6 +25,7 @@ from wattcast.tasks.tracking.run import Run
 FORECASTER = "forecaster"
 """The name under which a run keeps its model."""
 _SERVING_PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "pydantic")
+_HOLIDAYS = "holidays"  # of a model that reads public holidays
 _PACKAGE = '"""What of wattcast travels with a model."""\n'
 
 
@@ -52,7 +53,7 @@ def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame) -> s
             signature=signature(forecaster.readings, forecaster.intervals.quantiles if forecaster.intervals else ()),
             input_example=example,
             validate_serving_input=False,
-            pip_requirements=[f"{package}=={version(package)}" for package in _SERVING_PACKAGES],
+            pip_requirements=requirements(forecaster.readings),
         )
     return str(info.model_uri)
 
@@ -62,12 +63,18 @@ def _save(*, validate_serving_input: bool, **options: Any) -> None:  # noqa: ARG
     mlflow.pyfunc.save_model(**options)
 
 
+def requirements(readings: ReadingsConfig) -> list[str]:
+    """The packages that a model which reads so needs, each of the very version that it was trained with."""
+    packages = (*_SERVING_PACKAGES, *([_HOLIDAYS] if readings.holidays else []))
+    return [f"{package}=={version(package)}" for package in packages]
+
+
 def signature(readings: ReadingsConfig, quantiles: Sequence[float] = ()) -> ModelSignature:
     """Raw readings in, forecasts out, and the option `every`.
 
-    The readings may be of any type and none is required: MLflow would refuse the whole numbers and the dates as text of
-    a CSV that was just read, which the forecaster takes; and the forecaster says more clearly what is missing or wrong,
-    where MLflow puts all of the readings before it.
+    The readings may be of any type or missing, as targets of rows to come are, and none is required: MLflow would
+    refuse the whole numbers and the dates as text of a CSV that was just read, which the forecaster takes; and the
+    forecaster says more clearly what is missing or wrong, where MLflow puts all of the readings before it.
     """
     anything = AnyType()  # type: ignore[no-untyped-call]
     given = Schema([ColSpec(anything, name, required=False) for name in readings.cells])

@@ -107,11 +107,12 @@ def test_the_data_set_is_an_input_of_the_run(run: Run) -> None:
 
 def test_nothing_leaked(artifacts: Path) -> None:
     proofs = json.loads((artifacts / "leakage.json").read_text())
-    assert set(proofs) == {"training", "refit"}
-    for proof in proofs.values():
+    assert set(proofs) == {"training", "refit", "forecast"}
+    for name, proof in proofs.items():
         assert proof["passed"]
         assert proof["altered_rows"] > 0
-        assert set(proof["before"]) == {"scaler", "training_windows", "training_targets"}
+        assert set(proof["before"]) | {"targets"} == {"scaler", "windows", "ahead", "targets"}
+        assert ("targets" in proof["before"]) == (name != "forecast")
 
 
 def test_the_report_is_a_page_and_two_pictures(artifacts: Path, trained: Trained) -> None:

@@ -39,7 +39,8 @@ def prepare(
     frame = check_readings(raw, readings)
     parts = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
     rows = parts.train
-    scaler = fit_scaler(frame.iloc[rows.start : rows.stop], readings.targets, readings.features, scale or ScaleConfig())
+    train, others = frame.iloc[rows.start : rows.stop], readings.features + readings.known
+    scaler = fit_scaler(train, readings.targets, others, scale or ScaleConfig())
     series = make_series(frame, readings, scaler)
     return Prepared(frame, scaler, parts.map(lambda part: make_windows(series, part, readings.cadence, window)))
 

@@ -16,7 +16,8 @@ from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
 from wattcast.tasks.learning.leakage import LeakageProof, prove_no_leakage
 
-READINGS = ReadingsConfig(features=("T_out",), time="calendar")
+READINGS = ReadingsConfig(features=("T_out",), known=("RH_out",), time="calendar")
+OTHERS = READINGS.features + READINGS.known
 WINDOW = WindowConfig(lookback=4, steps_ahead=2, output_length=2)
 Prepared = tuple[Scaler, Split[Windows]]
 
@@ -32,7 +33,7 @@ def rows(frame: pd.DataFrame) -> Split[range]:
 
 
 def honest(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
-    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], READINGS.targets, OTHERS, ScaleConfig())
     series = make_series(frame, READINGS, scaler)
     return scaler, rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
 
@@ -49,7 +50,7 @@ def honest_after_a_gap(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
 
 def scaler_of_all_rows(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
     _, windows = honest(frame, rows)
-    return fit_scaler(frame, READINGS.targets, READINGS.features, ScaleConfig()), windows
+    return fit_scaler(frame, READINGS.targets, OTHERS, ScaleConfig()), windows
 
 
 def inputs_from_the_future(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
@@ -70,10 +71,32 @@ def lengths_that_look_ahead(frame: pd.DataFrame, rows: Split[range]) -> Prepared
     return scaler, dataclasses.replace(windows, train=dataclasses.replace(windows.train, lengths=lengths))
 
 
+def with_ahead(frame: pd.DataFrame, rows: Split[range], column: pd.Series) -> Prepared:
+    """Heads read `column` [S] at each step, too."""
+    scaler, windows = honest(frame, rows)
+    series = windows.train.series
+    read = np.concatenate([series.ahead, column.to_numpy(np.float32)[:, None]], axis=1)
+    return scaler, windows.map(lambda part: dataclasses.replace(part, series=dataclasses.replace(series, ahead=read)))
+
+
+def steps_that_read_a_past_column(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    return with_ahead(frame, rows, frame["T_out"])
+
+
+def steps_that_read_the_target_before_them(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    return with_ahead(frame, rows, frame["Appliances"].shift(1, fill_value=0))
+
+
+def steps_that_read_what_is_known_of_the_next(frame: pd.DataFrame, rows: Split[range]) -> Prepared:
+    return with_ahead(frame, rows, frame["RH_out"].shift(-1, fill_value=0))
+
+
 def prove(
     frame: pd.DataFrame, rows: Split[range], prepare: Callable[[pd.DataFrame, Split[range]], Prepared]
-) -> tuple[LeakageProof, LeakageProof]:
-    return prove_no_leakage(frame, rows, *prepare(frame, rows), prepare=lambda altered: prepare(altered, rows))
+) -> tuple[LeakageProof, LeakageProof, LeakageProof]:
+    return prove_no_leakage(
+        frame, rows, *prepare(frame, rows), known=READINGS.known, prepare=lambda altered: prepare(altered, rows)
+    )
 
 
 @pytest.mark.parametrize("prepare", [honest, honest_after_a_gap])
@@ -81,12 +104,14 @@ def test_an_honest_preparation_passes(
     frame: pd.DataFrame, rows: Split[range], prepare: Callable[[pd.DataFrame, Split[range]], Prepared]
 ) -> None:
     before = frame.copy()
-    training, refit = prove(frame, rows, prepare)
+    training, refit, forecast = prove(frame, rows, prepare)
     assert training.passed
     assert refit.passed
+    assert forecast.passed
     assert (training.cut, training.altered_rows, training.cut_time) == (180, 120, str(frame.index[180]))
-    assert (refit.cut, refit.altered_rows) == (240, 60)
-    assert len(set(training.before.values())) == 3
+    assert (refit.cut, refit.altered_rows, refit.known_cut) == (240, 60, 240)
+    assert (forecast.cut, forecast.known_cut) == (240, 243)  # two steps ahead, two on end: the last one's row is 242
+    assert len(set(training.before.values())) == 4
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -94,9 +119,9 @@ def test_an_honest_preparation_passes(
     ("prepare", "changed"),
     [
         (scaler_of_all_rows, {"scaler"}),
-        (inputs_from_the_future, {"training_windows"}),
-        (training_windows_that_reach_too_far, {"training_targets"}),
-        (lengths_that_look_ahead, {"training_windows"}),
+        (inputs_from_the_future, {"windows"}),
+        (training_windows_that_reach_too_far, {"ahead", "targets"}),
+        (lengths_that_look_ahead, {"windows"}),
     ],
 )
 def test_a_leak_is_found_where_it_is(
@@ -105,6 +130,21 @@ def test_a_leak_is_found_where_it_is(
     prepare: Callable[[pd.DataFrame, Split[range]], Prepared],
     changed: set[str],
 ) -> None:
-    training, _ = prove(frame, rows, prepare)
+    training, *_ = prove(frame, rows, prepare)
     assert not training.passed
     assert {name for name in training.before if training.before[name] != training.after[name]} == changed
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        steps_that_read_a_past_column,
+        steps_that_read_the_target_before_them,
+        steps_that_read_what_is_known_of_the_next,
+    ],
+)
+def test_a_step_reads_nothing_but_what_is_known_of_it_ahead(
+    frame: pd.DataFrame, rows: Split[range], prepare: Callable[[pd.DataFrame, Split[range]], Prepared]
+) -> None:
+    *_, forecast = prove(frame, rows, prepare)
+    assert {name for name in forecast.before if forecast.before[name] != forecast.after[name]} == {"ahead"}
