@@ -100,7 +100,7 @@ def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) 
     """All windows over `frame` whose forecast is made at the first cut or later."""
     experiment = prepared.experiment
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
-    series = make_series(frame, experiment.readings, prepared.scaler)
+    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window)
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
 
 
@@ -128,7 +128,7 @@ def _forecasting(forecaster: Forecaster, frame: pd.DataFrame) -> Callable[[Windo
     """Forecasts windows over `frame`, or over its beginning, which were made with any scaler."""
 
     def forecast(windows: Windows) -> Floats:
-        series = make_series(frame, forecaster.readings, forecaster.scaler)
+        series = make_series(frame, forecaster.readings, forecaster.scaler, forecaster.window)
         made: Floats = forecaster.predict(replace(windows, series=series))[..., 0]  # [N, L]
         return made
 

@@ -73,14 +73,15 @@ class Forecaster:
         a known column is not given.
 
         `readings` has a column (or index) of time stamps and before the moment of the forecast at least
-        `window.min_history` rows without a gap, `window.lookback` where that is not set. Where a model reads known
-        columns, the rows behind the newest reading hold these, and nothing else. One row of the result is one
-        step: `made_at` (time stamp of the newest reading that was used), the time stamp that is forecast, and each
-        target, with intervals also its quantiles, such as `load_p05`.
+        `window.min_history` rows without a gap, `window.lookback` where that is not set; where the model reads the same
+        time days before, the rows reach back so many days, gaps aside. Where it reads known columns, the rows behind
+        the newest reading hold these, and nothing else. One row of the result is one step: `made_at` (time stamp of the
+        newest reading that was used), the time stamp that is forecast, and each target, with intervals also its
+        quantiles, such as `load_p05`.
 
         Raises:
-            InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows, a
-                step of the forecast of which a known column is not given.
+            InputError: missing columns, values that are no finite numbers, time stamps off the grid, too few rows or
+                days, a step of the forecast of which a known column is not given.
         """
         cleaned = clean(readings, self.readings, self.habits)
         raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
@@ -90,14 +91,14 @@ class Forecaster:
         """`forecast` from a clean frame, and what is `known` of the steps behind it."""
         unbroken = self._require_history(pd.DatetimeIndex(frame.index))
         if not every:
-            frame = frame.iloc[-min(unbroken, self.window.lookback) :]
+            frame = self._newest(frame, unbroken)
         later = self.window.rows - self.window.lookback
         to_come = known.reindex(steps_behind(pd.DatetimeIndex(frame.index), later, self.readings.cadence))
-        series = make_series(frame, self.readings, self.scaler, to_come=to_come)
+        series = make_series(frame, self.readings, self.scaler, self.window, to_come=to_come)
         rows = len(series.times)
         forecast = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = make_windows(series, forecast, self.readings.cadence, self.window)
-        windows = self._require_known(windows, to_come)
+        windows = self._require_known(self._require_seasons(windows), to_come)
         values = self.predict(windows)  # [N, L, K]
         times = series.times
         made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
@@ -112,8 +113,10 @@ class Forecaster:
 
     def warm_up(self) -> None:
         """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
-        zone, rows, cadence = self.readings.timezone, self.window.lookback, self.readings.cadence
-        times = pd.date_range("2016-01-11", periods=self.window.rows, freq=cadence, tz=zone)
+        zone, cadence = self.readings.timezone, self.readings.cadence
+        rows = max(self.window.lookback, self.window.seasons(cadence).days * self.readings.steps_a_day)
+        later = self.window.rows - self.window.lookback
+        times = pd.date_range("2016-01-11", periods=rows + later, freq=cadence, tz=zone)
         frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))
         self._forecast(frame.iloc[:rows], frame.iloc[rows:][list(self.readings.known)], every=False)
 
@@ -167,7 +170,8 @@ class Forecaster:
         from wattcast.model.network.scoring import compile_single
 
         inputs = self.network.inputs[0].shape[-1]
-        shape = Shape.fitting(self.window, inputs, len(self.readings.targets), len(ahead_columns(self.readings)))
+        ahead = len(ahead_columns(self.readings, self.window))
+        shape = Shape.fitting(self.window, inputs, len(self.readings.targets), ahead)
         return compile_single(self.model, self._members, shape)
 
     def _require_history(self, times: pd.DatetimeIndex) -> int:
@@ -181,6 +185,37 @@ class Forecaster:
                 f"bring more readings{alone}"
             )
         return unbroken
+
+    def _newest(self, frame: pd.DataFrame, unbroken: int) -> pd.DataFrame:
+        """The rows of `frame` that its newest forecast reads, of which the last `unbroken` have no gap between them."""
+        rows = min(unbroken, self.window.lookback)
+        if days := self.window.seasons(self.readings.cadence).days:
+            times = instants(pd.DatetimeIndex(frame.index))
+            first = (
+                times[-1] + self.window.steps_ahead * self.readings.cadence.to_timedelta64() - np.timedelta64(days, "D")
+            )
+            rows = max(rows, len(times) - int(np.searchsorted(times, first)))
+        return frame.iloc[-rows:]
+
+    def _require_seasons(self, windows: Windows) -> Windows:
+        """Those of `windows` whose series reaches back to all the same times before that they read, gaps aside.
+
+        Where a history may be short, all of them: what is not known is read as the mean.
+
+        Raises:
+            InputError: there is none.
+        """
+        days, times = self.window.seasons(self.readings.cadence).days, instants(windows.series.times)
+        if not days or self.window.padded:
+            return windows
+        reaches = times[windows.target_rows[:, 0]] - np.timedelta64(days, "D") >= times[0]  # [N]
+        if not reaches.any():
+            raise InputError(
+                f"a forecast reads the same time up to {days} days before each step, received readings from "
+                f"{windows.series.times[0]} to {windows.series.times[windows.newest_row[-1]]}; bring those of {days} "
+                f"days, {days * self.readings.steps_a_day:,} rows, or train with window.min_history"
+            )
+        return windows if reaches.all() else windows.take(np.flatnonzero(reaches))
 
     def _require_known(self, windows: Windows, to_come: pd.DataFrame) -> Windows:
         """Those of `windows`, which end with the rows `to_come`, of whose steps all known columns are given.

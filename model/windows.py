@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.public_holidays import holiday_flags
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
+from wattcast.model.seasons import Seasons, known_seasons
 
 F = TypeVar("F", np.float32, np.float64)
 
@@ -47,6 +48,13 @@ class WindowConfig(Config):
         description="steps of history that a forecast needs at least, as after a gap; all of the lookback unless given",
     )
 
+    seasonal_lags: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="days before a step that is forecast whose readings at its time its head reads, as 1 and 7"
+    )
+    seasonal_means: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="newest known days over which the mean of the readings at that time is read, too, as 7"
+    )
+
     @model_validator(mode="after")
     def _history_fits(self) -> WindowConfig:
         if self.shortest > self.lookback:
@@ -62,6 +70,11 @@ class WindowConfig(Config):
     def padded(self) -> bool:
         """Windows may be shorter than the lookback."""
         return self.shortest < self.lookback
+
+    def seasons(self, cadence: pd.Timedelta) -> Seasons:
+        """The same times before that are known of all steps."""
+        farthest = (self.rows - self.lookback) * cadence
+        return known_seasons(self.seasonal_lags, self.seasonal_means, farthest=farthest)
 
     @property
     def target_offset(self) -> int:
@@ -149,9 +162,16 @@ class Windows:
 
 
 def make_series(
-    frame: pd.DataFrame, readings: ReadingsConfig, scaler: Scaler, *, to_come: pd.DataFrame | None = None
+    frame: pd.DataFrame,
+    readings: ReadingsConfig,
+    scaler: Scaler,
+    window: WindowConfig | None = None,
+    *,
+    to_come: pd.DataFrame | None = None,
 ) -> Series:
     """A clean frame, scaled, with what is known of its rows beforehand. Nothing given is changed.
+
+    To that belong the seasonal columns that `window` asks for: its forecasts end before they would be unknown.
 
     The series ends with the rows `to_come` behind those of the frame, of which the known columns are given, NaN where
     they are not.
@@ -166,12 +186,15 @@ def make_series(
     dates, holidays = calendar(times), _holidays(times, readings)
     beside = ([dates] if readings.time == "calendar" else []) + holidays
     targets = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
+    own = np.ascontiguousarray(scaled[:, : len(readings.targets)])
+    seasons = window.seasons(readings.cadence) if window else Seasons()
+    before = [seasons.columns(pd.DatetimeIndex(instants(times)), own)] if seasons.days else []
     return Series(
         times=times,
         inputs=np.concatenate([scaled, *beside], axis=1) if beside else scaled,
-        targets=np.ascontiguousarray(scaled[:, : len(readings.targets)]),
+        targets=own,
         readings=_unknown_too(targets, rows),
-        ahead=np.concatenate([dates, *holidays, known], axis=1),
+        ahead=np.concatenate([dates, *holidays, known, *before], axis=1),
         lowest=readings.lowest,
     )
 
@@ -209,9 +232,11 @@ _FIRST_DAY = 3  # days from a Monday to 1970-01-01, from which NumPy counts
 CALENDAR_COLUMNS = ("day_sin", "day_cos", "week_sin", "week_cos", "weekend")
 
 
-def ahead_columns(readings: ReadingsConfig) -> tuple[str, ...]:
-    """What is known of each row beforehand, the calendar first."""
-    return (*CALENDAR_COLUMNS, *(["public holiday"] if readings.holidays else []), *readings.known)
+def ahead_columns(readings: ReadingsConfig, window: WindowConfig) -> tuple[str, ...]:
+    """What is known of each row beforehand, the calendar first, the same times before last."""
+    seasons = window.seasons(readings.cadence)
+    before = (f"{target}, {name}" for target in readings.targets for name in seasons.names)
+    return (*CALENDAR_COLUMNS, *(["public holiday"] if readings.holidays else []), *readings.known, *before)
 
 
 def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig) -> Windows:

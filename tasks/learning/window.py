@@ -15,7 +15,7 @@ def window(
     frame: pd.DataFrame, rows: Split[range], readings: ReadingsConfig, scaler: Scaler, config: WindowConfig
 ) -> Split[Windows]:
     """The windows of each part, all over one scaled series; see `wattcast.model.windows.make_windows`."""
-    series = make_series(frame, readings, scaler)
+    series = make_series(frame, readings, scaler, config)
     return rows.map(lambda part: make_windows(series, part, readings.cadence, config))
 
 

@@ -29,6 +29,7 @@ class Contract(Config):
     quantiles: tuple[float, ...] = ()
     unit: str | None = None  # of energy, of the forecasts; None where it is not known
     min_history: int | None = None
+    seasonal_days: int = 0  # that the readings must reach back, gaps aside
 
     @property
     def history(self) -> int:
@@ -53,6 +54,7 @@ class Contract(Config):
             quantiles=quantiles,
             unit=readings.energy_unit,
             min_history=window.min_history,
+            seasonal_days=_seasonal_days(readings, window),
         )
 
     @classmethod
@@ -69,6 +71,7 @@ class Contract(Config):
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             min_history=window.get("min_history"),
+            seasonal_days=_seasonal_days(ReadingsConfig.model_validate(readings), WindowConfig.model_validate(window)),
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *known, *_beside(readings)])),
             known=tuple(sorted(known)),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
@@ -100,8 +103,11 @@ class Contract(Config):
         ]
         if not self._same_unit(other):
             changed.append(f"unit {self.unit} instead of {other.unit}")
-        longer = self.history > other.history
-        return [*changed, f"history {self.history} instead of {other.history}"] if longer else changed
+        if self.history > other.history:
+            changed.append(f"history {self.history} instead of {other.history}")
+        if self.seasonal_days > other.seasonal_days:
+            changed.append(f"readings of {self.seasonal_days} days instead of {other.seasonal_days}")
+        return changed
 
     def forecasts_like(self, other: Contract) -> bool:
         """Both forecast the same quantity for the same moments, so that their errors can be compared."""
@@ -118,3 +124,8 @@ def _beside(readings: Mapping[str, Any]) -> list[str]:
     """The columns that place a row beside its time stamp."""
     meter = readings.get("meter") or {}
     return [name for name in (readings.get("time_of_day"), meter.get("column")) if name]
+
+
+def _seasonal_days(readings: ReadingsConfig, window: WindowConfig) -> int:
+    """The days that readings must reach back before a step; none where a history may be short."""
+    return 0 if window.padded else window.seasons(readings.cadence).days

@@ -41,7 +41,7 @@ def prepare(
     rows = parts.train
     train, others = frame.iloc[rows.start : rows.stop], readings.features + readings.known
     scaler = fit_scaler(train, readings.targets, others, scale or ScaleConfig())
-    series = make_series(frame, readings, scaler)
+    series = make_series(frame, readings, scaler, window)
     return Prepared(frame, scaler, parts.map(lambda part: make_windows(series, part, readings.cadence, window)))
 
 

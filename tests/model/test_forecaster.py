@@ -214,6 +214,66 @@ def test_a_gap_is_never_bridged(either):
     np.testing.assert_allclose(both[target], both[f"{target}_complete"], rtol=1e-5)
 
 
+# The same time before
+
+HOURLY = ReadingsConfig(targets=("load",), timestamp="time", cadence_minutes=60)
+WEEK = pd.DataFrame(
+    {
+        "time": pd.date_range("2021-03-01", periods=24 * 30, freq="h"),
+        "load": np.random.default_rng(6).uniform(20, 90, 24 * 30),
+    }
+)
+DAY_AHEAD = WindowConfig(lookback=3, output_length=24, seasonal_lags=(1, 7), seasonal_means=(7,))
+
+
+def seasonal_forecaster(window: WindowConfig = DAY_AHEAD) -> Forecaster:
+    network = GRUConfig(layers=(LayerConfig(units=3),), residual=True, target_calendar=True, head="shared")
+    prepared = prepare(WEEK, readings=HOURLY, window=window)
+    shape = Shape.of(prepared.windows.train)
+    built = build(network, shape, [initial_weights(network, shape, 1)])
+    return Forecaster(HOURLY, window, prepared.scaler, network, built)
+
+
+@pytest.fixture(scope="module")
+def seasonal() -> Forecaster:
+    """The day ahead, from three hours and the same time of the week before."""
+    return seasonal_forecaster()
+
+
+def test_a_forecast_reads_the_same_time_before_and_the_newest_is_as_among_all(seasonal, tmp_path):
+    newest = seasonal.forecast(WEEK)
+    every = seasonal.forecast(WEEK, every=True)
+    pd.testing.assert_frame_equal(every.tail(24).reset_index(drop=True), newest, rtol=1e-5)
+    assert every["made_at"].iloc[0] == WEEK["time"][24 * 7 - 1]  # the first moment a week after the first reading
+    pd.testing.assert_frame_equal(seasonal.forecast(WEEK.tail(24 * 7)), newest, check_exact=True)
+    altered = WEEK.copy()
+    altered.loc[len(WEEK) - 24 * 5, "load"] += 50  # in the mean of one step alone
+    changed = seasonal.forecast(altered)["load"] != newest["load"]
+    assert np.flatnonzero(changed).tolist() == [0]
+    seasonal.save(tmp_path)
+    pd.testing.assert_frame_equal(Forecaster.load(tmp_path).forecast(WEEK), newest, check_exact=True)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_readings_that_do_not_reach_back_far_enough_are_told_how_many_are_needed(seasonal, every):
+    with pytest.raises(InputError, match=r"up to 7 days before each step.*bring those of 7 days, 168 rows, or"):
+        seasonal.forecast(WEEK.tail(24 * 7 - 1), every=every)
+
+
+def test_with_short_histories_what_is_not_known_is_read_as_the_mean():
+    forecast = seasonal_forecaster(DAY_AHEAD.model_copy(update={"min_history": 2})).forecast(WEEK.tail(2))
+    assert np.isfinite(forecast["load"]).all()
+
+
+def test_a_gap_among_the_days_before_stops_no_forecast(seasonal):
+    broken = WEEK.drop(index=range(24 * 26, 24 * 26 + 5))
+    assert len(seasonal.forecast(broken)) == 24
+
+
+def test_a_seasonal_forecaster_warms_up(seasonal):
+    seasonal.warm_up()
+
+
 # Short histories
 
 SHORT = WindowConfig(lookback=5, steps_ahead=2, min_history=2)
@@ -334,7 +394,10 @@ def test_the_record_is_plain_json(simple, tmp_path):
     forecaster.save(tmp_path)
     record = json.loads((tmp_path / "forecaster.json").read_text(encoding="utf-8"))
     assert record["readings"]["targets"] == ["Appliances"]
-    assert record["window"] == {"lookback": 5, "output_length": 1, "steps_ahead": 2, "min_history": None}
+    assert record["window"] == {
+        **{"lookback": 5, "output_length": 1, "steps_ahead": 2, "min_history": None},
+        **{"seasonal_lags": [], "seasonal_means": []},
+    }
     assert record["scaler"]["columns"] == ["Appliances", "lights"]
 
 
