@@ -58,6 +58,13 @@ class GRUConfig(Config):
     )
     residual: bool = Field(False, description="forecast the change from the newest reading of the target")
     target_calendar: bool = Field(False, description="the head also reads the calendar of the time it forecasts")
+    head: Literal["direct", "shared"] = Field(
+        "direct",
+        description="direct: each step is a weighted sum of the readout and of what is known of all steps; shared: a "
+        "tanh layer that all steps share reads the readout, what is known of its step, and a bias of each step's own, "
+        "and the nearest steps read the readout directly, too",
+    )
+    head_units: int = Field(48, ge=1, description="width of the tanh layer of a shared head")
 
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> GRUConfig:
@@ -65,6 +72,12 @@ class GRUConfig(Config):
             raise ValueError(
                 f"regularisation_scale acts on the tanh layer's kernel, received {self.regularisation_scale} without "
                 f"that layer: set tanh_layer = true or regularisation_scale = 0"
+            )
+        if self.head == "shared" and (self.tanh_layer or self.readout == "outputs" or not self.target_calendar):
+            raise ValueError(
+                f"a shared head has a tanh layer of its own, reads one readout and the calendar of each step: head = "
+                f"'shared' needs tanh_layer = false, a readout other than 'outputs' and target_calendar = true, "
+                f"received {self.tanh_layer}, {self.readout!r} and {self.target_calendar}"
             )
         if self.readout not in {"last_output", "outputs"} and self.layers[-1].output_keep_prob < 1:
             raise ValueError(
@@ -125,9 +138,12 @@ W = TypeVar("W")
 def weight_names(config: GRUConfig) -> tuple[str, ...]:
     """What each of a network's `Weights` is, in the order of Keras: `gru_1/kernel`, ..., `output/bias`."""
     recurrent = (f"gru_{number}" for number, _ in enumerate(config.layers, start=1))
+    gates = tuple(f"{layer}/{weight}" for layer in recurrent for weight in ("kernel", "recurrent_kernel", "bias"))
+    if config.head == "shared":
+        return (*gates, "near/kernel", "state/kernel", "step/kernel", "step/bias", "output/kernel", "output/bias")
     dense = ("tanh", "output") if config.tanh_layer else ("output",)
     return (
-        *(f"{layer}/{weight}" for layer in recurrent for weight in ("kernel", "recurrent_kernel", "bias")),
+        *gates,
         *(f"{layer}/{weight}" for layer in dense for weight in ("kernel", "bias")),
     )
 
@@ -155,5 +171,7 @@ def structure(config: GRUConfig) -> GRUConfig:
     """`config` without what its weights' shapes and the order of computation do not depend on."""
     return GRUConfig(
         layers=tuple(LayerConfig(units=layer.units) for layer in config.layers),
-        **config.model_dump(include={"reset_after", "readout", "tanh_layer", "residual", "target_calendar"}),
+        **config.model_dump(
+            include={"reset_after", "readout", "tanh_layer", "residual", "target_calendar", "head", "head_units"}
+        ),
     )

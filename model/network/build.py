@@ -6,7 +6,7 @@ L: output length. K: targets. A: columns that are known of each row beforehand, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, layer_weights, weight_names
+from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, layer_weights, named_weights, weight_names
 from wattcast.model.network import recurrent
 from wattcast.model.network.kernel import Kernel
 from wattcast.model.windows import CALENDAR_COLUMNS
 
 _NETWORK = "wattcast"
+_HALVED = 6  # steps
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Parts:
 
     gru: Callable[[str, Any], tuple[Any, Any]]  # [B, T, F] -> all states [B, T, U], the newest [B, U]; masked if padded
     dropout: Callable[[str, Any], Any]  # any shape, unchanged
-    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N], or [B, L, M] -> [B, L, N]
+    dense: Callable[[str, Any], Any]  # [B, M] -> [B, N], or [B, L, M] -> [B, L, N]; `step` has a bias [L, N]
 
 
 def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, ahead: Any) -> Any:
@@ -48,6 +49,9 @@ def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, ahead:
     else:
         readout = sequence[:, -1] if config.readout == "last_output" else states[-1]
     readout = parts.dropout("readout_dropout", readout)
+    if config.head == "shared":
+        newest = readings[:, -1:, : shape.targets] if config.residual else 0.0
+        return _shared_head(shape, parts, readout, ahead, newest)
     if reads_ahead(config, shape):
         steps = ahead if config.target_calendar else ahead[..., len(CALENDAR_COLUMNS) :]
         if config.readout != "outputs":
@@ -57,6 +61,20 @@ def connect(config: GRUConfig, shape: Shape, parts: Parts, readings: Any, ahead:
         readout = parts.dense("tanh", readout)
     forecast = ops.reshape(parts.dense("output", readout), (-1, shape.output_length, shape.targets))  # [B, L, K]
     return forecast + readings[:, -1:, : shape.targets] if config.residual else forecast
+
+
+def _shared_head(shape: Shape, parts: Parts, readout: Any, ahead: Any, newest: Any) -> Any:
+    """`[B, R]`, `[B, L, A]` and the newest readings `[B, 1, K]`, or 0 -> `[B, L, K]`.
+
+    A step far ahead differs from its neighbours by what is known of it, a near one by what has just been read: so all
+    share their weights, to which those of near ones alone are added, half of them each hour of six steps.
+    """
+    state = ops.expand_dims(parts.dense("state", readout), 1)  # [B, 1, H]
+    steps = ops.tanh(state + parts.dense("step", ahead))  # [B, L, H]
+    forecast = parts.dense("output", ops.concatenate([steps, ahead], axis=-1))  # [B, L, K]
+    near = newest + ops.reshape(parts.dense("near", readout), (-1, shape.output_length, shape.targets))
+    fading = 0.5 ** (np.arange(shape.output_length, dtype=np.float32) / _HALVED)
+    return forecast + near * fading[:, None]
 
 
 def reads_ahead(config: GRUConfig, shape: Shape) -> bool:
@@ -72,7 +90,7 @@ class _Head(NamedTuple):
 
 
 def _head(config: GRUConfig, shape: Shape) -> _Head:
-    steps = 1 if config.readout == "outputs" else shape.output_length
+    steps = 1 if config.readout == "outputs" or config.head == "shared" else shape.output_length
     ahead = shape.ahead if config.target_calendar else shape.ahead - len(CALENDAR_COLUMNS)
     return _Head(steps * ahead, steps * shape.targets)
 
@@ -102,8 +120,18 @@ def initial_weights(config: GRUConfig, shape: Shape, seed: int) -> Weights:
         weights[f"{name}/bias"] = bias
         columns = units
     head = _head(config, shape)
-    width = head.ahead + (sum(layer.units for layer in config.layers) if config.readout == "states" else columns)
+    readout = sum(layer.units for layer in config.layers) if config.readout == "states" else columns
+    width = readout + head.ahead
     dense = {"tanh": columns} if config.tanh_layer else {}
+    if config.head == "shared":
+        units, steps = config.head_units, shape.output_length
+        weights["near/kernel"] = draw(glorot, readout, steps * shape.targets)
+        weights["state/kernel"] = draw(glorot, readout, units)
+        weights["step/kernel"], weights["step/bias"] = (
+            draw(glorot, head.ahead, units),
+            np.zeros((steps, units), np.float32),
+        )
+        width = units + head.ahead
     for name, size in {**dense, "output": head.forecast}.items():
         weights[f"{name}/kernel"], weights[f"{name}/bias"] = draw(glorot, width, size), np.zeros(size, np.float32)
         width = size
@@ -127,7 +155,9 @@ def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.
     def member(name: str, weights: Weights) -> keras.Model:
         forecast = connect(config, shape, _stock_parts(config, shape, mask), sources[0], ahead)
         network = keras.Model(sources, forecast, name=name)
-        network.set_weights(weights)
+        named = named_weights(config, weights)
+        for layer in _weighted_layers(config):
+            network.get_layer(layer).set_weights(layer_weights(named, layer))
         return network
 
     if len(members) == 1:
@@ -138,9 +168,18 @@ def build(config: GRUConfig, shape: Shape, members: Sequence[Weights]) -> keras.
 
 def members_of(network: keras.Model, config: GRUConfig) -> list[Weights]:
     """The weights of each member of what `build` made."""
-    arrays = network.get_weights()
-    size = len(weight_names(config))
-    return [tuple(arrays[first : first + size]) for first in range(0, len(arrays), size)]
+    networks = [layer for layer in network.layers if isinstance(layer, keras.Model)] or [network]
+    return [
+        tuple(
+            np.asarray(weight) for name in _weighted_layers(config) for weight in each.get_layer(name).trainable_weights
+        )
+        for each in networks
+    ]
+
+
+def _weighted_layers(config: GRUConfig) -> Iterable[str]:
+    """The layers that have weights, in their order."""
+    return dict.fromkeys(name.partition("/")[0] for name in weight_names(config))
 
 
 def load_network(file: Path) -> keras.Model:
@@ -158,6 +197,13 @@ def _stock_parts(config: GRUConfig, shape: Shape, mask: Any) -> Parts:
     def dense(name: str, values: Any) -> Any:
         if name == "output":
             return keras.layers.Dense(_head(config, shape).forecast, name=name)(values)
+        if name == "near":
+            return keras.layers.Dense(shape.output_length * shape.targets, use_bias=False, name=name)(values)
+        if name == "state":
+            return keras.layers.Dense(config.head_units, use_bias=False, name=name)(values)
+        if name == "step":
+            size = (shape.output_length, config.head_units)
+            return keras.layers.EinsumDense("bla,ah->blh", output_shape=size, bias_axes="lh", name=name)(values)
         penalty = keras.regularizers.L2(config.regularisation_scale / 2)  # Keras sums squares, TF1 halves
         return keras.layers.Dense(config.layers[-1].units, activation="tanh", kernel_regularizer=penalty, name=name)(
             values
@@ -185,9 +231,9 @@ def parts_on(
         return states, newest
 
     def dense(name: str, values: Any) -> Any:
-        kernel, bias = layer_weights(weights, name)
-        values = ops.matmul(values, kernel) + bias
-        return values if name == "output" else ops.tanh(values)
+        kernel, *bias = layer_weights(weights, name)
+        values = sum(bias, start=ops.matmul(values, kernel))
+        return ops.tanh(values) if name == "tanh" else values
 
     return Parts(gru=gru, dropout=dropout, dense=dense)
 

@@ -72,6 +72,19 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
         ),
         Shape(3, 4, 2, 3),
     ),
+    "shared head": (config(3, target_calendar=True, head="shared", head_units=4), Shape(4, 2, 1, 5, ahead=7)),
+    "shared head, everything": (
+        GRUConfig(
+            layers=DROPPED,
+            readout="states",
+            readout_keep_prob=0.5,
+            residual=True,
+            target_calendar=True,
+            head="shared",
+            head_units=5,
+        ),
+        Shape(5, 3, 2, 3, padded=True, ahead=9),
+    ),
     "short histories": (config(3, 2, readout="states"), Shape(4, 2, 1, 1, padded=True)),
     "short histories, everything": (
         GRUConfig(
@@ -97,7 +110,7 @@ def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
     draw = np.random.default_rng(4)
     arrays = [draw.normal(size=(BATCH, shape.lookback, shape.inputs)).astype(np.float32)]
     if model.target_calendar:
-        arrays.append(draw.normal(size=(BATCH, shape.output_length, len(CALENDAR_COLUMNS))).astype(np.float32))
+        arrays.append(draw.normal(size=(BATCH, shape.output_length, shape.ahead)).astype(np.float32))
     if shape.padded:
         arrays.append(np.arange(shape.lookback) >= draw.integers(shape.lookback, size=BATCH)[:, None])
     return arrays

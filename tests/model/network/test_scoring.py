@@ -39,6 +39,10 @@ VARIANTS: dict[str, tuple[GRUConfig, WindowConfig]] = {
     ),
     "residual": (GRUConfig(layers=layers(3), residual=True), LONG),
     "calendar": (GRUConfig(layers=layers(3), target_calendar=True), LONG),
+    "shared head": (
+        GRUConfig(layers=layers(3, 2), readout="states", residual=True, target_calendar=True, head="shared"),
+        LONG,
+    ),
     "everything": (
         GRUConfig(
             layers=DROPPED,
