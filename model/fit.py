@@ -18,9 +18,15 @@ class FitConfig(Config):
     """How a network is trained."""
 
     loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on scaled targets; huber turns linear at 1")
+    fading: float = Field(
+        0.0, ge=0, description="the n-th step of a forecast weighs 1 / n^fading in the loss; 0 weighs all the same"
+    )
     optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or the seed's plain gradient descent")
     initial_learning_rate: float = Field(1e-3, gt=0, description="learning rate of the first update")
     decay_steps: int = Field(1000, ge=1, description="updates between two drops of the learning rate")
+    decay_passes: float | None = Field(
+        None, gt=0, description="in place of decay_steps: passes over the training windows between two drops"
+    )
     decay_rate: float = Field(1.0, gt=0, le=1, description="factor of each drop; 1 is no decay")
     clip_norm: float = Field(0.0, ge=0, description="the gradient's global norm is clipped to this; 0 is no clipping")
     batch_size: int = Field(64, ge=1, description="windows an update")
@@ -34,6 +40,12 @@ class FitConfig(Config):
         "auto", description="auto is fast, compiled for CPUs, unless a GPU is visible, which stock Keras layers use"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order of the windows and dropout masks")
+
+    def updates_between_drops(self, windows: int) -> int:
+        """Updates between two drops of the learning rate, of a training on so many windows."""
+        if self.decay_passes is None:
+            return self.decay_steps
+        return max(1, round(self.decay_passes * -(-windows // self.batch_size)))
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Plan:
     dropout: bool  # a network without any has a faster program of its own
     kernel: Kernel
     lanes: int
+    fading: float = 0.0
 
     @property
     def share(self) -> int:
@@ -176,6 +177,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
     layers = recurrent_layers(plan.kernel, plan.model, plan.shape)
     history = tf.range(plan.shape.lookback)
     future = plan.target_offset + tf.range(plan.shape.output_length)
+    weights_of_steps = step_weights(plan.shape.output_length, plan.fading)
 
     def run_lane(  # noqa: PLR0917
         series: Resident, weights: tuple[Tensor, ...], knobs: Knobs, work: Work, update: Tensor, lane: Tensor
@@ -196,7 +198,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
             named, dropout = named_weights(plan.model, weights), _dropout(plan, knobs, seed)
             parts = parts_on(named, layers, dropout=dropout, mask=holds)
             forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.ahead, rows))  # [b, L, K]
-            error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows))
+            error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows)) * weights_of_steps
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
         return _Lane(loss, forecast, tape.gradient(loss, weights))
 
@@ -223,9 +225,15 @@ _LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def mean_loss(loss: Literal["mse", "mae", "huber"], error: npt.NDArray[np.float32]) -> float:
-    """The loss over scaled errors of any shape, without penalty."""
-    return float(tf.reduce_mean(_LOSSES[loss](tf.constant(error))))
+def step_weights(steps: int, fading: float) -> npt.NDArray[np.float32]:
+    """`[L, 1]`: what each step weighs in the loss, 1 on average."""
+    weights = np.arange(1, steps + 1, dtype=np.float64)[:, None] ** -fading
+    return np.asarray(weights / weights.mean(), np.float32)
+
+
+def mean_loss(loss: Literal["mse", "mae", "huber"], error: npt.NDArray[np.float32], *, fading: float) -> float:
+    """The loss over scaled errors `[N, L, K]`, without penalty."""
+    return float(tf.reduce_mean(_LOSSES[loss](tf.constant(error)) * step_weights(error.shape[1], fading)))
 
 
 def _update(plan: Plan) -> Callable[[State, list[_Lane], Knobs], tuple[State, Tensor, Tensor]]:

@@ -164,6 +164,7 @@ class _Course:
             shape=Shape.of(windows.train),
             target_offset=windows.train.config.target_offset,
             loss=config.loss,
+            fading=config.fading,
             optimiser=config.optimiser,
             batch_size=config.batch_size,
             dropout=min(keep_probs(model).values()) < 1,
@@ -172,7 +173,7 @@ class _Course:
         )
         knobs = Knobs(
             learning_rate=tf.constant(config.initial_learning_rate, tf.float32),
-            decay_steps=tf.constant(config.decay_steps, tf.int64),
+            decay_steps=tf.constant(config.updates_between_drops(len(windows.train)), tf.int64),
             decay_rate=tf.constant(config.decay_rate, tf.float32),
             clip_norm=tf.constant(config.clip_norm, tf.float32),
             regularisation_scale=tf.constant(model.regularisation_scale, tf.float32),
@@ -287,7 +288,7 @@ class _Fitting:
             course.model, [self.weights], self.validation, course.plan.kernel, cores=course.cores
         )
         scaled = self.validation.series.targets[self.validation.target_rows]  # [N, L, K]
-        loss = mean_loss(course.config.loss, forecast - scaled)
+        loss = mean_loss(course.config.loss, forecast - scaled, fading=course.config.fading)
         return {
             "val_loss": self._require_finite(loss, int(self.state.step)),
             "val_mse": mse(scaled, forecast),

@@ -114,10 +114,12 @@ def trained_by_keras(plan: Plan, knobs: Knobs, *, epochs: int) -> Trained:
             starts = STARTS[first : first + BATCH]
             rows = starts[:, None] + OFFSET + np.arange(SHAPE.output_length)
             readings = SERIES.inputs[starts[:, None] + np.arange(SHAPE.lookback)]
+            weighing = np.arange(1.0, 1 + SHAPE.output_length) ** -plan.fading
+            weighing = np.broadcast_to(weighing / weighing.mean(), rows.shape)
             with tf.GradientTape() as tape:
                 forecast = network([readings, SERIES.ahead[rows]], training=True)
                 penalty = tf.add_n(network.losses)
-                total = loss(SERIES.targets[rows], forecast) + penalty
+                total = loss(SERIES.targets[rows], forecast, sample_weight=weighing) + penalty
             slopes = tape.gradient(total, network.trainable_variables)
             optimiser.apply(slopes, network.trainable_variables)
             losses.append(float(total))
@@ -141,16 +143,17 @@ def bits(done: Pass) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "loss", "change"),
+    ("optimiser", "loss", "change", "fading"),
     [
-        *product(["sgd"], ["mse"], CHANGES),
-        *product(["adam"], ["huber"], CHANGES),
-        ("sgd", "mae", "all"),
+        *product(["sgd"], ["mse"], CHANGES, [0.0]),
+        *product(["adam"], ["huber"], CHANGES, [0.0]),
+        ("sgd", "mae", "all", 0.0),
+        ("sgd", "mse", "all", 1.0),
     ],
 )
-def test_losses_and_updates_are_keras_own(optimiser, loss, change):
+def test_losses_and_updates_are_keras_own(optimiser, loss, change, fading):
     """Six updates, the third and the sixth over fewer windows than the others."""
-    plan = replace(PLAN, optimiser=optimiser, loss=loss)
+    plan = replace(PLAN, optimiser=optimiser, loss=loss, fading=fading)
     expected = trained_by_keras(plan, KNOBS._replace(**CHANGES[change]), epochs=2)
     done = run(plan, epochs=2, **CHANGES[change])
     assert int(done.state.step) == 6
@@ -181,7 +184,12 @@ def test_knobs_matter():
 def test_the_loss_of_validation_is_keras_own(name):
     truth, forecast = 2 * normal(6, 3, 2), normal(6, 3, 2, seed=1)
     assert np.abs(forecast - truth).min() < 1 < np.abs(forecast - truth).max()  # both branches of huber
-    assert mean_loss(name, forecast - truth) == pytest.approx(float(LOSSES[name]()(truth, forecast)), rel=1e-6)
+    assert mean_loss(name, forecast - truth, fading=0) == pytest.approx(
+        float(LOSSES[name]()(truth, forecast)), rel=1e-6
+    )
+    weighing = np.broadcast_to(np.array([18, 9, 6]) / 11, (6, 3))  # 1, 1/2 and 1/3, of mean 1
+    faded = float(LOSSES[name]()(truth, forecast, sample_weight=weighing))
+    assert mean_loss(name, forecast - truth, fading=1) == pytest.approx(faded, rel=1e-6)
 
 
 def test_learning_rate_falls_in_the_steps_of_keras_schedule():
