@@ -70,7 +70,7 @@ def look_ahead(
             name: close_gaps(steps[[name]], config.cadence, policies={name: policy}, longest=config.longest_gap).frame
             for name in known
         }
-        steps = pd.concat(closed.values(), axis=1)
+        steps = pd.concat(closed.values(), axis=1, sort=True)
     return ToCome(steps[times_of(steps) > newest], tuple(doubts))
 
 
