@@ -94,6 +94,7 @@ def _unfinished(readings: pd.DataFrame, laid: pd.DataFrame, newest: pd.Timestamp
     held = _past(readings, config).notna()
     whole = np.flatnonzero(held.all(axis=1))
     behind = held.iloc[int(whole[-1]) + 1 if len(whole) else 0 :]
+    behind = behind[behind.any(axis=1)]
     if not len(behind) or times_of(laid)[-1] <= newest:
         return []
     first = behind.iloc[0]
