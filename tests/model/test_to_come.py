@@ -111,7 +111,7 @@ def test_holes_in_what_is_known_are_closed_as_those_of_features_are() -> None:
             "deg",
             "1 rows behind the newest whole reading hold a part of one, first 2016-01-11 17:50:00 with 'deg' and",
         ),
-        (7, "wh", "3 rows behind the newest whole reading hold a part of one"),
+        (7, "wh", "1 rows behind the newest whole reading hold a part of one, first 2016-01-11 18:10:00 with 'wh'"),
         (6, "wh", "a row to come holds known columns alone ('price', 'plan'), any other row all columns"),
     ],
 )
