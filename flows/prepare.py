@@ -135,7 +135,7 @@ class Prepared:
         rows = self.fetched.raw_rows(times[max(newest + 1 - steps, 0)], times[last])
         if readings.known:
             later = rows.index.isin(self.fetched.raw_rows(times[newest + 1], times[last]).index)
-            rows = rows.assign(**{name: rows[name].mask(later) for name in readings.past})
+            rows = rows.assign(**{name: rows[name].astype(object).mask(later, None) for name in readings.past})
         if readings.timestamp not in rows:
             rows = rows.rename_axis(readings.timestamp).reset_index()
         return rows[list(readings.cells)].reset_index(drop=True)

@@ -266,6 +266,8 @@ def _clean_already(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits |
     steps, step = np.diff(instants(times)), config.cadence.to_timedelta64()
     if not (steps > nothing).all() or (steps % step != nothing).any():
         return None
+    if (steps != step).any() and {config.gaps, config.feature_gaps} != {"segment"}:
+        return None
     readings, to_come = apart(frame, config)
     known = to_come[list(config.known)]
     if np.isnan(readings.to_numpy()).any() or np.isnan(known.to_numpy()).any():

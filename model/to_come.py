@@ -70,7 +70,7 @@ def look_ahead(
             name: close_gaps(steps[[name]], config.cadence, policies={name: policy}, longest=config.longest_gap).frame
             for name in known
         }
-        steps = pd.concat(closed.values(), axis=1)
+        steps = pd.concat(closed.values(), axis=1, sort=True)
     return ToCome(steps[times_of(steps) > newest], tuple(doubts))
 
 
@@ -94,6 +94,7 @@ def _unfinished(readings: pd.DataFrame, laid: pd.DataFrame, newest: pd.Timestamp
     held = _past(readings, config).notna()
     whole = np.flatnonzero(held.all(axis=1))
     behind = held.iloc[int(whole[-1]) + 1 if len(whole) else 0 :]
+    behind = behind[behind.any(axis=1)]
     if not len(behind) or times_of(laid)[-1] <= newest:
         return []
     first = behind.iloc[0]

@@ -84,17 +84,17 @@ def prove_no_leakage(
     return (
         proof("training", rows.validation.start, lambda parts: parts.train),
         proof("refit", test, lambda parts: parts.train + parts.validation),
-        proof("forecast", test, partial(_made_before, test), ahead=config.rows - config.lookback),
+        proof("forecast", test, partial(_across, test), ahead=config.rows - config.lookback),
     )
 
 
 prove_no_leakage_task = step(prove_no_leakage)
 
 
-def _made_before(cut: int, parts: Split[Windows]) -> Windows:
-    """All forecasts that are made before row `cut`, wherever the steps lie that they forecast."""
+def _across(cut: int, parts: Split[Windows]) -> Windows:
+    """The forecasts that are made before row `cut`, of steps behind it."""
     every = parts.train + parts.validation + parts.test
-    return every.take(np.flatnonzero(every.newest_row < cut))
+    return every.take(np.flatnonzero((every.newest_row < cut) & (every.target_rows[:, -1] >= cut)))
 
 
 def _alter(frame: pd.DataFrame, cut: int, known: Sequence[str], known_cut: int) -> pd.DataFrame:

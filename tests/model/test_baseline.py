@@ -151,6 +151,16 @@ def test_a_step_of_ridge_knows_whether_it_lies_in_the_weekend():
     assert np.abs(errors).max() < 1
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_step_of_ridge_reads_whatever_is_known_of_it(steps):
+    """A load that is twice what is known of its step, which its own past does not tell."""
+    windows = six_hourly(list(range(300)), lookback=2, steps_ahead=2, output_length=steps)
+    tariff = np.random.default_rng(1).normal(size=(300, 1))
+    windows = with_readings(windows, readings=20 + 2 * tariff, ahead=np.hstack([windows.series.ahead, tariff]))
+    errors = RidgeOnLags.fit(windows).predict(windows) - windows.actual
+    assert np.abs(errors).max() < 0.1
+
+
 def test_before_a_short_history_stands_its_oldest_reading():
     """Where the lags of ridge have no reading of their own, whatever lies on the other side of the gap."""
     points = [0, 1, 2, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24, 25]

@@ -57,6 +57,14 @@ def test_a_gap_of_whole_steps_is_allowed():
     assert clean["wh"].tolist() == [0, 10, 40, 50, 70]
 
 
+def test_a_row_that_is_not_there_is_a_gap_as_an_empty_one_is():
+    """Also where nothing else is to be done."""
+    config = CONFIG.model_copy(update={"gaps": "interpolate", "feature_gaps": "last"})
+    assert check_readings(raw().drop(index=1), config)["wh"].tolist() == [0, 10, 20, 30]
+    (fault,) = clean(raw().drop(index=1), CONFIG.model_copy(update={"gaps": "error"})).faults
+    assert "column 'wh' lacks 1 of 4 readings, first 2016-01-11 17:10:00" in fault
+
+
 def test_what_is_given_is_not_changed():
     frame = raw(date=["2016-01-11 17:00", "2016-01-11 17:10", "2016-01-11 17:20", "2016-01-11 17:30"], wh=list("1234"))
     before = frame.copy(deep=True)

@@ -20,7 +20,7 @@ from wattcast.model.gru import (
     structure,
     weight_names,
 )
-from wattcast.model.network.build import build, initial_weights, members_of
+from wattcast.model.network.build import build, initial_weights, members_of, reads_ahead
 from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig
 
 BATCH = 6
@@ -99,6 +99,12 @@ VARIANTS: dict[str, tuple[GRUConfig, Shape]] = {
         ),
         Shape(5, 3, 2, 3, padded=True),
     ),
+    "known ahead": (config(3), Shape(4, 2, 1, 2, ahead=7)),
+    "known ahead, many to many": (config(3, 2, readout="outputs", residual=True), Shape(3, 4, 2, 3, ahead=6)),
+    "known ahead beside the calendar": (
+        config(3, target_calendar=True, tanh_layer=True),
+        Shape(4, 3, 2, 3, padded=True, ahead=8),
+    ),
 }
 
 
@@ -109,7 +115,7 @@ def build_one(model: GRUConfig, shape: Shape, *, seed: int = 7) -> keras.Model:
 def arrays_for(model: GRUConfig, shape: Shape) -> list[np.ndarray]:
     draw = np.random.default_rng(4)
     arrays = [draw.normal(size=(BATCH, shape.lookback, shape.inputs)).astype(np.float32)]
-    if model.target_calendar:
+    if reads_ahead(model, shape):
         arrays.append(draw.normal(size=(BATCH, shape.output_length, shape.ahead)).astype(np.float32))
     if shape.padded:
         arrays.append(np.arange(shape.lookback) >= draw.integers(shape.lookback, size=BATCH)[:, None])
@@ -387,6 +393,19 @@ def test_residual_adds_the_newest_reading_of_each_target_to_each_step():
     change = residual([inputs]) - plain([inputs])
     for step in range(3):
         np.testing.assert_allclose(change[:, step], inputs[:, -1, :2], atol=1e-6)
+
+
+def test_without_the_calendar_the_head_reads_what_else_is_known_of_its_steps():
+    """Weights of one 1 each hand single columns through: of both steps, behind the five of the calendar."""
+    model, shape = config(3), Shape(4, 2, 1, 2, ahead=7)
+    network, arrays = build_one(model, shape), arrays_for(model, shape)
+    *recurrent, kernel, bias = network.get_weights()
+    assert kernel.shape == (3 + 2 * 2, 2)
+    kernel[:] = 0
+    kernel[3 + 1, 0] = kernel[3 + 2, 1] = 1  # the second column of the first step, the first one of the second
+    network.set_weights([*recurrent, kernel, bias])
+    expected = np.stack([arrays[1][:, 0, 6], arrays[1][:, 1, 5]], axis=1)[..., None]
+    np.testing.assert_allclose(network.predict_on_batch(arrays), expected, atol=1e-6)
 
 
 def test_head_reads_the_calendar_of_all_steps_behind_the_readout():

@@ -20,6 +20,9 @@ def test_nearest_name(name, hint):
     [
         ({"targets": ("T1",), "features": ("T1",)}, r"received twice: \['T1'\]"),
         ({"timestamp": "lights", "features": ("lights",)}, r"received twice: \['lights'\]"),
+        ({"features": ("T1", "T2"), "known": ("T2",)}, r"features and known, received twice: \['T2'\]"),
+        ({"targets": ("T1",), "known": ("T1",)}, r"received twice: \['T1'\]"),
+        ({"known": ("made_at",)}, "'made_at' is the name of a column of every forecast"),
         ({"targets": ()}, "targets"),
         ({"cadence_minutes": 0}, "cadence_minutes"),
         ({"time": "clock"}, "'none' or 'calendar'"),

@@ -12,7 +12,17 @@ from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig, split_rows
-from wattcast.model.windows import CALENDAR_COLUMNS, Series, WindowConfig, Windows, calendar, make_series, make_windows
+from wattcast.model.windows import (
+    CALENDAR_COLUMNS,
+    Series,
+    WindowConfig,
+    Windows,
+    ahead_columns,
+    calendar,
+    make_series,
+    make_windows,
+    steps_behind,
+)
 
 CADENCE = pd.Timedelta(minutes=10)
 
@@ -215,6 +225,25 @@ def test_series_holds_scaled_columns_targets_first_and_the_calendar_where_asked(
     np.testing.assert_array_equal(dated.ahead, plain.ahead)
     assert {array.dtype for array in (dated.inputs, dated.targets, dated.ahead)} == {np.dtype(np.float32)}
     assert dated.readings.dtype == np.float64  # scores are not of what a network can tell apart
+
+
+def test_series_holds_what_is_known_of_its_rows_and_of_those_to_come():
+    readings = READINGS.model_copy(update={"features": ("T1",), "known": ("lights", "T_out")})
+    frame, scaler, parts = prepare(house(), readings=readings)
+    plain = parts.train.series
+    assert scaler.columns == ("Appliances", "T1", "lights", "T_out")
+    np.testing.assert_array_equal(plain.inputs, scaler.transform(frame))
+    np.testing.assert_array_equal(plain.ahead, np.hstack([calendar(plain.times), plain.inputs[:, 2:]]))
+    assert ahead_columns(readings) == (*CALENDAR_COLUMNS, "lights", "T_out")
+    later = frame.iloc[-3:][["T_out", "lights"]].assign(T_out=[1, np.nan, 3])
+    longer = make_series(frame.iloc[:-3], readings, scaler, to_come=later)
+    assert longer.times.equals(plain.times)
+    assert longer.ahead[:-3].tobytes() == plain.ahead[:-3].tobytes()
+    np.testing.assert_array_equal(longer.ahead[-3:, :6], plain.ahead[-3:, :6])  # but for T_out
+    assert np.isnan(longer.ahead[-3:, 6]).tolist() == [False, True, False]
+    assert np.isnan(longer.inputs[-3:]).all()
+    assert np.isnan(longer.readings[-3:]).all()
+    assert steps_behind(longer.times[:-3], 3, readings.cadence).equals(plain.times[-3:])
 
 
 def test_a_frame_is_not_changed_by_becoming_a_series():

@@ -35,7 +35,7 @@ from wattcast.model.network.program import (
 
 ROWS, BATCH, ROOM = 40, 5, 4
 NETWORK = GRUConfig(layers=(LayerConfig(units=3),), tanh_layer=True, residual=True, target_calendar=True)
-SHAPE = Shape(lookback=4, inputs=3, targets=2, output_length=2)
+SHAPE = Shape(lookback=4, inputs=3, targets=2, output_length=2, ahead=7)
 OFFSET = SHAPE.lookback + 1  # two steps ahead
 PLAN = Plan(NETWORK, SHAPE, OFFSET, "mse", "sgd", BATCH, dropout=False, kernel="fast", lanes=1)
 KNOBS = Knobs(
@@ -62,7 +62,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
 
 
-SERIES = Resident(normal(ROWS, SHAPE.inputs), 2 * normal(ROWS, SHAPE.targets), normal(ROWS, 5))
+SERIES = Resident(normal(ROWS, SHAPE.inputs), 2 * normal(ROWS, SHAPE.targets), normal(ROWS, SHAPE.ahead))
 WEIGHTS = initial_weights(NETWORK, SHAPE, seed=1)
 
 

@@ -70,6 +70,24 @@ def test_a_draft_without_questions_is_an_experiment_of_the_options_found(tmp_pat
     )
 
 
+def test_what_is_said_of_what_is_known_ahead_is_kept_and_no_target_or_feature(tmp_path: Path) -> None:
+    """Nothing in a file tells it."""
+    path = meter(tmp_path, "Zeit;Verbrauch [kWh];Preis")
+    rows = path.read_text(encoding="utf-8").splitlines()
+    priced = [rows[0], *(f"{row};{0.1 + place % 3}" for place, row in enumerate(rows[1:]))]
+    path.write_text("\n".join(priced) + "\n", encoding="utf-8")
+    assert "known" not in draft(inspect(path).found)
+    said = ReadingsConfig.model_validate({"known": ["Preis"], "holidays": "DE-BY"})
+    text = draft(inspect(path, readings=said).found)
+    assert 'known = ["Preis"]  # given' in text
+    assert 'holidays = "DE-BY"  # given' in text
+    made = tmp_path / "draft.toml"
+    made.write_text(text, encoding="utf-8")
+    readings = read_experiment(config=made).readings
+    assert (readings.targets, readings.features, readings.known) == (("Verbrauch [kWh]",), (), ("Preis",))
+    assert readings.holidays == "DE-BY"
+
+
 def test_a_file_is_read_by_its_draft_as_it_was_inspected(tmp_path: Path) -> None:
     experiment = read_experiment(config=drafted(meter(tmp_path), tmp_path))
     raw = download(experiment.data, experiment.file)

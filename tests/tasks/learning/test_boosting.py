@@ -49,6 +49,16 @@ def test_at_ten_minutes_the_columns_are_the_published_ones() -> None:
     assert columns[34:] == [17 * 60 + 50, 2]
 
 
+def test_what_is_known_of_a_step_beside_its_calendar_is_read_behind_all_else() -> None:
+    windows = stepped(list(range(100)), "6h", lookback=2, output_length=3)
+    ahead = np.hstack([windows.series.ahead, np.arange(100)[:, None] * [[2, -1]]])
+    known = with_readings(windows, ahead=ahead)
+    for step in range(3):
+        columns = read(known, 60, step)
+        assert columns[:-3] + columns[-1:] == read(windows, 60, step)  # steps ahead come last
+        assert columns[-3:-1] == [2 * (61 + step), -(61 + step)]
+
+
 def test_spans_and_lags_are_of_the_same_hours_at_another_cadence() -> None:
     windows = stepped(list(range(400)), "1h", lookback=2)
     columns = read(windows, 300)

@@ -48,6 +48,7 @@ def test_equal_ones_do_not_differ() -> None:
         ("timestamp", "date", "timestamp time instead of date", False),
         ("label", "end", "label start instead of end", False),
         ("cadence_minutes", 10, "cadence_minutes 5 instead of 10", False),
+        ("known", ("T",), "known () instead of ('T',)", True),
         ("inputs", ("T",), "inputs ('T', 'heat', 'power', 'wind') instead of ('T',)", True),
         ("targets", ("power",), "targets ('power', 'heat') instead of ('power',)", True),
         ("targets", ("heat", "power"), "targets ('power', 'heat') instead of ('heat', 'power')", False),
@@ -83,6 +84,18 @@ def test_the_unit_is_that_of_the_energy_and_none_in_a_record_from_before_it_was_
     assert Contract.of_saved(record).unit is None
     old = CONTRACT.model_dump(mode="json", exclude={"unit"})
     assert Contract.model_validate(old).unit is None
+
+
+def test_what_rows_to_come_must_hold_is_a_part_of_it_and_holidays_are_not() -> None:
+    """Whoever uses a model brings rows to come for its known columns; holidays it works out by itself."""
+    ahead = READINGS.model_copy(update={"features": ("wind",), "known": ("T",), "holidays": "BE"})
+    contract = Contract.of(ahead, WINDOW)
+    assert (contract.inputs, contract.known) == (CONTRACT.inputs, ("T",))
+    record = {"readings": ahead.model_dump(mode="json"), "window": WINDOW.model_dump(mode="json")}
+    assert Contract.of_saved(record) == contract
+    del record["readings"]["known"], record["readings"]["holidays"]
+    assert Contract.of_saved(record).known == ()
+    assert Contract.model_validate(CONTRACT.model_dump(mode="json", exclude={"known"})) == CONTRACT
 
 
 def test_less_history_disturbs_nobody() -> None:

@@ -154,6 +154,13 @@ def test_headline_names_the_best_baseline_that_is_not_beaten():
     )
 
 
+def test_what_is_known_ahead_is_said_to_be_scored_in_hindsight():
+    assert "hindsight" not in make().html
+    words = Page(report(SUBJECT, evaluation(), SELECT, "seed = 1\n", known=("T <out>", "tariff")).html).words
+    assert "Known ahead: T <out>, tariff. The scores take what the file holds for what was known beforehand." in words
+    assert "where a column holds what was measured, as of weather, they are scores in hindsight" in words
+
+
 def test_a_baseline_that_is_asked_for_and_absent_is_a_note():
     absent = "LightGBM <is> not installed"
     assert absent in Page(make(of=replace(evaluation(), absent=absent)).html).words
