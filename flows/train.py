@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 _FLOW_RUN = "prefect.flow_run"
 FORECASTS_FILE = "forecasts.parquet"
 """The artifact with the forecasts that were scored."""
-_EXAMPLE_STEPS = 6  # beyond one lookback, in the model's input example
+_EXAMPLE_STEPS = 6  # beyond what one forecast reads, in the model's input example
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     run.write("forecast.png", page.forecast_png)
     run.write("learning_curve.png", page.learning_png)
     create_table_artifact([asdict(score) for score in evaluation.scores], key="scores", description=experiment.title)
-    example = prepared.example(experiment.window.lookback + _EXAMPLE_STEPS)
+    example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
     return log_forecaster(run, forecaster, example)
 
 

@@ -114,7 +114,7 @@ class Forecaster:
     def warm_up(self) -> None:
         """Compile what forecasts the newest moment, so that the first forecast is as quick as the next ones."""
         zone, cadence = self.readings.timezone, self.readings.cadence
-        rows = max(self.window.lookback, self.window.seasons(cadence).days * self.readings.steps_a_day)
+        rows = self.window.reach(self.readings)
         later = self.window.rows - self.window.lookback
         times = pd.date_range("2016-01-11", periods=rows + later, freq=cadence, tz=zone)
         frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))

@@ -76,6 +76,10 @@ class WindowConfig(Config):
         farthest = (self.rows - self.lookback) * cadence
         return known_seasons(self.seasonal_lags, self.seasonal_means, farthest=farthest)
 
+    def reach(self, readings: ReadingsConfig) -> int:
+        """Steps of readings up to the newest one that a forecast reads at most, those of the same time before with it."""
+        return max(self.lookback, self.seasons(readings.cadence).days * readings.steps_a_day)
+
     @property
     def target_offset(self) -> int:
         """Rows from the start of a window to its first target."""
