@@ -77,7 +77,7 @@ class WindowConfig(Config):
         return known_seasons(self.seasonal_lags, self.seasonal_means, farthest=farthest)
 
     def reach(self, readings: ReadingsConfig) -> int:
-        """Steps of readings up to the newest one that a forecast reads at most, those of the same time before with it."""
+        """Steps of readings up to the newest one that a forecast reads at most, those of the same time before, too."""
         return max(self.lookback, self.seasons(readings.cadence).days * readings.steps_a_day)
 
     @property
