@@ -20,7 +20,7 @@ from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
 from wattcast.tasks.numbers import readable, with_unit
 
-_TOLERANCE = 1e-5  # of the largest forecast: other machines and sizes of a batch round otherwise
+_TOLERANCE = 1e-5  # of the range of readings and forecasts: other machines and sizes of a batch round otherwise
 
 
 class GateConfig(Config):
@@ -103,10 +103,11 @@ def check_baselines(
     return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
 
 
-def check_clean_room(made: Floats, scored: Floats, *, unit: str | None) -> Check:
+def check_clean_room(made: Floats, scored: Floats, actual: Floats, *, unit: str | None) -> Check:
     """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, in `unit`."""
     apart = float(np.abs(made - scored).max())
-    same = apart <= _TOLERANCE * float(np.abs(scored).max())
+    span = float(np.ptp(np.concatenate([scored, actual])))
+    same = apart <= _TOLERANCE * span + np.spacing(float(np.abs(scored).max()))
     differ = f"forecasts differ elsewhere by {with_unit(f'{apart:g}', unit)}"
     message = "loads in an empty folder and forecasts the same" if same else differ
     return Check("clean_room", same, message, {"apart": apart})
