@@ -1,5 +1,8 @@
 """From whatever stands in a file to a clean frame, or to every fault at once."""
 
+import json
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from wattcast.model.clean import Habits, check_readings, clean, raise_faults
 from wattcast.model.errors import InputError
+from wattcast.model.limits import Limit
 from wattcast.model.order import rhythm
 from wattcast.model.readings import ReadingsConfig
 
@@ -229,6 +233,46 @@ def test_a_few_new_readings_are_read_as_the_many_were_that_a_model_was_trained_o
     pd.testing.assert_frame_equal(with_habits, whole.frame.loc[with_habits.index])
     again = Habits.from_json(whole.habits.to_json())
     assert again == whole.habits == Habits(rhythm(minutes))
+
+
+# What a reading can be
+
+
+@pytest.mark.parametrize("form", [None, lambda frame: frame.set_index("date"), lambda frame: frame.iloc[::-1]])
+def test_a_negative_energy_is_refused_wherever_readings_are_read(form):
+    """Clean readings are not looked through twice: the quick way, too."""
+    frame = raw(wh=[0, -10, 20, -30])
+    with pytest.raises(InputError, match=r"column 'wh' must not be negative, received -10 in row 1 and in 1 rows more"):
+        check_readings(form(frame) if form else frame, CONFIG)
+    check_readings(frame, ReadingsConfig(targets=("wh",), features=("deg",), signed=True))
+
+
+def test_limits_of_the_training_hold_for_what_comes_later_and_are_saved_with_its_habits():
+    dry = {"deg": Limit(-math.inf, 1.0, "must lie below 1")}
+    trained = clean(raw(3), CONFIG, limits=dry)
+    assert trained.faults == ()
+    habits = Habits.from_json(json.loads(json.dumps(trained.habits.to_json())))
+    assert habits == trained.habits
+    later = clean(raw(4), CONFIG, habits)
+    assert later.faults == ("column 'deg' must lie below 1, received 1.5 in row 3",)
+    assert Habits.from_json({"rhythm": None, "medians": {}}) == Habits()  # of an earlier version
+
+
+TRUTHS = [[True, False, True, True], ["true", "FALSE", "True", "1"], [5.0, True, 2.0, 3.0], [None, True, False, None]]
+
+
+@pytest.mark.parametrize("dtype", [None, object, "boolean", "category", "string"])
+@pytest.mark.parametrize("cells", TRUTHS)
+def test_truth_values_are_no_readings_whatever_their_type(cells, dtype):
+    try:
+        column = pd.Series(cells, dtype=dtype)
+    except (ValueError, TypeError):
+        pytest.skip("no such column")
+    for name in ("wh", "deg"):
+        assert any(
+            f"column '{name}' must hold finite numbers" in fault
+            for fault in clean(raw(**{name: column}), CONFIG).faults
+        )
 
 
 # The grid
