@@ -114,7 +114,7 @@ def _constant(clean: pd.DataFrame, config: ReadingsConfig) -> list[str]:
     return [
         f"column {name!r} is a target and must vary, received {clean[name].max():g} in all {len(clean)} rows"
         for name in config.targets
-        if name in clean and clean[name].nunique() == 1
+        if name in clean and clean[name].min() == clean[name].max()
     ]
 
 
