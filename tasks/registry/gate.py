@@ -26,7 +26,9 @@ _TOLERANCE = 1e-5  # of the range of readings and forecasts: other machines and 
 class GateConfig(Config):
     """What a challenger must do to become the champion."""
 
-    holdout_days: float = Field(14, gt=0, description="newest days, which are kept from training and judge both models")
+    holdout_days: float = Field(
+        14, gt=0, le=36_500, description="newest days, which are kept from training and judge both models"
+    )
     metric: Literal["rmse", "mae"] = Field("rmse", description="the error that decides")
     min_margin: float = Field(
         0, ge=0, description="by how much, in the unit of the targets, the challenger must beat the champion"
