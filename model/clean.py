@@ -50,6 +50,10 @@ ENDS_DOUBTED = (
 )
 
 
+YEARS = range(1900, 2200)
+"""In which readings are taken: a stamp beyond them is a mistake, such as 9999 for no end."""
+
+
 @dataclass(frozen=True)
 class Habits:
     """What the whole of the training readings has shown, so that a few new ones are read as those were."""
@@ -265,6 +269,16 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
         faults.append(
             f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
             "them as 2016-01-31 17:00, or say how they are written in readings.time_format"
+        )
+    if len(far := np.flatnonzero((read.times.year < YEARS.start) | (read.times.year >= YEARS.stop))):
+        return (
+            None,
+            (),
+            [
+                *faults,
+                f"{len(far)} time stamps lie outside the years {YEARS.start} to {YEARS.stop - 1}, first "
+                f"{shown(str(read.times[far[0]]))} in row {far[0]}: mend them, or leave these rows out",
+            ],
         )
     return read.times, read.notes, faults
 

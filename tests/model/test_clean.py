@@ -275,6 +275,17 @@ def test_truth_values_are_no_readings_whatever_their_type(cells, dtype):
         )
 
 
+@pytest.mark.parametrize("stamp", ["9999-12-31 23:50", "2200-01-01 00:00", "1899-12-31 23:50", "0001-01-01 00:00"])
+@pytest.mark.parametrize("form", [str, np.datetime64])
+def test_a_time_stamp_beyond_all_years_is_named(stamp, form):
+    frame = raw(4)
+    frame["date"] = frame["date"].astype(object)
+    frame.loc[2, "date"] = form(stamp)
+    assert [
+        fault for fault in clean(frame, CONFIG).faults if "1 time stamps lie outside the years 1900 to 2199" in fault
+    ]
+
+
 # The grid
 
 
