@@ -100,7 +100,7 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     Raises:
         InputError: there are two answers: the user is asked which one is meant.
     """
-    if config.timestamp not in frame or not frame.columns.is_unique:
+    if config.timestamp not in frame or not frame.columns.is_unique or _levels(frame, config):
         return config, ()
     of_meter, _, faults = rows_of_meter(frame, config)
     raise_faults(tuple(faults))
@@ -195,6 +195,8 @@ def clean(
 
 
 def _clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -> Cleaned:
+    if levels := _levels(frame, config):
+        return Cleaned(pd.DataFrame(), habits or Habits(), (), (levels,))
     given, faults = _columns_once(frame, config)
     given, of_meter, meter_faults = rows_of_meter(given, config)
     times, found, time_faults = _times(given, config)
@@ -242,6 +244,16 @@ def raise_faults(faults: tuple[str, ...]) -> None:
     """Raise one InputError that lists all `faults`; do nothing where there is none."""
     if faults:
         raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _levels(frame: pd.DataFrame, config: ReadingsConfig) -> str:
+    """What is wrong where names of columns, or rows that are to be time stamps, have several levels; or nothing."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        levels = frame.columns.nlevels
+        return f"the columns have names of {levels} levels: give each one name, such as frame.columns.map('_'.join)"
+    if config.timestamp not in frame and isinstance(frame.index, pd.MultiIndex):
+        return f"the rows have names of {frame.index.nlevels} levels: make them columns with frame.reset_index()"
+    return ""
 
 
 def _columns_once(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, list[str]]:

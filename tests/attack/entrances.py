@@ -17,9 +17,9 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import odd_readings
+import odd_settings
 import pandas as pd
-import readings
-import settings
 from tiny import house, prepare
 
 from wattcast.flows.experiment.experiment import read_experiment
@@ -68,7 +68,7 @@ class Tally:
                 self.refused += 1
             else:
                 self.failures.append(f"{what}: a message of {len(told)} characters: {told[:300]}")
-        except Exception as error:  # noqa: BLE001 - which is what is looked for
+        except Exception as error:  # which is what is looked for
             self.failures.append(f"{what}: {type(error).__name__}: {str(error)[:300]}")
         else:
             self.results += 1
@@ -85,7 +85,7 @@ def attack(name: str, seed: int, count: int) -> Tally:
 
 def _files(random: Random) -> None:
     """A file of one's own, to its clean readings."""
-    name, content = readings.file(random)
+    name, content = odd_readings.file(random)
     with _folder() as folder:
         (folder / name).write_bytes(content)
         frame = download(str(folder / name), _LITTLE).frame
@@ -94,7 +94,7 @@ def _files(random: Random) -> None:
 
 def _frames(random: Random) -> None:
     """A frame, to a forecast."""
-    frame = readings.frame(random)
+    frame = odd_readings.frame(random)
     forecast = _forecaster().forecast(frame, every=random.random() < 0.5)
     numbers = forecast.select_dtypes("number").to_numpy(np.float64)
     if not np.isfinite(numbers).all() or forecast.isna().to_numpy().any():
@@ -107,14 +107,16 @@ def _clean_frames(random: Random) -> None:
     zone, label = random.choice((None, None, "Europe/London")), random.choice(("start", "end"))
     minutes = random.choice((10, 10, 5, 30, 1440))
     _cleaned(
-        readings.frame(random),
-        _CONFIG.model_copy(update={"gaps": gaps, "kind": kind, "timezone": zone, "label": label, "cadence_minutes": minutes}),
+        odd_readings.frame(random),
+        _CONFIG.model_copy(
+            update={"gaps": gaps, "kind": kind, "timezone": zone, "label": label, "cadence_minutes": minutes}
+        ),
     )
 
 
 def _settings(random: Random) -> None:
     """Settings and a configuration file, to an experiment."""
-    preset, given, text = settings.given(random)
+    preset, given, text = odd_settings.given(random)
     with _folder() as folder:
         config = folder / "odd.toml"
         with contextlib.suppress(UnicodeEncodeError):

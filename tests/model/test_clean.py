@@ -295,3 +295,41 @@ def test_any_run_of_whole_steps_is_left_as_it_is(steps):
     cleaned = clean(pd.DataFrame({"date": times, "wh": 1.0, "deg": 1.0}), CONFIG)
     assert (cleaned.faults, cleaned.notes) == ((), ())
     assert (cleaned.frame.index == times).all()
+
+
+# Names of several levels, and sparse columns
+
+
+def test_names_of_several_levels_are_refused_with_the_way_to_one():
+    frame = raw()
+    columns = frame.set_axis(pd.MultiIndex.from_product([["house"], frame.columns]), axis=1)
+    assert clean(columns, CONFIG).faults == (
+        "the columns have names of 2 levels: give each one name, such as frame.columns.map('_'.join)",
+    )
+    rows = frame.set_index(["date", "rv1"])
+    assert clean(rows, CONFIG).faults == (
+        "the rows have names of 2 levels: make them columns with frame.reset_index()",
+    )
+    assert clean(frame.set_axis(rows.index), CONFIG).faults == ()  # the time stamps are a column
+
+
+def test_sparse_columns_are_read_as_what_they_hold():
+    sparse = raw().assign(wh=pd.arrays.SparseArray([0.0, 0.0, 20.0, 0.0]))
+    assert clean(sparse, CONFIG).frame["wh"].tolist() == [0, 0, 20, 0]
+    flags = raw().assign(wh=pd.arrays.SparseArray([True, False, True, True]))
+    assert "column 'wh' must hold finite numbers" in clean(flags, CONFIG).faults[0]
+
+
+@pytest.mark.parametrize("cell", ["now", "today", 20160111, 1.45e18])
+def test_among_stamps_stands_nothing_that_moves_or_counts(cell):
+    frame = raw(4)
+    frame["date"] = frame["date"].astype(str).astype(object)
+    frame.loc[3, "date"] = cell
+    assert any(
+        "1 time stamps are missing or cannot be read, first in row 3" in fault for fault in clean(frame, CONFIG).faults
+    )
+
+
+def test_no_rows_of_a_counter_are_no_rows():
+    counter = ReadingsConfig(targets=("wh",), kind="counter")
+    assert len(clean(raw(4).head(0).assign(date=pd.DatetimeIndex([])), counter).frame) == 0
