@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reord
 # mypy and import-linter cannot follow setuptools' names for the three folders: they are shown the package as links
 TREE := $(VENV)/tree
 
-.PHONY: help train up down test stories lint bench format lock clean
+.PHONY: help train up down test stories attack lint bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -27,6 +27,9 @@ test: $(READY)  ## Run the tests
 
 stories: $(READY)  ## Run the long tests: the real data, servers and workers, a cluster
 	$(PYTEST) -m story $(ARGS)
+
+attack: $(READY)  ## Send what meters, programs and people may send, thousands of times; a tenth of it: make attack ARGS="--share 0.1"
+	PYTHONPATH=tests/helpers $(BIN)/python tests/attack $(ARGS)
 
 lint: $(READY)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import download_task
+from wattcast.tasks.data.units import require_unit
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
@@ -51,7 +52,9 @@ def forecast(
         version = versions.find(model)
         contract = versions.contract(version)
         readings, habits = versions.reading_of(version)
-    frame = download_task(input, _dialect(version)).frame
+    raw = download_task(input, _dialect(version))
+    require_unit(readings, raw.units)
+    frame = raw.frame
     made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(

@@ -24,12 +24,15 @@ from wattcast.tasks.data.units import settle_unit
 from wattcast.tasks.data.validate import check_parts, validate_task
 from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
+from wattcast.tasks.learning.watch import watch_task
 from wattcast.tasks.learning.window import window, window_task
 
 if TYPE_CHECKING:
     import keras
 
 log = logging.getLogger(__name__)
+
+_LONGEST_TAG = 4000
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Prepared:
     rows: Split[range]
     scaler: Scaler
     windows: Split[Windows]
+    suspicions: tuple[str, ...] = ()  # of a future that leaked into the readings
 
     @property
     def raw(self) -> Raw:
@@ -112,11 +116,13 @@ class Prepared:
     @property
     def tags(self) -> dict[str, str]:
         """What a run or a version says of its preset and data."""
+        told = {"leakage": "; ".join(self.suspicions)[:_LONGEST_TAG]} if self.suspicions else {}
         return {
             "preset": self.experiment.preset,
             "data.source": self.raw.source,
             "data.origin": self.raw.origin,
             "data.sha256": self.raw.sha256,
+            **told,
         }
 
     @property
@@ -167,7 +173,7 @@ def prepare(experiment: Experiment) -> Prepared:
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
-    return divide(experiment, fetch(experiment))
+    return watched(divide(experiment, fetch(experiment)))
 
 
 def fetch(experiment: Experiment) -> Fetched:
@@ -208,6 +214,17 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
     require_forecasts(len(windows.validation), experiment.intervals)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
+
+
+def watched(prepared: Prepared) -> Prepared:
+    """The same with what looks like a leak in its readings, which is logged.
+
+    Raises:
+        InputError: there is some, and `split.leakage` calls that an error.
+    """
+    experiment = prepared.experiment
+    found = watch_task(prepared.frame, prepared.rows, prepared.windows.train, experiment.readings, experiment.split)
+    return replace(prepared, suspicions=found)
 
 
 def _located(experiment: Experiment, raw: Raw) -> Experiment:

@@ -15,7 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
-from wattcast.flows.prepare import Fetched, Prepared, divide, fetch
+from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.retrain import dated
 from wattcast.model.arrays import Floats
 from wattcast.model.clock import moment_of
@@ -75,7 +75,7 @@ def replay(
         frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
         rows = rows_until(times, experiment.split)
         first = first_cut(times[:rows], moment_of(start, times) if start else None)
-        prepared = divide(dated(experiment, frame, first), fetched)  # before a run begins: it may be too early
+        prepared = watched(divide(dated(experiment, frame, first), fetched))  # before a run begins: it may be too early
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
@@ -148,7 +148,7 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
         "kept from each training": f"the newest {experiment.gate.holdout_days:g} days, for the gate",
         "networks": f"{experiment.fit.members}, seed {experiment.fit.seed}",
     }
-    subject = Subject(f"replay of {experiment.title}", facts, prepared.is_simulated)
+    subject = Subject(f"replay of {experiment.title}", facts, prepared.is_simulated, prepared.suspicions)
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))

@@ -14,7 +14,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
-from wattcast.flows.prepare import Prepared, divide, fetch
+from wattcast.flows.prepare import Prepared, divide, fetch, watched
 from wattcast.flows.promotion.comparison import Case, compare
 from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.clock import moment_of
@@ -95,7 +95,7 @@ def retrain(
         close_abandoned()
         settle(versions)
         fetched = fetch(experiment)
-        prepared = divide(dated(experiment, fetched.frame, as_of), fetched)
+        prepared = watched(divide(dated(experiment, fetched.frame, as_of), fetched))
         experiment = prepared.experiment
         if prepared.is_simulated:
             log.warning("%s", BANNER)
@@ -226,7 +226,7 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
         "held out from": str(times[prepared.rows.test.start]),
         "held out to": str(times[-1]),
     }
-    subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated)
+    subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated, prepared.suspicions)
     run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}

@@ -273,7 +273,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
     }
-    subject = Subject(title, facts, simulated=prepared.is_simulated)
+    subject = Subject(title, facts, prepared.is_simulated, prepared.suspicions)
     run.write(BEST_FILE, best)
     run.write("trials.csv", trials_csv(snapshot))
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))

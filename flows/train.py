@@ -51,6 +51,7 @@ class Trained:
     data_source: str
     evaluation: Evaluation
     report: str
+    suspicions: tuple[str, ...] = ()  # of a future that leaked into the readings
 
 
 @flow(name="train", flow_run_name="{experiment.title}", on_crashed=[close_after_crash])
@@ -96,7 +97,9 @@ def train_in(run: Run, prepared: Prepared) -> Trained:
     forecaster = _product(prepared, fitted)
     evaluation = _evaluate(prepared, fitted, forecaster)
     model_uri = _log(run, prepared, fitted, forecaster, evaluation)
-    return Trained(run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"))
+    return Trained(
+        run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"), prepared.suspicions
+    )
 
 
 def _fit(prepared: Prepared, run: Run) -> Fitted:
@@ -202,4 +205,4 @@ def _subject(run: Run, prepared: Prepared, fitted: Fitted) -> Subject:
         "networks": str(len(fitted.members)),
         "chosen epoch": ", ".join(str(member.best_epoch) for member in fitted.members),
     }
-    return Subject(title=experiment.title, facts=facts, simulated=prepared.is_simulated)
+    return Subject(experiment.title, facts, prepared.is_simulated, prepared.suspicions)

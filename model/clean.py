@@ -9,7 +9,9 @@ S: rows of the readings. Nothing is repaired without a note that counts it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from wattcast.model.counter import counter_to_energy
 from wattcast.model.errors import InputError
 from wattcast.model.gaps import close_gaps
 from wattcast.model.grid import to_grid
+from wattcast.model.limits import Limit, limit_faults, limits_of
 from wattcast.model.meters import find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
@@ -48,25 +51,32 @@ ENDS_DOUBTED = (
 )
 
 
+YEARS = range(1900, 2200)
+"""In which readings are taken: a stamp beyond them is a mistake, such as 9999 for no end."""
+
+
 @dataclass(frozen=True)
 class Habits:
     """What the whole of the training readings has shown, so that a few new ones are read as those were."""
 
     rhythm: Rhythm | None = None  # how far readings lie apart
     medians: dict[str, float] = field(default_factory=dict)  # rise of each counter
+    limits: Mapping[str, Limit] = field(default_factory=dict)  # beside those of the targets
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain JSON."""
         beat = self.rhythm
         told = None if beat is None else {"step_s": beat.step.total_seconds(), "share": beat.share}
-        return {"rhythm": told, "medians": self.medians}
+        limits = {name: limit.as_text for name, limit in self.limits.items()}
+        return {"rhythm": told, "medians": self.medians, "limits": limits}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Habits:
         """What `to_json` gave."""
         told = record["rhythm"]
         beat = None if told is None else Rhythm(pd.Timedelta(seconds=told["step_s"]), told["share"])
-        return cls(beat, dict(record["medians"]))
+        limits = {name: Limit.of_text(*limit) for name, limit in record.get("limits", {}).items()}
+        return cls(beat, dict(record["medians"]), limits)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     Raises:
         InputError: there are two answers: the user is asked which one is meant.
     """
-    if config.timestamp not in frame or not frame.columns.is_unique:
+    if config.timestamp not in frame or not frame.columns.is_unique or _levels(frame, config):
         return config, ()
     of_meter, _, faults = rows_of_meter(frame, config)
     raise_faults(tuple(faults))
@@ -167,12 +177,28 @@ def read_times(frame: pd.DataFrame, config: ReadingsConfig) -> Localized | None:
     return localize(times, config.timezone) if times.tz is None else Localized(times.tz_convert(config.timezone))
 
 
-def clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> Cleaned:
+def clean(
+    frame: pd.DataFrame,
+    config: ReadingsConfig,
+    habits: Habits | None = None,
+    *,
+    limits: Mapping[str, Limit] = MappingProxyType({}),
+) -> Cleaned:
     """The columns of `config` out of `frame` (time stamps as a column or as the index), with every fault found.
 
-    `frame` is not changed. `habits` are those of the readings that a model was trained on; without them `frame`'s own.
-    With faults the frame holds what could be read, so that more can be checked.
+    `frame` is not changed. `habits` are those of the readings that a model was trained on; without them `frame`'s own,
+    with `limits` of columns beside those of the targets. With faults the frame holds what could be read, so that more
+    can be checked.
     """
+    limits = habits.limits if habits else limits
+    cleaned = _clean(frame, config, habits)
+    beyond = limit_faults(cleaned.frame, {**limits, **limits_of(config)})
+    return replace(cleaned, habits=replace(cleaned.habits, limits=dict(limits)), faults=(*cleaned.faults, *beyond))
+
+
+def _clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -> Cleaned:
+    if levels := _levels(frame, config):
+        return Cleaned(pd.DataFrame(), habits or Habits(), (), (levels,))
     given, faults = _columns_once(frame, config)
     given, of_meter, meter_faults = rows_of_meter(given, config)
     times, found, time_faults = _times(given, config)
@@ -208,8 +234,8 @@ def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits |
     """The columns of `config` out of `frame` as a clean frame.
 
     Raises:
-        InputError: with every fault at once: missing columns, values that are no finite numbers, time stamps off
-            the grid, rows that contradict each other.
+        InputError: with every fault at once: missing columns, values that are no finite numbers or impossible, time
+            stamps off the grid, rows that contradict each other.
     """
     cleaned = clean(frame, config, habits)
     raise_faults(cleaned.faults)
@@ -220,6 +246,16 @@ def raise_faults(faults: tuple[str, ...]) -> None:
     """Raise one InputError that lists all `faults`; do nothing where there is none."""
     if faults:
         raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _levels(frame: pd.DataFrame, config: ReadingsConfig) -> str:
+    """What is wrong where names of columns, or rows that are to be time stamps, have several levels; or nothing."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        levels = frame.columns.nlevels
+        return f"the columns have names of {levels} levels: give each one name, such as frame.columns.map('_'.join)"
+    if config.timestamp not in frame and isinstance(frame.index, pd.MultiIndex):
+        return f"the rows have names of {frame.index.nlevels} levels: make them columns with frame.reset_index()"
+    return ""
 
 
 def _columns_once(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, list[str]]:
@@ -247,6 +283,16 @@ def _times(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DatetimeInde
         faults.append(
             f"{missing.sum()} time stamps are missing or cannot be read, first in row {missing.argmax()}; write "
             "them as 2016-01-31 17:00, or say how they are written in readings.time_format"
+        )
+    if len(far := np.flatnonzero((read.times.year < YEARS.start) | (read.times.year >= YEARS.stop))):
+        return (
+            None,
+            (),
+            [
+                *faults,
+                f"{len(far)} time stamps lie outside the years {YEARS.start} to {YEARS.stop - 1}, first "
+                f"{shown(str(read.times[far[0]]))} in row {far[0]}: mend them, or leave these rows out",
+            ],
         )
     return read.times, read.notes, faults
 

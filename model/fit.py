@@ -29,7 +29,7 @@ class FitConfig(Config):
     )
     decay_rate: float = Field(1.0, gt=0, le=1, description="factor of each drop; 1 is no decay")
     clip_norm: float = Field(0.0, ge=0, description="the gradient's global norm is clipped to this; 0 is no clipping")
-    batch_size: int = Field(64, ge=1, description="windows an update")
+    batch_size: int = Field(64, ge=1, le=2**20, description="windows an update")
     epochs: int = Field(60, ge=1, description="passes over the training windows, at most")
     patience: int = Field(10, ge=1, description="epochs without a better validation loss before training stops")
     refit: bool = Field(

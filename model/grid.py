@@ -71,7 +71,7 @@ def to_grid(
         )
         return Mended(made.frame, snapped.notes + made.notes)
     snapped = snap(frame, cadence)
-    if snapped.faults or not since:
+    if snapped.faults or not since or frame.empty:
         return snapped
     times = times_of(snapped.frame)
     ticks, step = to_ticks(times), length(cadence)

@@ -29,7 +29,7 @@ NAME = "gru"
 class LayerConfig(Config):
     """One GRU layer, wrapped as TensorFlow 1's DropoutWrapper does: fresh masks each step, never on the state."""
 
-    units: int = Field(ge=1, description="width of the state")
+    units: int = Field(ge=1, le=4096, description="width of the state")
     input_keep_prob: float = Field(1.0, gt=0, le=1, description="keep probability of what enters the layer")
     output_keep_prob: float = Field(1.0, gt=0, le=1, description="keep probability of what it hands to the next layer")
 
@@ -37,7 +37,9 @@ class LayerConfig(Config):
 class GRUConfig(Config):
     """A stacked GRU, its readout and its head."""
 
-    layers: tuple[LayerConfig, ...] = Field(min_length=1, description="GRU layers, the first one reads the window")
+    layers: tuple[LayerConfig, ...] = Field(
+        min_length=1, max_length=32, description="GRU layers, the first one reads the window"
+    )
     reset_after: bool = Field(
         True, description="reset gate after the matrix product (cuDNN) or before it (TensorFlow 1)"
     )

@@ -55,7 +55,7 @@ class ReadingsConfig(Config):
         "offset follow, through its changes; one fixed clock unless given",
     )
     meter: Meter | None = Field(None, description="which meter is read, of a file that holds several one below another")
-    cadence_minutes: int = Field(10, gt=0, description="minutes between two readings")
+    cadence_minutes: int = Field(10, gt=0, le=525_600, description="minutes between two readings")
     targets: tuple[str, ...] = Field(
         ("Appliances",), min_length=1, description="columns to forecast, all in the same unit"
     )
@@ -106,7 +106,9 @@ class ReadingsConfig(Config):
     feature_gaps: Literal["segment", "interpolate", "last", "error"] = Field(
         "segment", description="missing readings of features and known columns; last holds the reading before"
     )
-    longest_gap: int = Field(3, ge=1, description="steps of the longest gap that interpolate and last close")
+    longest_gap: int = Field(
+        3, ge=1, le=100_000, description="steps of the longest gap that interpolate and last close"
+    )
     completeness: float = Field(0.9, ge=0, le=1, description="share of its steps that each part must hold at least")
     time: Literal["none", "calendar"] = Field(
         "none", description="time as input: none, or sine and cosine of the day and the week and a weekend flag"

@@ -19,6 +19,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 
+_TOLD_APART = 0.5  # of the changes of a column
 KNEE = 0.01
 """The share of its mean up to which a target's logarithm is nearly a straight line."""
 
@@ -98,7 +99,8 @@ def fit_scaler(train: pd.DataFrame, targets: tuple[str, ...], features: tuple[st
     """A scaler for `targets` then `features`, from the training rows alone. A constant column is only shifted.
 
     Raises:
-        InputError: a target below zero is to be scaled by its logarithm.
+        InputError: a target below zero is to be scaled by its logarithm; a column reaches so far that float32 cannot
+            tell most of its readings apart.
     """
     columns = targets + features
     log = np.array([config.targets == "log"] * len(targets) + [False] * len(features))
@@ -111,7 +113,25 @@ def fit_scaler(train: pd.DataFrame, targets: tuple[str, ...], features: tuple[st
     offset = np.where(minmax, values.min(axis=0), values.mean(axis=0))
     scale = np.where(minmax, np.ptp(values, axis=0), values.std(axis=0))
     constant = np.ptp(values, axis=0) == 0  # the deviation of equal numbers may round to a hair above zero
-    return Scaler(columns, log, offset, np.where(constant, 1.0, scale), knee)
+    scaler = Scaler(columns, log, offset, np.where(constant, 1.0, scale), knee)
+    _require_told_apart(train, values, scaler)
+    return scaler
+
+
+def _require_told_apart(train: pd.DataFrame, values: Floats, scaler: Scaler) -> None:
+    """Refuse columns of `values` `[S, C]` most of whose changes vanish once a network reads them as float32."""
+    for place, name in enumerate(scaler.columns):
+        column = values[:, place]
+        scaled = ((column - scaler.offset[place]) / scaler.scale[place]).astype(np.float32)
+        changes = np.count_nonzero(np.diff(column))
+        if np.count_nonzero(np.diff(scaled)) < _TOLD_APART * changes:
+            far = int(np.abs(column - np.median(column)).argmax())
+            raise InputError(
+                f"column {name!r} reaches from {train[name].min():g} to {train[name].max():g} in the training part, so "
+                f"far that most of its readings are one and the same number to a network; farthest lies "
+                f"{train[name].iloc[far]:g} at {train.index[far]}: mend that reading, choose another training part in "
+                "[split], or leave the column out"
+            )
 
 
 def _take_logarithms(values: Floats, columns: tuple[str, ...], log: npt.NDArray[np.bool_], knee: Floats) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -29,6 +29,12 @@ class SplitConfig(Config):
     test_from: ClockTime | None = Field(None, description="first time stamp of the test part, in place of fractions")
     until: ClockTime | None = Field(
         None, description="last time stamp that is used, as if the data ended there; all of it unless given"
+    )
+
+    leakage: Literal["warn", "error"] = Field(
+        "warn",
+        description="what a feature that seems to know the future of a target, or a stretch of readings that stands "
+        "twice, is taken for: a warning, or an error",
     )
 
     @model_validator(mode="after")

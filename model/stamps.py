@@ -23,7 +23,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import infer_dtype
 
+from wattcast.model.cells import shown
 from wattcast.model.errors import InputError
 
 EPOCHS: dict[str | None, Literal["s", "ms"]] = {"s": "s", "ms": "ms"}
@@ -75,6 +77,10 @@ class Stamps:
     found: str = ""
 
 
+_ALIKE = {"string", "datetime", "datetime64", "date", "empty"}
+"""Columns of objects none of which is a number."""
+
+
 def is_text(column: pd.Series | pd.Index) -> bool:
     """The cells are text, or of several kinds."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == object
@@ -97,7 +103,15 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
     if form and (between := _interval(form)):
         begins, _ = _halves(column.astype(str), between)
         return _known(_parse(begins, form.removesuffix(between + ENDS)))
-    return _known(_parse(column, form or _ISO))
+    return _known(_parse(_stamps_alone(column), form or _ISO))
+
+
+def _stamps_alone(column: pd.Index) -> pd.Index:
+    """`column` without cells that are no stamps and would be taken for one: numbers among text, and `now`."""
+    if column.dtype == object and infer_dtype(column, skipna=True) not in _ALIKE:
+        column = column.where([not isinstance(cell, int | float | np.number) for cell in column], None)
+    moving = column.isin(["now", "today"])
+    return column.where(~moving, None) if moving.any() else column
 
 
 def spelt(text: pd.Series) -> pd.Series:
@@ -173,16 +187,19 @@ def find_form(column: pd.Index) -> Stamps:
         return Stamps(None)
     (form, moments), *others = fitting.items()
     for other, differing in others:
-        apart = np.flatnonzero(moments != differing)
-        if len(apart) or _month_first(form) != _month_first(other):  # on 5 May both are one, and on no day after it
-            row = int(apart[0]) if len(apart) else 0
+        known = np.asarray(moments.notna()) & np.asarray(differing.notna())
+        apart = np.flatnonzero((moments != differing) & known)
+        if known.any() and (
+            len(apart) or _month_first(form) != _month_first(other)
+        ):  # on 5 May both are one, and on no day after it
+            row = int(apart[0]) if len(apart) else int(known.argmax())
             raise TwoFormsError(
-                f"time stamps such as {cells[row]!r} can be read as {moments[row]:%-d %B %Y} ({form}) or as "
+                f"time stamps such as {shown(cells[row])} can be read as {moments[row]:%-d %B %Y} ({form}) or as "
                 f"{differing[row]:%-d %B %Y} ({other}), in every row: say which is meant, such as "
                 f'readings.time_format = "{form}"',
                 {form: moments, other: differing},
             )
-    return Stamps(form, f"time stamps are read as {form}, the only way to read all of them, such as {cells[0]!r}")
+    return Stamps(form, f"time stamps are read as {form}, the only way to read all of them, such as {shown(cells[0])}")
 
 
 def _goes_by_days(moments: pd.DatetimeIndex) -> bool:
@@ -227,8 +244,8 @@ def _intervals(cells: pd.Index, between: str) -> Stamps:
     starts, stops = _parse(begins, form), _parse(ends, form)
     if starts is not None and stops is not None and (backwards := _backwards(starts, stops)).any():
         row = int(backwards.argmax())
-        raise InputError(f"time stamps are intervals, but {cells[row]!r} ends before it begins: mend the file")
-    words = f"time stamps such as {cells[0]!r} are intervals, and stand for their beginning"
+        raise InputError(f"time stamps are intervals, but {shown(cells[row])} ends before it begins: mend the file")
+    words = f"time stamps such as {shown(cells[0])} are intervals, and stand for their beginning"
     return Stamps(f"{form}{between}{ENDS}", f"{words}; {found.found}" if found.found else words)
 
 

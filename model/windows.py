@@ -37,10 +37,14 @@ F = TypeVar("F", np.float32, np.float64)
 class WindowConfig(Config):
     """How much history a forecast sees and what it forecasts."""
 
-    lookback: int = Field(36, ge=1, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH)")
-    output_length: int = Field(1, ge=1, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH)")
+    lookback: int = Field(
+        36, ge=1, le=10**6, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH)"
+    )
+    output_length: int = Field(
+        1, ge=1, le=10**6, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH)"
+    )
     steps_ahead: int = Field(
-        1, ge=1, description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD)"
+        1, ge=1, le=10**6, description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD)"
     )
     min_history: int | None = Field(
         None,

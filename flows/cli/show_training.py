@@ -30,6 +30,7 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "diagnosis": evaluation.diagnosis.verdict,
         "data_source": trained.data_source,
         "report": trained.report,
+        "leakage": list(trained.suspicions),
     }
 
 
@@ -74,6 +75,8 @@ def show_trained(trained: Trained) -> None:
         console.print(escape(evaluation.absent), soft_wrap=True, highlight=False)
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
+    for words in trained.suspicions:
+        console.print(f"[bold red]leakage?[/] {escape(words)}", soft_wrap=True, highlight=False)
     show_banner(console, trained.data_source)
     console.print(f"run     {trained.run_id}\nmodel   {trained.model_uri}\nreport  {trained.report}", soft_wrap=True)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from wattcast.flows.experiment.dotted import SEPARATOR, flatten, merge, replaced, set_option
 from wattcast.flows.experiment.unanswered import listed, unanswered
+from wattcast.model.cells import LONGEST_SHOWN, shown
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.fit import FitConfig
@@ -27,6 +28,7 @@ from wattcast.tasks.tuning.ranges import Space
 
 Validated = TypeVar("Validated", bound=BaseModel)
 
+_MOST_TOLD = 20  # faults
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "recommended"
 UNCHANGED: Any = {"preset": DEFAULT_PRESET}
@@ -224,7 +226,10 @@ def _validated(nested: Any, model: type[Validated]) -> Validated:
     except ValidationError as error:
         faults = error.errors()
         inner = [fault for fault in faults if not any(_within(other["loc"], fault["loc"]) for other in faults)]
-        raise InputError("\n".join(_explain(fault) for fault in inner)) from None
+        more = [f"and {len(inner) - _MOST_TOLD} faults more"] if len(inner) > _MOST_TOLD else []
+        raise InputError("\n".join([*map(_explain, inner[:_MOST_TOLD]), *more])) from None
+    except RecursionError:
+        raise InputError("the configuration holds tables in tables without end: take the innermost out") from None
 
 
 def _ranges(node: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
@@ -264,13 +269,15 @@ def _table(kind: Any) -> type[BaseModel] | None:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # no TOML, no text, or a number of thousands of digits
         raise InputError(f"the configuration {str(path)!r} cannot be read: {error}") from None
+    except RecursionError:
+        raise InputError(f"the configuration {str(path)!r} cannot be read: brackets in brackets without end") from None
 
 
 def _explain(fault: Mapping[str, Any]) -> str:
     """One line for one of pydantic's faults."""
-    name = SEPARATOR.join(str(part) for part in fault["loc"])
+    name = SEPARATOR.join(str(part)[:LONGEST_SHOWN] for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
         options = list(_model_at(fault["loc"][:-1]).model_fields)
         hint = nearest(str(fault["loc"][-1]), options) or f". Allowed: {', '.join(options)}"
@@ -278,7 +285,11 @@ def _explain(fault: Mapping[str, Any]) -> str:
     message: str = fault["msg"].removeprefix("Value error, ")
     if not name:  # two parts do not fit each other: the message names both
         return message
-    return f"{name}: {message}" if fault["type"] == "value_error" else f"{name}: {message}, received {fault['input']!r}"
+    return (
+        f"{name}: {message}"
+        if fault["type"] == "value_error"
+        else f"{name}: {message}, received {shown(fault['input'])}"
+    )
 
 
 def _within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:

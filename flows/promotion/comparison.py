@@ -65,7 +65,7 @@ class Case:
 def compare(case: Case, champion: Version | None) -> Comparison:
     """All checks of the gate, with the forecasts behind them."""
     config, windows = case.prepared.experiment.gate, case.windows
-    actual = windows.actual[..., 0].astype(np.float64)
+    actual = windows.actual[..., 0]
     baselines = {name: model.predict(windows)[..., 0] for name, model in fit_baselines(case.prepared.known).items()}
     forecasts = {name: baselines[name] for name in ("ridge", "persistence")}
     contestants = [case.challenger, champion] if champion else [case.challenger]
@@ -77,7 +77,7 @@ def compare(case: Case, champion: Version | None) -> Comparison:
     else:
         forecasts["challenger"] = own
         checks.append(check_baselines(actual, own, baselines, config, unit=case.prepared.unit))
-        checks.append(check_clean_room(own, _scored(case), unit=case.prepared.unit))
+        checks.append(check_clean_room(own, _scored(case), actual, unit=case.prepared.unit))
         checks.append(_champion(case, champion, others[0], forecasts) if champion else _NO_CHAMPION)
     made_at = windows.series.times[windows.newest_row]
     return Comparison(Decision(tuple(checks)), made_at, actual, forecasts, case.prepared.unit)
@@ -110,7 +110,7 @@ def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[st
     if new.sum() < day:
         known = f"{name} was trained on readings up to {trained_to}, so that less than a day of the held-out span"
         return Check("champion", False, f"{known} is new to it: retrain as of a later date")
-    actual = windows.actual[new, :, 0].astype(np.float64)
+    actual = windows.actual[new, :, 0]
     ours, unit = forecasts["challenger"][new], experiment.readings.energy_unit
     return check_champion(actual, ours, theirs[new], experiment.gate, block=day, unit=unit)
 

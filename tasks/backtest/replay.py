@@ -148,4 +148,4 @@ def _judge(
 
 def _actual(windows: Windows) -> Floats:
     """`[N, L]` of the first target."""
-    return windows.actual[..., 0].astype(np.float64)
+    return windows.actual[..., 0]

@@ -21,11 +21,13 @@ from pydantic import Field, field_validator
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.encoding import as_utf8, find_encoding
+from wattcast.tasks.data.files import TooLargeError
 from wattcast.tasks.data.heading import Asked
 from wattcast.tasks.data.layout import LINE_CAP_BYTES, Layout, find_layout, read_records
+from wattcast.tasks.data.memory import usual_most_mib
 from wattcast.tasks.data.numerals import find_numerals, to_numbers
 
-CELLS_CAP = 100_000_000
+_CELL_BYTES = 10  # of a number, and what is needed beside it
 BLOCK_BYTES = 4 * LINE_CAP_BYTES
 ROWS_A_CHUNK = 50_000
 _NEAR = 1e-3  # of a sum: what rounding of the rows leaves
@@ -46,11 +48,27 @@ class Dialect(Config):
     units: bool | None = Field(None, description="whether a row of units stands under the heading")
     drop_rows: int | None = Field(None, ge=0, description="rows at the end that are no readings, such as totals")
     table: str | None = Field(None, min_length=1, description="name of the file in an archive or the sheet to read")
+    most_mib: int | None = Field(
+        None,
+        ge=1,
+        description="MiB that a file may hold or unfold to; 1024, or an eighth of the memory if that is less, unless "
+        "given",
+    )
 
     @field_validator("separator", mode="before")
     @classmethod
     def _tab_by_name(cls, separator: object) -> object:
         return "\t" if separator in ("tab", "\\t") else separator
+
+    @property
+    def cap_bytes(self) -> int:
+        """What a file may hold or unfold to."""
+        return (self.most_mib or usual_most_mib()) * 2**20
+
+    @property
+    def cap_cells(self) -> int:
+        """The cells that a table may have."""
+        return self.cap_bytes // _CELL_BYTES
 
 
 @dataclass(frozen=True)
@@ -89,7 +107,7 @@ def read_cells(content: bytes, given: Dialect) -> Cells:
     text = as_utf8(content, encoding)
     asked = Asked(given.separator, given.quote, given.skip_lines, given.heading, given.units, given.drop_rows)
     layout = find_layout(text, asked)
-    columns, units, unnamed = _named(_parse(text, layout), layout)
+    columns, units, unnamed = _named(_parse(text, layout, given.cap_cells), layout)
     numerals = find_numerals(columns, given.decimal, given.thousands)
     _prove_sums(layout, [*columns.values()], numerals.decimal, numerals.thousands)
     rows = len(next(iter(columns.values())))
@@ -140,13 +158,13 @@ def name_by_place(names: list[str]) -> list[str]:
     return [name or f"column {place}" for place, name in enumerate(names, 1)]
 
 
-def _parse(text: bytes, layout: Layout) -> list[pa.ChunkedArray]:
+def _parse(text: bytes, layout: Layout, cap_cells: int) -> list[pa.ChunkedArray]:
     """All rows of data: one array of text a field."""
     body = memoryview(text)[layout.start : layout.end]
     rows = text.count(b"\n", layout.start, layout.end) or text.count(b"\r", layout.start, layout.end)
-    if rows * layout.width > CELLS_CAP:
-        raise InputError(
-            f"the file holds {rows:,} rows of {layout.width:,} columns, more than {CELLS_CAP:,} cells: leave some out"
+    if rows * layout.width > cap_cells:
+        raise TooLargeError(
+            f"the file holds {rows:,} rows of {layout.width:,} columns, at most {cap_cells:,} cells are read"
         )
     if layout.quote and re.search(rb"[,;\t|] +" + layout.quote.encode(), body):
         return _parse_spaced(body, layout)

@@ -28,8 +28,8 @@ from prefect.tasks import exponential_backoff
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data.dialect import Dialect
-from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, read_packed, unpack
-from wattcast.tasks.data.table import read_table, with_numbers
+from wattcast.tasks.data.files import CHUNK_BYTES, SUFFIXES, parse, read_file, unpack
+from wattcast.tasks.data.table import read_table_file, with_numbers
 from wattcast.tasks.data.uci import UNITS
 from wattcast.tasks.step import step
 
@@ -285,8 +285,7 @@ def _user_file(name: str, dialect: Dialect) -> Raw:
     if not name.lower().endswith(SUFFIXES):
         allowed = f"{', '.join(CHOICES)}, or the path of a file that ends in {', '.join(SUFFIXES)}"
         raise InputError(f"data must be {allowed}, received {name!r}{nearest(name, CHOICES)}")
-    content = read_packed(Path(name))
-    table = read_table(content, name, dialect)
+    content, table = read_table_file(Path(name), dialect)
     if table.frame.empty:
         raise InputError(f"{name!r} holds no rows")
     found = table.found.dialect

@@ -22,6 +22,10 @@ FILE_CAP_BYTES = 2**30
 CHUNK_BYTES = 2**16
 
 
+class TooLargeError(InputError):
+    """More than a limit that may be raised."""
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a file; of a zip or gzip archive those of the CSV in it.
 
@@ -31,22 +35,24 @@ def read_file(path: Path) -> bytes:
     return _opened(path, unpack)
 
 
-def read_packed(path: Path) -> bytes:
+def read_packed(path: Path, cap_bytes: int) -> bytes:
     """The bytes of a file as they are, for `read_table`, which tells archives itself.
 
     Raises:
         InputError: it cannot be read, or is too large.
     """
-    return _opened(path, read_capped)
+    return _opened(path, read_capped, cap_bytes)
 
 
-def _opened(path: Path, read: Callable[[IO[bytes], int], bytes]) -> bytes:
+def _opened(path: Path, read: Callable[[IO[bytes], int], bytes], cap_bytes: int = FILE_CAP_BYTES) -> bytes:
     try:
         path = path.expanduser()
         if path.exists() and not path.is_file():
             raise InputError("it is a folder or a device")
         with path.open("rb") as file:
-            return read(file, FILE_CAP_BYTES)
+            return read(file, cap_bytes)
+    except TooLargeError as fault:
+        raise TooLargeError(f"{str(path)!r} cannot be read: {fault}") from None
     except (OSError, RuntimeError, ValueError) as fault:
         raise InputError(f"{str(path)!r} cannot be read: {getattr(fault, 'strerror', None) or fault}") from fault
 
@@ -82,7 +88,7 @@ def read_capped(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
     content = io.BytesIO()
     while chunk := stream.read(CHUNK_BYTES):
         if content.write(chunk) and content.tell() > cap_bytes:
-            raise InputError(f"more than {cap_bytes} bytes")
+            raise TooLargeError(f"it holds or unfolds to more than {cap_bytes:,} bytes")
     return content.getvalue()
 
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from lzma import LZMAError
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,19 @@ class Table:
     """What a row of units under the heading says, by column."""
 
 
+def read_table_file(path: Path, given: Dialect) -> tuple[bytes, Table]:
+    """The bytes of a file, and the one table in them.
+
+    Raises:
+        InputError: it cannot be read, is too large, or what `read_table` says.
+    """
+    try:
+        content = files.read_packed(path, given.cap_bytes)
+    except files.TooLargeError as fault:
+        raise InputError(f"{fault}. {_way_out(given)}") from None
+    return content, read_table(content, str(path), given)
+
+
 def read_table(content: bytes, name: str, given: Dialect) -> Table:
     """The one table in `content`, the bytes of a file called `name`; what is given of its dialect is taken.
 
@@ -60,8 +74,17 @@ def read_table(content: bytes, name: str, given: Dialect) -> Table:
     """
     try:
         return _read(content, given, {}, _DEPTH)
+    except files.TooLargeError as fault:
+        raise InputError(f"{name!r} cannot be read: {fault}. {_way_out(given)}") from fault
     except InputError as fault:
         raise InputError(f"{name!r} cannot be read: {fault}") from fault
+    except MemoryError:
+        raise InputError(f"{name!r} cannot be read: it needs more memory than there is. Leave some out") from None
+
+
+def _way_out(given: Dialect) -> str:
+    """What to do about a file that is too large."""
+    return f"Leave some out, or raise file.most_mib, which is {given.cap_bytes // 2**20:,}"
 
 
 def with_numbers(frame: pd.DataFrame, decimal: str, thousands: str) -> pd.DataFrame:
@@ -91,17 +114,17 @@ def _as_numbers(cells: pa.ChunkedArray, decimal: str, thousands: str) -> np.ndar
 def _read(content: bytes, given: Dialect, said: Mapping[str, str], depth: int) -> Table:
     """The table in `content`; `said` is the evidence for where it was found."""
     if content[:4] in _ZIPS and not (book := _is_workbook(content)):
-        member, why, inner = _member(content, given.table, depth)
+        member, why, inner = _member(content, given, depth)
         found = _read(inner, given.model_copy(update={"table": None}), {"table": why}, depth - 1)
         table = found.found.dialect.table or member
         dialect = found.found.dialect.model_copy(update={"table": table})
         return Table(found.frame, Found(dialect, found.found.evidence), found.units)
     if content[:2] == b"\x1f\x8b":
         _check_depth(depth)
-        return _read(files.unpack(io.BytesIO(content), files.FILE_CAP_BYTES), given, said, depth - 1)
+        return _read(files.unpack(io.BytesIO(content), given.cap_bytes), given, said, depth - 1)
     if content[:4] == b"PAR1":
         evidence = {**said, "heading": "names and types: those of the parquet file"}
-        return Table(read_parquet(content), Found(Dialect(table=given.table), evidence), {})
+        return Table(read_parquet(content, given), Found(Dialect(table=given.table), evidence), {})
     if content[:4] in _ZIPS and book:
         frame, units, read = read_workbook(content, given)
         return Table(frame, Found(read.dialect, {**said, **read.evidence}), units)
@@ -129,9 +152,10 @@ def _check_depth(depth: int) -> None:
         raise InputError("it is an archive in an archive in an archive: unpack it first")
 
 
-def _member(content: bytes, chosen: str | None, depth: int) -> tuple[str, str, bytes]:
+def _member(content: bytes, given: Dialect, depth: int) -> tuple[str, str, bytes]:
     """Name, the reason for it, and bytes of the table in a zip archive."""
     _check_depth(depth)
+    chosen = given.table
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [name for name in archive.namelist() if _is_table(name)]
@@ -145,7 +169,7 @@ def _member(content: bytes, chosen: str | None, depth: int) -> tuple[str, str, b
             else:
                 raise InputError(_choose(names))
             with archive.open(member) as file:
-                return member, why, files.read_capped(file, files.FILE_CAP_BYTES)
+                return member, why, files.read_capped(file, given.cap_bytes)
     except InputError:
         raise
     except (

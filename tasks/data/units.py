@@ -47,6 +47,21 @@ def settle_unit(config: ReadingsConfig, units: Mapping[str, str], *, by: str) ->
     return config.model_copy(update={"unit": stated.pop()}), "; ".join(told)
 
 
+def require_unit(config: ReadingsConfig, units: Mapping[str, str]) -> None:
+    """A row of `units` in a file to forecast from says of no target that it is in another unit than at training.
+
+    Raises:
+        InputError: it does.
+    """
+    for target in config.targets:
+        found = _spelled(units.get(target, "").strip().strip("[]()"))
+        if found and config.unit and found != config.unit:
+            raise InputError(
+                f"{target!r} is in {found}, as the row under the heading says, and the model reads {config.unit}: give "
+                f"the readings in {config.unit}, or mend that row if it is wrong"
+            )
+
+
 def heading_unit(heading: str) -> str | None:
     """The unit in a heading such as `load [kWh]`, `load (kWh)`, `kWh`, `energy_kwh` or `Usage kWh`; None in any doubt.
 

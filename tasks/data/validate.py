@@ -10,12 +10,12 @@ import logging
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from wattcast.model.clean import Cleaned, clean, raise_faults
 from wattcast.model.counter import looks_like_counter
 from wattcast.model.errors import InputError
 from wattcast.model.gaps import completeness
+from wattcast.model.limits import NOT_NEGATIVE, Limit
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.split import Split
 from wattcast.tasks.data.uci import ENERGY_COLUMNS, ROOM_COLUMNS
@@ -25,10 +25,12 @@ log = logging.getLogger(__name__)
 
 HUMIDITY_COLUMNS = frozenset({*ROOM_COLUMNS[1::2], "RH_out"})
 TEMPERATURE_COLUMNS = frozenset({*ROOM_COLUMNS[::2], "T_out", "Tdewpoint"})
-NOT_NEGATIVE = pa.Check.ge(0, error="must not be negative")
-PERCENT = pa.Check.in_range(0, 100, error="must lie within 0..100 %")
-DEGREES = pa.Check.in_range(-60, 80, error="must lie within -60..80 °C")
-VARYING = pa.Check(lambda values: bool(values.min() != values.max()), error="is a target and must vary")
+UCI_LIMITS = {
+    **dict.fromkeys(HUMIDITY_COLUMNS, Limit(0.0, 100.0, "must lie within 0..100 %")),
+    **dict.fromkeys(TEMPERATURE_COLUMNS, Limit(-60.0, 80.0, "must lie within -60..80 °C")),
+    **dict.fromkeys(ENERGY_COLUMNS, NOT_NEGATIVE),
+}
+"""What is known of columns by their names holds for the UCI file alone: T1 may be a tariff's register elsewhere."""
 
 
 def validate(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, uci: bool = False) -> Cleaned:
@@ -62,8 +64,9 @@ def trainable(frame: pd.DataFrame, config: ReadingsConfig, *, window_rows: int, 
         InputError: with every fault at once: what `check_readings` finds, a target that is negative or constant,
             impossible values of the UCI file, no stretch of `window_rows` rows without a gap.
     """
-    cleaned = clean(frame, config)
-    faults, times = [*cleaned.faults, *_value_faults(cleaned.frame, config, uci=uci)], cleaned.frame.index
+    limits = {name: limit for name, limit in UCI_LIMITS.items() if uci and name in config.columns}
+    cleaned = clean(frame, config, limits=limits)
+    faults, times = [*cleaned.faults, *_constant(cleaned.frame, config)], cleaned.frame.index
     if config.kind == "energy" and not cleaned.faults:
         evidence = {name: looks_like_counter(cleaned.frame[name].to_numpy()) for name in config.targets}
         faults += [f"column {name!r}: {words}" for name, words in evidence.items() if words]
@@ -106,41 +109,13 @@ def _other_cadence(times: pd.Index, stretches: list[int]) -> str:
     return f"; most readings lie {minutes:g} minutes apart: is that what readings.cadence_minutes says?"
 
 
-def _schema(config: ReadingsConfig, columns: list[str], *, uci: bool) -> pa.DataFrameSchema:
-    """What is known of columns by their names holds for the UCI file alone: T1 may be a tariff's register elsewhere."""
-    energy = frozenset(() if config.signed else config.targets)
-    kinds = [(energy, NOT_NEGATIVE)]
-    if uci:
-        kinds += [
-            (HUMIDITY_COLUMNS, PERCENT),
-            (TEMPERATURE_COLUMNS, DEGREES),
-            (frozenset(ENERGY_COLUMNS), NOT_NEGATIVE),
-        ]
-
-    def checks(name: str) -> list[pa.Check]:
-        plausible = [check for names, check in kinds if name in names][:1]
-        return [*plausible, VARYING] if name in config.targets else plausible
-
-    return pa.DataFrameSchema({name: pa.Column(checks=checks(name), nullable=True) for name in columns})
-
-
-def _value_faults(clean: pd.DataFrame, config: ReadingsConfig, *, uci: bool) -> list[str]:
-    """One sentence for each check that a column fails; values that are not finite are reported elsewhere."""
-    values = clean.reset_index(drop=True).replace([np.inf, -np.inf], np.nan)
-    try:
-        _schema(config, values.columns.to_list(), uci=uci).validate(values, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases.groupby(["column", "check"], sort=False)
-        return [_sentence(column, check, values[column], found["index"]) for (column, check), found in cases]
-    return []
-
-
-def _sentence(name: str, rule: str, values: pd.Series, rows: pd.Series) -> str:
-    if rows.isna().all():  # a check of the column as a whole
-        return f"column {name!r} {rule}, received {values.max():g} in all {len(values)} rows"
-    row = int(rows.min())
-    more = f" and in {len(rows) - 1} rows more" if len(rows) > 1 else ""
-    return f"column {name!r} {rule}, received {values[row]:g} in row {row}{more}"
+def _constant(clean: pd.DataFrame, config: ReadingsConfig) -> list[str]:
+    """One sentence for each target that is the same in all rows."""
+    return [
+        f"column {name!r} is a target and must vary, received {clean[name].max():g} in all {len(clean)} rows"
+        for name in config.targets
+        if name in clean and clean[name].min() == clean[name].max()
+    ]
 
 
 def _stretches(times: pd.DatetimeIndex, cadence: pd.Timedelta) -> list[int]:

@@ -16,14 +16,13 @@ from python_calamine import CalamineError, CalamineWorkbook
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
 from wattcast.tasks.data.dialect import Dialect, Found, check_names, name_by_place
-from wattcast.tasks.data.files import CHUNK_BYTES
+from wattcast.tasks.data.files import CHUNK_BYTES, TooLargeError
 from wattcast.tasks.data.heading import Asked, find_heading
 from wattcast.tasks.data.kinds import column_kinds, is_total, kind
 from wattcast.tasks.data.layout import COLUMNS_CAP
 from wattcast.tasks.data.numerals import find_numerals
 
-CELLS_CAP = 20_000_000
-UNFOLDED_CAP_BYTES = 2**30
+_CELL_BYTES = 5  # times that of a table: each is an object
 _CELL = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 _TEXT_CELL = re.compile(rb"""\bt=["']s["']""")
 _SAMPLE = 2000
@@ -37,7 +36,7 @@ def read_workbook(content: bytes, given: Dialect) -> tuple[pd.DataFrame, dict[st
     Raises:
         InputError: it is damaged or too large when unfolded, has several sheets and none chosen, or holds no table.
     """
-    _check_unfolded(content)
+    _check_unfolded(content, given)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         name, rows, chosen = _sheet(book, given.table)
@@ -48,7 +47,7 @@ def read_workbook(content: bytes, given: Dialect) -> tuple[pd.DataFrame, dict[st
     return _table(name, rows, chosen, given)
 
 
-def _check_unfolded(content: bytes) -> None:
+def _check_unfolded(content: bytes, given: Dialect) -> None:
     """Unfold every part once, counting: declared sizes are not trusted, and cells far away make a vast empty sheet."""
     total, longest, texts = 0, 0, 0
     try:
@@ -59,15 +58,15 @@ def _check_unfolded(content: bytes) -> None:
                 with archive.open(info) as part:
                     while chunk := part.read(16 * CHUNK_BYTES):
                         total += len(chunk)
-                        if total > UNFOLDED_CAP_BYTES:
-                            raise InputError(f"the workbook unfolds to more than {UNFOLDED_CAP_BYTES:,} bytes")
+                        if total > given.cap_bytes:
+                            raise TooLargeError(f"the workbook unfolds to more than {given.cap_bytes:,} bytes")
                         window = before + chunk
                         if "worksheets/" in info.filename:
                             for found in _CELL.finditer(window):
                                 right = max(right, _column(found[1]))
                                 low = max(low, int(found[2]))
                             texts += len(_TEXT_CELL.findall(window))
-                            _check_area(low, right)
+                            _check_area(low, right, given.cap_cells // _CELL_BYTES)
                         elif "sharedStrings" in info.filename:
                             ends = window.split(b"</si>")
                             for at, piece in enumerate(ends):
@@ -78,15 +77,15 @@ def _check_unfolded(content: bytes) -> None:
         if isinstance(fault, InputError):
             raise
         raise InputError(f"the workbook cannot be unpacked: {fault}") from fault
-    if longest * texts > 8 * UNFOLDED_CAP_BYTES:
-        raise InputError(f"the workbook has {texts:,} cells of text of up to {longest:,} bytes: leave some out")
+    if longest * texts > 8 * given.cap_bytes:
+        raise TooLargeError(f"the workbook has {texts:,} cells of text of up to {longest:,} bytes")
 
 
-def _check_area(rows: int, columns: int) -> None:
-    if rows * columns > CELLS_CAP or columns > COLUMNS_CAP:
-        raise InputError(
-            f"a sheet of the workbook reaches over {rows:,} rows and {columns:,} columns, at most {CELLS_CAP:,} cells "
-            "are read: leave some out, or write it as CSV"
+def _check_area(rows: int, columns: int, cap_cells: int) -> None:
+    if rows * columns > cap_cells or columns > COLUMNS_CAP:
+        raise TooLargeError(
+            f"a sheet of the workbook reaches over {rows:,} rows and {columns:,} columns, at most {cap_cells:,} cells "
+            "are read; CSV may have more"
         )
 
 

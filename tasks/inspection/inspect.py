@@ -20,8 +20,8 @@ from wattcast.model.meters import Meters, find_meters, rows_of_meter
 from wattcast.model.order import Mended, put_in_order, times_of
 from wattcast.model.readings import Meter, ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
-from wattcast.tasks.data.files import SUFFIXES, read_packed
-from wattcast.tasks.data.table import Table, read_table, with_numbers
+from wattcast.tasks.data.files import SUFFIXES
+from wattcast.tasks.data.table import Table, read_table_file, with_numbers
 from wattcast.tasks.inspection.answers import Answer
 from wattcast.tasks.inspection.clock import Stamps, Timeline, read_clock, timeline, why_unread
 from wattcast.tasks.inspection.columns import numbers_of, read_columns
@@ -58,7 +58,7 @@ def inspect(
     """What the file at `path` holds, with the evidence for it.
 
     Args:
-        path: of any file that `read_table` reads.
+        path: of any file that `read_table_file` reads.
         dialect: what is said of how it is written.
         readings: what is said of its readings: the fields that are set.
         say: is told what is done next.
@@ -68,8 +68,7 @@ def inspect(
     """
     dialect, said = dialect or Dialect(), readings or ReadingsConfig()
     say("reading the file")
-    content = read_packed(path)
-    table = read_table(content, str(path), dialect)
+    content, table = read_table_file(path, dialect)
     written = table.found.dialect
     say("reading numbers")
     frame = with_numbers(table.frame, written.decimal or ".", written.thousands or "")

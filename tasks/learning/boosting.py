@@ -7,7 +7,7 @@ Ke et al. 2017, LightGBM: A highly efficient gradient boosting decision tree, Ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -47,6 +47,7 @@ _PARAMETERS = {
 _MOST_ROUNDS = 3000
 _PATIENCE = 50  # rounds without a lower validation error
 _MOST_PAIRS = 100_000  # that trees are grown on
+_FAR = 1000  # deviations above zero: float32 has 24 bits
 _CHUNK = 200_000  # pairs whose columns are held at once
 
 
@@ -90,6 +91,7 @@ class BoostedTrees:
 
     boosters: tuple[Any, ...]  # [K] lightgbm.Booster
     rounds: tuple[int, ...]  # [K]
+    levels: Floats  # [K] that readings are counted from: LightGBM computes in float32
 
     @classmethod
     def fit(cls, train: Windows, validation: Windows) -> BoostedTrees:
@@ -97,27 +99,30 @@ class BoostedTrees:
         import lightgbm
 
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-        targets = range(train.series.readings.shape[1])
+        levels = _levels(train)
+        train, validation = _counted_from(levels, train), _counted_from(levels, validation)
         grown = []
-        for k in targets:
+        for k in range(len(levels)):
             own = _dataset(train, k)
             grown.append(
                 lightgbm.train(
                     _PARAMETERS, own, _MOST_ROUNDS, valid_sets=[_dataset(validation, k, own)], callbacks=[stop]
                 )
             )
-        return cls(tuple(grown), tuple(booster.best_iteration for booster in grown))
+        return cls(tuple(grown), tuple(booster.best_iteration for booster in grown), levels)
 
     def refit(self, known: Windows) -> BoostedTrees:
         """The same number of trees on other windows."""
         import lightgbm
 
-        grown = (lightgbm.train(_PARAMETERS, _dataset(known, k), rounds) for k, rounds in enumerate(self.rounds))
-        return BoostedTrees(tuple(grown), self.rounds)
+        lowered = _counted_from(self.levels, known)
+        grown = (lightgbm.train(_PARAMETERS, _dataset(lowered, k), rounds) for k, rounds in enumerate(self.rounds))
+        return BoostedTrees(tuple(grown), self.rounds, self.levels)
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
-        steps = windows.config.output_length
+        steps, lowest = windows.config.output_length, windows.series.lowest
+        windows = _counted_from(self.levels, windows)
         forecast = np.empty((len(windows) * steps, len(self.boosters)))
         for k, booster in enumerate(self.boosters):
             history = _history(windows, k)
@@ -125,7 +130,18 @@ class BoostedTrees:
                 pairs = np.arange(first, min(first + _CHUNK, len(forecast)))
                 read = _columns(windows, pairs, history, k)
                 forecast[pairs, k] = booster.predict(read, num_iteration=self.rounds[k], num_threads=0)
-        return np.maximum(forecast, windows.series.lowest).reshape(len(windows), steps, -1)
+        return np.maximum(forecast + self.levels, lowest).reshape(len(windows), steps, -1)
+
+
+def _levels(windows: Windows) -> Floats:
+    """`[K]`: the mean of a target that lies far above what it varies by, 0 for all others."""
+    readings = windows.series.readings[np.unique(windows.target_rows)]
+    mean = readings.mean(axis=0)
+    return np.where(np.abs(mean) > _FAR * readings.std(axis=0), mean, 0.0)
+
+
+def _counted_from(levels: Floats, windows: Windows) -> Windows:
+    return replace(windows, series=replace(windows.series, readings=windows.series.readings - levels))
 
 
 def _dataset(windows: Windows, k: int, reference: Any = None) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model import gru
-from wattcast.model.arrays import Array, Floats, Rows
+from wattcast.model.arrays import Floats, Rows
 from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
@@ -215,7 +215,7 @@ def _judge(
     """The scores of all models, and a table of the steps `kept`, `[M]`, of their forecasts."""
     actual = windows.actual  # [N, L, K]
     errors: dict[str, Floats] = {}
-    columns: dict[str, Array] = {}
+    columns: dict[str, Floats] = {}
     values: dict[tuple[str, str], dict[str, float]] = {}  # by model and target
     by_lead: dict[tuple[str, str], list[dict[str, float]]] = {}
     for model, predictor in predictors.items():
@@ -226,8 +226,8 @@ def _judge(
                 steps = range(forecast.shape[1])
                 by_lead[model, target] = [_values(actual[:, step, k], forecast[:, step, k]) for step in steps]
         if model in {GRU, "ridge"}:
-            errors[model] = ((forecast[..., 0] - actual[..., 0].astype(np.float64)) ** 2).mean(axis=1)  # [N]
-        columns[model] = forecast[:, kept].ravel().astype(np.float32)
+            errors[model] = ((forecast[..., 0] - actual[..., 0]) ** 2).mean(axis=1)  # [N]
+        columns[model] = forecast[:, kept].ravel()
 
     def score(model: str, target: str, own: dict[str, float], reference: dict[str, float]) -> Score:
         return Score(model, part, target, **own, skill=skill(own["rmse"], reference["rmse"]))
@@ -255,7 +255,7 @@ def _values(actual: Floats, forecast: Floats) -> dict[str, float]:
 
 
 def _table(
-    part: str, windows: Windows, columns: dict[str, Array], targets: tuple[str, ...], kept: Rows
+    part: str, windows: Windows, columns: dict[str, Floats], targets: tuple[str, ...], kept: Rows
 ) -> pd.DataFrame:
     times, rows = windows.series.times, windows.target_rows[:, kept]  # [N, M]
     count = len(targets)

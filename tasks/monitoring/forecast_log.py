@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from wattcast.model.cells import read_numbers
 from wattcast.model.errors import InputError
 from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
@@ -100,10 +101,19 @@ def score_past(
     """The scores of each version on the rows whose actuals are known, beside persistence on the same rows.
 
     Of a version in `trained_to`, only what it forecast for times after that one counts: the rest it was trained on.
+
+    Raises:
+        InputError: of a version one of them is on the clock of a place and the other on none.
     """
     scores, timestamp = [], contract.timestamp
     for version, rows in frame.groupby(VERSION, sort=True):
-        new = rows[rows[timestamp] > trained_to[str(version)]] if str(version) in trained_to else rows
+        known_to = trained_to.get(str(version))
+        if known_to is not None and (known_to.tz is None) != (pd.DatetimeIndex(rows[timestamp]).tz is None):
+            raise InputError(
+                f"the file holds forecasts of version {version} on another clock than that of its training: name "
+                "another file"
+            )
+        new = rows if known_to is None else rows[rows[timestamp] > known_to]
         for target in contract.targets:
             known = new[[target, target + ACTUAL, target + PERSISTENCE]].dropna().to_numpy(np.float64)
             if len(known):
@@ -126,7 +136,11 @@ def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
         found = f"lacks {', '.join(missing)}" if missing else f"also holds {', '.join(others)}"
         raise InputError(f"{str(path)!r} holds no forecasts of this kind, as it {found}: name another file")
     moments = {name: _moments(frame[name], contract, path) for name in (MADE_AT, contract.timestamp)}
-    return frame.assign(**moments, **{VERSION: frame[VERSION].astype(str)})
+    numbers = {name: read_numbers(frame[name]) for name in frame if name not in {*moments, VERSION}}
+    if faults := [fault for each in numbers.values() for fault in each.faults]:
+        raise InputError(f"{str(path)!r} holds no forecasts of this kind: {faults[0]}; name another file")
+    values = {str(name): each.array for name, each in numbers.items() if frame[name].dtype.kind not in "iuf"}
+    return frame.assign(**moments, **values, **{VERSION: frame[VERSION].astype(str)})
 
 
 def _moments(cells: pd.Series, contract: Contract, path: Path) -> pd.DatetimeIndex:

@@ -20,13 +20,15 @@ from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
 from wattcast.tasks.numbers import readable, with_unit
 
-_TOLERANCE = 1e-5  # of the largest forecast: other machines and sizes of a batch round otherwise
+_TOLERANCE = 1e-5  # of the range of readings and forecasts: other machines and sizes of a batch round otherwise
 
 
 class GateConfig(Config):
     """What a challenger must do to become the champion."""
 
-    holdout_days: float = Field(14, gt=0, description="newest days, which are kept from training and judge both models")
+    holdout_days: float = Field(
+        14, gt=0, le=36_500, description="newest days, which are kept from training and judge both models"
+    )
     metric: Literal["rmse", "mae"] = Field("rmse", description="the error that decides")
     min_margin: float = Field(
         0, ge=0, description="by how much, in the unit of the targets, the challenger must beat the champion"
@@ -103,10 +105,11 @@ def check_baselines(
     return Check("baselines", beats, message, {"challenger": own, **scores, "skill": skill(own, reference)})
 
 
-def check_clean_room(made: Floats, scored: Floats, *, unit: str | None) -> Check:
+def check_clean_room(made: Floats, scored: Floats, actual: Floats, *, unit: str | None) -> Check:
     """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, in `unit`."""
     apart = float(np.abs(made - scored).max())
-    same = apart <= _TOLERANCE * float(np.abs(scored).max())
+    span = float(np.ptp(np.concatenate([scored, actual])))
+    same = apart <= _TOLERANCE * span + np.spacing(float(np.abs(scored).max()))
     differ = f"forecasts differ elsewhere by {with_unit(f'{apart:g}', unit)}"
     message = "loads in an empty folder and forecasts the same" if same else differ
     return Check("clean_room", same, message, {"apart": apart})

@@ -7,6 +7,7 @@ the model with the lock's name holds the lock, and gives it back by deleting it.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,10 @@ SILENT_S = 120.0
 _BEAT_S = 20.0
 _POLL_S = 0.3
 _MOST_UNHELD = 50  # looks in a row at a name that is taken though nobody holds it: no crowd is so quick so often
-_KEPT_S = 600.0  # so long no lock is broken under a name that was used to break another
+_KEPT_S = (
+    30.0  # so long nobody who has read of a dead holder waits to break its lock; who is slower breaks a living one
+)
+_BROKEN = re.compile(r"\.broken\.[0-9a-f]{32}$")
 _HOLDER, _SEEN = "holder", "seen"
 
 
@@ -155,7 +159,8 @@ def _break(client: MlflowClient, name: str, holder: Holder) -> None:
     """Take the lock from a holder that has gone.
 
     Several may find it gone at once. The one that renames it first wins: the new name belongs to this one taking, so
-    that the others cannot move a lock that was taken since. Such names are cleared away when nobody can want them.
+    that the others cannot move a lock that was taken since. Such names are cleared away when nobody can want them, and
+    whoever came too late has broken a living holder's lock, which that one notices before it writes.
     """
     with suppress(MlflowException):
         client.rename_registered_model(name, f"{name}.broken.{holder.token}")
@@ -183,7 +188,13 @@ def _give_back(held: Held) -> None:
     if held.is_held:
         with _none_is_fine():  # it may be lost in this very moment
             held.client.delete_registered_model(held.name)
-    for broken in held.client.search_registered_models(f"name LIKE '{held.name}.broken.%'"):
-        if time.time() - broken.last_updated_timestamp / 1000 > _KEPT_S:
+    clear_broken(held.client, held.name)
+
+
+def clear_broken(client: MlflowClient, name: str) -> None:
+    """Delete what is left of locks that are called `name`, or begin so and go on with a dot, and whose holders died."""
+    for broken in client.search_registered_models(f"name LIKE '{name}.%'"):
+        old = time.time() - broken.last_updated_timestamp / 1000 > _KEPT_S
+        if old and _BROKEN.search(broken.name):
             with suppress(MlflowException):  # another one was quicker
-                held.client.delete_registered_model(broken.name)
+                client.delete_registered_model(broken.name)

@@ -23,7 +23,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.forecaster import RECORD_FILE
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.tasks.registry.contract import Contract
-from wattcast.tasks.registry.lock import Held, locked, registered_model
+from wattcast.tasks.registry.lock import Held, clear_broken, locked, registered_model
 from wattcast.tasks.registry.names import MODEL
 from wattcast.tasks.tracking.store import store_client
 
@@ -67,7 +67,7 @@ class Versions:
 
     @classmethod
     def open(cls, model: str = MODEL) -> Versions:
-        """Those of `model`, which need not exist yet.
+        """Those of `model`, which need not exist yet. What is left of its locks by processes that died is cleared away.
 
         Raises:
             InputError: the tracking store cannot be used, or the name is none for a model.
@@ -77,7 +77,9 @@ class Versions:
                 f"the name of a registered model must not be empty or hold '/', ':', '.' or an apostrophe, "
                 f"received {model!r}"
             )
-        return cls(store_client(), model)
+        client = store_client()
+        clear_broken(client, model)
+        return cls(client, model)
 
     def all(self) -> list[Version]:
         """The oldest first."""

@@ -11,7 +11,7 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.tasks.inspection.clock import by_day
 from wattcast.tasks.inspection.habits import DAYS, Habits, correlogram
-from wattcast.tasks.report.figure import COLOURS, GREY, TRIAL, TUNED, Panel, canvas, number, percent, plain
+from wattcast.tasks.report.figure import COLOURS, GREY, TRIAL, TUNED, Panel, canvas, number, percent, plain, short
 
 BINS = 1500
 """Spans of time that a series is drawn with; each shows its lowest, its mean and its highest reading."""
@@ -43,19 +43,17 @@ def series_panel(name: str, values: Floats, times: pd.DatetimeIndex, unit: str) 
     if len(drawn) < len(values):
         band = {"marker": {"color": TRIAL, "opacity": 0.4, "line": {"width": 0}}, "name": "lowest to highest"}
         width_ms = float(np.diff(stamps[:2])[0])
-        height = _short(drawn["high"] - drawn["low"])
-        figure.add_bar(
-            x=stamps, base=_short(drawn["low"]), y=height, width=width_ms, offset=0, hoverinfo="skip", **band
-        )
+        height = short(drawn["high"] - drawn["low"])
+        figure.add_bar(x=stamps, base=short(drawn["low"]), y=height, width=width_ms, offset=0, hoverinfo="skip", **band)
         line = {"color": TUNED, "width": 1}
-        figure.add_scatter(x=stamps + width_ms / 2, y=_short(drawn["mean"]), name="mean", mode="lines", line=line)
+        figure.add_scatter(x=stamps + width_ms / 2, y=short(drawn["mean"]), name="mean", mode="lines", line=line)
         width = (times[-1] - times[0]) / BINS
         note = (
             f"{len(values):,} readings in {BINS:,} spans of {width.total_seconds() / 3600:.3g} hours: the band reaches "
             "from the lowest to the highest reading of each, the line is their mean."
         )
     else:
-        figure.add_scatter(x=stamps, y=_short(drawn["mean"]), name=plain(name), mode="lines", line={"color": TRIAL})
+        figure.add_scatter(x=stamps, y=short(drawn["mean"]), name=plain(name), mode="lines", line={"color": TRIAL})
         note = f"All {len(values):,} readings."
     return Panel("From end to end", note, figure, wide=True)
 
@@ -153,10 +151,6 @@ def _histogram_panel(values: Floats, unit: str) -> Panel:
 
 def _axis(unit: str) -> dict[str, Any]:
     return {"title": plain(unit), "hoverformat": ".4~g"} if unit else {"hoverformat": ".4~g"}
-
-
-def _short(values: pd.Series) -> np.ndarray:
-    return values.to_numpy(np.float32)
 
 
 def _none(values: Any) -> list[float | None]:

@@ -27,6 +27,7 @@ class Subject:
     title: str
     facts: dict[str, str]
     simulated: bool
+    warnings: tuple[str, ...] = ()  # what to doubt before any figure is read
 
 
 @dataclass(frozen=True)

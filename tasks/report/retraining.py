@@ -15,7 +15,7 @@ from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.report.drift import drift_panels, drift_table
-from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number, short
 from wattcast.tasks.report.page import Subject, Table, render
 
 _LINES = {"actual": GREY, "challenger": TUNED, "champion": UNTUNED, "persistence": COLOURS["persistence"]}
@@ -95,9 +95,7 @@ def _forecast_panel(comparison: Comparison) -> Panel:
         if name in curves:
             shown = "legendonly" if name == "persistence" else True
             line = {"color": colour, "width": 2 if name == "actual" else 1.6}
-            figure.add_scatter(
-                x=times, y=curves[name][:, 0].astype(np.float32), mode="lines", name=name, line=line, visible=shown
-            )
+            figure.add_scatter(x=times, y=short(curves[name][:, 0]), mode="lines", name=name, line=line, visible=shown)
     note = f"{len(times):,} forecasts of the held-out span by the moment they were made; the newest days are in view."
     return Panel("Forecasts of the held-out span", note, figure, wide=True)
 

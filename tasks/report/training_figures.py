@@ -15,7 +15,7 @@ from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.numbers import with_unit
-from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, labelled, number, percent
+from wattcast.tasks.report.figure import COLOURS, LABELS, Panel, labelled, number, percent, short
 
 _COMPARED = (GRU, "ridge", "persistence")
 _DASHES = {"ridge": "dash", "persistence": "dot"}
@@ -71,7 +71,7 @@ def _forecast_panel(first: pd.DataFrame, most: int, unit: str | None, *, several
     milliseconds = shown_times.to_numpy("datetime64[ms]").astype(np.float64)  # half the size of written dates
     for name in ("actual", *_COMPARED):
         visible = True if name in {"actual", GRU} else "legendonly"
-        figure.add_scatter(x=milliseconds, y=broken[name].to_numpy(np.float32), visible=visible, **_line(name))
+        figure.add_scatter(x=milliseconds, y=short(broken[name]), visible=visible, **_line(name))
     zooms = {1: "1 day", 3: "3 days", 7: "week"}
     buttons = [{"count": days, "step": "day", "stepmode": "backward", "label": label} for days, label in zooms.items()]
     figure.update_xaxes(
@@ -103,11 +103,11 @@ def _residual_panel(rows: pd.DataFrame, unit: str | None) -> Panel:
     drawn = np.arange(len(rows))
     if len(rows) > MOST_DOTS:  # at random, as every tenth row could fall on the same step or hour each time
         drawn = np.random.default_rng(0).choice(drawn, MOST_DOTS, replace=False)
-    forecast, actual = (rows[name].to_numpy(np.float32)[drawn] for name in (GRU, "actual"))
+    forecast, actual = (rows[name].to_numpy(np.float64)[drawn] for name in (GRU, "actual"))
     x, y = labelled("forecast", unit), labelled("measured − forecast", unit)
     figure = _figure(x=x, y=y, margin={"b": 56}, hovermode="closest")
     dots = {"color": COLOURS[GRU], "size": 4, "opacity": 0.35}
-    figure.add_scatter(x=forecast, y=actual - forecast, mode="markers", marker=dots, name=LABELS[GRU])
+    figure.add_scatter(x=short(forecast), y=short(actual - forecast), mode="markers", marker=dots, name=LABELS[GRU])
     shown = "One dot a forecast" if len(drawn) == len(rows) else f"{len(drawn):,} forecasts drawn at random"
     return Panel("Residuals by forecast", f"{shown}; above zero the reading was higher than forecast.", figure)
 

@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import time
 from typing import Any
@@ -59,6 +59,7 @@ class Log:
 
     client: MlflowClient
     run_id: str
+    resumed: bool = field(default=False, kw_only=True)  # it has metrics of an earlier process
 
     def log_epoch(self, epoch: Epoch) -> None:
         """The metrics of one epoch in one batch; those of a refit have the prefix `refit_`.
@@ -71,7 +72,8 @@ class Log:
         losses = ("train_loss", "train_mse", "train_penalty", "train_rmse", "val_loss", "val_mse", "val_rmse")
         names = (*losses, "learning_rate", "seconds")
         metrics = {f"{prefix}{name}{suffix}": values[name] for name in names if values[name] is not None}
-        self.log_metrics(metrics, step=epoch.number)
+        if not self._knows(f"{prefix}learning_rate{suffix}", epoch.number):  # an epoch is one batch: whole or absent
+            self.log_metrics(metrics, step=epoch.number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """All `metrics` in as few batches as MLflow takes; what it does not take in a name becomes `_`."""
@@ -83,8 +85,17 @@ class Log:
     def log_scores(self, scores: Mapping[str, float], *, step: int) -> None:
         """Final scores. One with a curve of its own closes it at `step`; of the others MLflow draws bars."""
         curves = self.client.get_run(self.run_id).data.metrics
-        self.log_metrics({name: value for name, value in scores.items() if name in curves}, step=step)
-        self.log_metrics({name: value for name, value in scores.items() if name not in curves})
+        ends = {name for name in scores if name in curves and not self._knows(name, 0)}
+        self.log_metrics({name: scores[name] for name in ends if not self._knows(name, step)}, step=step)
+        bars = scores.keys() - ends
+        self.log_metrics({name: scores[name] for name in bars if not self._knows(name, 0)})
+
+    def _knows(self, name: str, step: int) -> bool:
+        """An earlier process of this run has logged the metric `name` of that step: a curve holds each once."""
+        if not self.resumed:
+            return False
+        history = self.client.get_metric_history(self.run_id, _FORBIDDEN.sub("_", name))
+        return any(point.step == step for point in history)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """All `params` in as few batches as MLflow takes, each as long as it may be."""
@@ -180,7 +191,7 @@ def tracked_run(
             client.update_run(run_id, status="RUNNING")
             client.set_tag(run_id, OWNER, _me())
         try:
-            with _artifact_folder(client, run_id) as run:
+            with _artifact_folder(client, run_id, resumed=resume is not None) as run:
                 run.log_params(params)
                 yield run
             if resume:
@@ -280,17 +291,17 @@ def _alone(run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def _artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Run]:
+def _artifact_folder(client: MlflowClient, run_id: str, *, resumed: bool = False) -> Iterator[Run]:
     """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends."""
     uri = urlparse(client.get_run(run_id).info.artifact_uri)
     if uri.scheme in {"", "file"}:
         folder = Path(url2pathname(uri.path))
         folder.mkdir(parents=True, exist_ok=True)
-        yield Run(client, run_id, folder, local=True)
+        yield Run(client, run_id, folder, local=True, resumed=resumed)
         return
     with tempfile.TemporaryDirectory() as temporary:
         mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=temporary)
         try:
-            yield Run(client, run_id, Path(temporary), local=False)
+            yield Run(client, run_id, Path(temporary), local=False, resumed=resumed)
         finally:
             client.log_artifacts(run_id, temporary)

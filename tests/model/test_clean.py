@@ -1,5 +1,8 @@
 """From whatever stands in a file to a clean frame, or to every fault at once."""
 
+import json
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from wattcast.model.clean import Habits, check_readings, clean, raise_faults
 from wattcast.model.errors import InputError
+from wattcast.model.limits import Limit
 from wattcast.model.order import rhythm
 from wattcast.model.readings import ReadingsConfig
 
@@ -239,6 +243,57 @@ def test_a_few_new_readings_are_read_as_the_many_were_that_a_model_was_trained_o
     assert again == whole.habits == Habits(rhythm(minutes))
 
 
+# What a reading can be
+
+
+@pytest.mark.parametrize("form", [None, lambda frame: frame.set_index("date"), lambda frame: frame.iloc[::-1]])
+def test_a_negative_energy_is_refused_wherever_readings_are_read(form):
+    """Clean readings are not looked through twice: the quick way, too."""
+    frame = raw(wh=[0, -10, 20, -30])
+    with pytest.raises(InputError, match=r"column 'wh' must not be negative, received -10 in row 1 and in 1 rows more"):
+        check_readings(form(frame) if form else frame, CONFIG)
+    check_readings(frame, ReadingsConfig(targets=("wh",), features=("deg",), signed=True))
+
+
+def test_limits_of_the_training_hold_for_what_comes_later_and_are_saved_with_its_habits():
+    dry = {"deg": Limit(-math.inf, 1.0, "must lie below 1")}
+    trained = clean(raw(3), CONFIG, limits=dry)
+    assert trained.faults == ()
+    habits = Habits.from_json(json.loads(json.dumps(trained.habits.to_json())))
+    assert habits == trained.habits
+    later = clean(raw(4), CONFIG, habits)
+    assert later.faults == ("column 'deg' must lie below 1, received 1.5 in row 3",)
+    assert Habits.from_json({"rhythm": None, "medians": {}}) == Habits()  # of an earlier version
+
+
+TRUTHS = [[True, False, True, True], ["true", "FALSE", "True", "1"], [5.0, True, 2.0, 3.0], [None, True, False, None]]
+
+
+@pytest.mark.parametrize("dtype", [None, object, "boolean", "category", "string"])
+@pytest.mark.parametrize("cells", TRUTHS)
+def test_truth_values_are_no_readings_whatever_their_type(cells, dtype):
+    try:
+        column = pd.Series(cells, dtype=dtype)
+    except (ValueError, TypeError):
+        pytest.skip("no such column")
+    for name in ("wh", "deg"):
+        assert any(
+            f"column '{name}' must hold finite numbers" in fault
+            for fault in clean(raw(**{name: column}), CONFIG).faults
+        )
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31 23:50", "2200-01-01 00:00", "1899-12-31 23:50", "0001-01-01 00:00"])
+@pytest.mark.parametrize("form", [str, np.datetime64])
+def test_a_time_stamp_beyond_all_years_is_named(stamp, form):
+    frame = raw(4)
+    frame["date"] = frame["date"].astype(object)
+    frame.loc[2, "date"] = form(stamp)
+    assert [
+        fault for fault in clean(frame, CONFIG).faults if "1 time stamps lie outside the years 1900 to 2199" in fault
+    ]
+
+
 # The grid
 
 
@@ -248,3 +303,41 @@ def test_any_run_of_whole_steps_is_left_as_it_is(steps):
     cleaned = clean(pd.DataFrame({"date": times, "wh": 1.0, "deg": 1.0}), CONFIG)
     assert (cleaned.faults, cleaned.notes) == ((), ())
     assert (cleaned.frame.index == times).all()
+
+
+# Names of several levels, and sparse columns
+
+
+def test_names_of_several_levels_are_refused_with_the_way_to_one():
+    frame = raw()
+    columns = frame.set_axis(pd.MultiIndex.from_product([["house"], frame.columns]), axis=1)
+    assert clean(columns, CONFIG).faults == (
+        "the columns have names of 2 levels: give each one name, such as frame.columns.map('_'.join)",
+    )
+    rows = frame.set_index(["date", "rv1"])
+    assert clean(rows, CONFIG).faults == (
+        "the rows have names of 2 levels: make them columns with frame.reset_index()",
+    )
+    assert clean(frame.set_axis(rows.index), CONFIG).faults == ()  # the time stamps are a column
+
+
+def test_sparse_columns_are_read_as_what_they_hold():
+    sparse = raw().assign(wh=pd.arrays.SparseArray([0.0, 0.0, 20.0, 0.0]))
+    assert clean(sparse, CONFIG).frame["wh"].tolist() == [0, 0, 20, 0]
+    flags = raw().assign(wh=pd.arrays.SparseArray([True, False, True, True]))
+    assert "column 'wh' must hold finite numbers" in clean(flags, CONFIG).faults[0]
+
+
+@pytest.mark.parametrize("cell", ["now", "today", 20160111, 1.45e18])
+def test_among_stamps_stands_nothing_that_moves_or_counts(cell):
+    frame = raw(4)
+    frame["date"] = frame["date"].astype(str).astype(object)
+    frame.loc[3, "date"] = cell
+    assert any(
+        "1 time stamps are missing or cannot be read, first in row 3" in fault for fault in clean(frame, CONFIG).faults
+    )
+
+
+def test_no_rows_of_a_counter_are_no_rows():
+    counter = ReadingsConfig(targets=("wh",), kind="counter")
+    assert len(clean(raw(4).head(0).assign(date=pd.DatetimeIndex([])), counter).frame) == 0

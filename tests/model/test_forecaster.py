@@ -460,6 +460,12 @@ def test_a_gap_too_near_to_the_end(simple):
             lambda raw: raw.iloc[[0, 1, 2, 3, 4, 5]].assign(date=raw["date"].dt.floor("h")),
             "time stamps stand more than once with different readings",
         ),
+        (
+            lambda raw: raw.assign(Appliances=raw["Appliances"].where(raw.index != 77, -10)),
+            "column 'Appliances' must not be negative, received -10 in row 77",
+        ),
+        (lambda raw: raw.assign(lights=raw["lights"] > 5), "'lights' must hold finite numbers, 80 of 80"),
+        (lambda raw: raw.assign(lights=raw["lights"].astype(object).where(raw.index != 77, True)), "first True in row"),
     ],
 )
 def test_readings_that_cannot_be_used_are_named(simple, change, message):

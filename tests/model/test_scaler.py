@@ -169,3 +169,21 @@ def test_a_later_reading_below_zero_is_refused_too_where_its_logarithm_is_needed
 def test_config_names_what_is_wrong(options):
     with pytest.raises(ValidationError, match=next(iter(options))):
         ScaleConfig(**options)
+
+
+@pytest.mark.parametrize("target", ["load", "heat"])
+def test_a_column_whose_readings_a_network_could_not_tell_apart_is_refused(target):
+    readings = np.random.default_rng(0).normal(100, 10, 500)
+    readings[77] = 1e15
+    frame = pd.DataFrame({"load": np.arange(500.0), "heat": readings[::-1]}).assign(**{target: readings})
+    with pytest.raises(InputError, match=rf"column '{target}' reaches .* at 77"):
+        fit_scaler(frame, ("load",), ("heat",), ScaleConfig())
+
+
+@pytest.mark.parametrize("method", ["standard", "log"])
+def test_a_large_load_that_hardly_varies_is_told_apart(method):
+    frame = pd.DataFrame({"load": 1e12 + np.random.default_rng(0).normal(0, 50, 500).round()})
+    scaler = fit_scaler(frame, ("load",), (), ScaleConfig(targets=method))
+    scaled = scaler.transform(frame)
+    assert np.ptp(scaled) > 3
+    assert scaler.inverse(scaled, first=1) == pytest.approx(frame.to_numpy(), abs=0.01)

@@ -118,7 +118,7 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
         ("fit.kernel=turbo", "fit.kernel: Input should be 'auto', 'keras' or 'fast', received 'turbo'"),
         ("fit.members=0", "fit.members: Input should be greater than or equal to 1, received 0"),
         ("fit.members=65", "fit.members: Input should be less than or equal to 64, received 65"),
-        ("model.layers.7.units=3", "'7' is no place in a list of 1: count from 0 to 0"),
+        ("model.layers.7.units=3", "'7' is no place in a list of 2: count from 0 to 1"),
         ("model.regularisation_scale=0.1", "set tanh_layer = true or regularisation_scale = 0"),
         ("split.train=0.9", "split: train + validation must leave rows for the test part, received 0.9 + 0.2"),
         ("readings.features=['Appliances']", "each column may stand once"),
@@ -195,3 +195,49 @@ def test_a_flow_without_an_experiment_is_the_recommended_one(flow: str) -> None:
         {"experiment": inspect.signature(function.fn).parameters["experiment"].default}
     )
     assert given["experiment"] == Experiment(preset="recommended")
+
+
+ODD = {
+    "fit.epochs=true": "fit.epochs: must be no truth value, received true",
+    "fit.initial_learning_rate=false": "fit.initial_learning_rate: must be no truth value, received false",
+    "model.layers.0.units=true": "model.layers.0.units: must be no truth value, received true",
+    "intervals.levels=[0.5, true]": "intervals.levels: must be no truth value, received true",
+    "split.test_from=true": "split.test_from: must be no truth value, received true",
+    "split.test_from=5": "split.test_from: must be a moment such as '2016-05-01 18:00', received 5",
+    "model.layers.0.units=2147483648": "model.layers.0.units: must be at most 2,147,483,647, received 2,147,483,648",
+    "model.layers.0.units=5000": "model.layers.0.units: Input should be less than or equal to 4096, received 5000",
+    "fit.epochs=" + "9" * 5000: "fit.epochs: ",
+    "fit.epochs=" + "9" * 500: "fit.epochs: must be at most 2,147,483,647, received one of hundreds of digits",
+    "model.layers.00.units=3": "a name must be words and places in lists with dots between them",
+    "model.layers.-1.units=3": "a name must be words and places",
+    "model.layers.\u0660.units=3": "a name must be words and places",
+    "model..layers=3": "a name must be words and places",
+    "fit.epochs.=3": "a name must be words and places",
+    "model.layers.7.units=3": "'7' is no place in a list of 2: count from 0 to 1",
+    "fit.epochs=1\nseed=3": "a setting must be one line of at most 10,000 characters",
+    "fit.epochs=1\u2028seed=3": "a setting must be one line",
+    "x=" + "[" * 5000: "a value must not be brackets in brackets without end",
+    "x=" + "[" * 20000: "a setting must be one line",
+    "fit.kernel=" + "k" * 9000: "fit.kernel: Input should be 'auto', 'keras' or 'fast'",
+    "k" * 9000 + "=1": f"{'k' * 60}: there is no such option",
+}
+
+
+@pytest.mark.parametrize("setting", ODD, ids=lambda setting: setting[:30])
+def test_an_odd_setting_is_refused_by_its_name_in_few_words(setting: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_experiment(preset="seed-l2", settings=[setting])
+    assert str(caught.value).startswith(ODD[setting])
+    assert len(str(caught.value)) < 400
+
+
+def test_a_thousand_faults_are_told_in_few_lines(tmp_path: Path) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text("[readings]\nfeatures = [" + "1, " * 1000 + "]", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_experiment(config=file)
+    *told, last = str(caught.value).splitlines()
+    assert (len(told), last) == (20, "and 980 faults more")
+    file.write_text("x = " + "[" * 5000, encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read: brackets in brackets without end"):
+        read_experiment(config=file)

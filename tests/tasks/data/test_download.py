@@ -28,6 +28,7 @@ from prefect import flow
 from wattcast.model.errors import InputError
 from wattcast.tasks.data import download as module
 from wattcast.tasks.data import files
+from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import (
     NetworkError,
     Raw,
@@ -303,7 +304,7 @@ def test_the_default_patience_gives_two_silent_sources_up_within_ten_seconds():
         ("too-short-a-length", "sent another file"),
         ("truncated-zip-without-length", "the archive cannot be unpacked"),
         ("two-files", "the archive must hold one .csv file, received 2"),
-        ("bomb", "more than 1000000 bytes"),
+        ("bomb", "more than 1,000,000 bytes"),
         ("endless", "sent more than 1000000 bytes"),
     ],
 )
@@ -598,7 +599,7 @@ def test_folders_devices_and_forbidden_files_are_refused(get, tmp_path, monkeypa
             get(str(tmp_path / name))
     (tmp_path / "mine.csv").write_bytes(CSV)
 
-    def forbidden(*_):
+    def forbidden(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", forbidden)
@@ -609,11 +610,12 @@ def test_folders_devices_and_forbidden_files_are_refused(get, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("name", "pack"), [("bomb.zip", lambda csv: zipped(**{"a.csv": csv})), ("bomb.csv.gz", gzip.compress)]
 )
-def test_a_bomb_is_cut_off(get, tmp_path, monkeypatch, name, pack):
-    monkeypatch.setattr(files, "FILE_CAP_BYTES", 1_000_000)
+def test_a_bomb_is_cut_off(tmp_path, name, pack):
     (tmp_path / name).write_bytes(pack(bytes(2**24)))
-    with pytest.raises(InputError, match="more than 1000000 bytes"):
-        get(str(tmp_path / name))
+    with pytest.raises(
+        InputError, match=r"more than 1,048,576 bytes. Leave some out, or raise file.most_mib, which is 1"
+    ):
+        download(str(tmp_path / name), Dialect(most_mib=1))
 
 
 HEADERS = [*range(4, 60), *range(-140, 0)]

@@ -21,16 +21,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wattcast.model.errors import InputError
-from wattcast.tasks.data import files
-from wattcast.tasks.data import parquet as parquet_module
-from wattcast.tasks.data import workbook as workbook_module
+from wattcast.tasks.data import memory as memory_module
+from wattcast.tasks.data import table as table_module
 from wattcast.tasks.data.dialect import Dialect, find_dialect
 from wattcast.tasks.data.layout import COLUMNS_CAP
 from wattcast.tasks.data.numerals import find_numerals, to_numbers
 from wattcast.tasks.data.simulate import simulate
-from wattcast.tasks.data.table import Table, read_table
+from wattcast.tasks.data.table import Table, read_table, read_table_file
 
 ANY = Dialect()
+LITTLE = Dialect(most_mib=1)
 NAMES = ("Zeit", "Wärme", "T [°C]")
 STAMPS = [f"{day:02d}.03.2021 {hour:02d}:00" for day in range(1, 5) for hour in range(24)]
 LOADS = [round(7.25 * row, 2) + 1000 * (row % 5 == 0) for row in range(96)]
@@ -404,14 +404,35 @@ def test_several_tables_in_an_archive_are_asked_about():
         read(zipped({"a.pdf": b""}))
 
 
-def test_a_file_is_read_as_it_is(tmp_path, monkeypatch):
-    path = tmp_path / "meter.csv.gz"
+def test_a_file_is_read_as_it_is(tmp_path):
+    path, large = tmp_path / "meter.csv.gz", tmp_path / "large.csv"
     path.write_bytes(gzipped(CSV))
-    assert rows_of(read_table(files.read_packed(path), str(path), ANY)) == rows_of(read(CSV))
-    monkeypatch.setattr(files, "FILE_CAP_BYTES", 10)
-    for missing, message in ((path, "more than 10 bytes"), (tmp_path, "a folder"), (tmp_path / "x", "No such file")):
+    content, table = read_table_file(path, ANY)
+    assert (content, rows_of(table)) == (path.read_bytes(), rows_of(read(CSV)))
+    large.write_bytes(bytes(2**20 + 1))
+    told = "more than 1,048,576 bytes. Leave some out, or raise file.most_mib, which is 1"
+    for missing, message in ((large, told), (tmp_path, "a folder"), (tmp_path / "x", "No such file")):
         with pytest.raises(InputError, match=message):
-            files.read_packed(missing)
+            read_table_file(missing, LITTLE)
+
+
+def test_what_a_file_may_unfold_to_follows_the_memory_there_is(monkeypatch):
+    for memory, most in ((2**40, 1024), (2**29, 64), (0, 1)):
+        monkeypatch.setattr(memory_module, "memory_bytes", lambda memory=memory: memory)
+        assert (ANY.cap_bytes, Dialect(most_mib=4096).cap_bytes) == (most * 2**20, 2**32)
+    monkeypatch.undo()
+    limits = memory_module.resource.getrlimit
+    monkeypatch.setattr(memory_module.resource, "getrlimit", lambda which: (2**30, limits(which)[1]))
+    assert memory_module.memory_bytes() <= 2**30
+
+
+def test_a_table_beyond_the_memory_is_one_message(monkeypatch):
+    def too_much(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(table_module, "read_cells", too_much)
+    with pytest.raises(InputError, match=r"'meter.csv' cannot be read: it needs more memory than there is"):
+        read(CSV)
 
 
 def test_numbers_are_those_that_pandas_reads():
@@ -421,16 +442,15 @@ def test_numbers_are_those_that_pandas_reads():
         assert to_numbers(arrow(*table.frame[name]), *signs_of(table)).tolist() == house[name].astype(float).tolist()
 
 
-def test_archives_that_never_end_are_refused(monkeypatch):
+def test_archives_that_never_end_are_refused():
     nested = CSV
     for _ in range(5):
         nested = gzipped(nested)
     with pytest.raises(InputError, match="archive in an archive"):
         read(nested)
-    monkeypatch.setattr(files, "FILE_CAP_BYTES", 1_000_000)
     for bomb in (gzipped(bytes(2**24)), zipped({"a.csv": bytes(2**24)})):
-        with pytest.raises(InputError, match="more than 1000000 bytes"):
-            read(bomb)
+        with pytest.raises(InputError, match=r"more than 1,048,576 bytes. Leave some out, or raise file.most_mib"):
+            read(bomb, LITTLE)
 
 
 # --- parquet
@@ -486,16 +506,32 @@ def test_parquet_that_is_no_plain_table_is_refused_by_name(frame, message):
         read(parquet(frame))
 
 
-def test_parquet_that_unfolds_is_refused_before_it_is_read(monkeypatch):
+def test_parquet_that_unfolds_is_refused_before_it_is_read():
     bomb = parquet(pa.table({"a": pa.array(np.zeros(2_000_000, np.int8))}))
     text = parquet(pa.table({"a": pa.array(["x" * 100_000] * 3000)}))
     assert len(bomb) + len(text) < 300_000
-    monkeypatch.setattr(parquet_module, "CELLS_CAP", 1_000_000)
-    monkeypatch.setattr(parquet_module, "TEXT_CAP_BYTES", 1_000_000)
-    with pytest.raises(InputError, match="declares 2,000,000 rows of 1 columns"):
-        read(bomb)
+    raised = "at most 104,857 cells are read. Leave some out, or raise file.most_mib, which is 1"
+    with pytest.raises(InputError, match=f"declares 2,000,000 rows of 1 columns, {raised}"):
+        read(bomb, LITTLE)
+    assert len(read(bomb, Dialect(most_mib=64)).frame) == 2_000_000
     with pytest.raises(InputError, match="unfolds to 300,000,000 bytes of text"):
-        read(text)
+        read(text, LITTLE)
+
+
+def test_an_index_of_several_levels_is_columns_if_they_have_names():
+    levels = [["a", "b"], pd.date_range("2021", periods=3, freq="h")]
+    frame = pd.DataFrame({"load": range(6)}, index=pd.MultiIndex.from_product(levels, names=["meter", "date"]))
+    assert list(read(parquet(frame)).frame) == ["load", "meter", "date"]
+    with pytest.raises(InputError, match="the index has 2 levels without a name: give each level one"):
+        read(parquet(frame.rename_axis([None, None])))
+
+
+@pytest.mark.parametrize(
+    "told", [b"", b"\xff", b"[]", b"7", b'{"column_indexes": 3}', b"[" * 9999, b'{"index_columns": 1}']
+)
+def test_what_other_programs_write_in_the_place_of_pandas_metadata_is_passed_over(told):
+    table = pa.table({"date": ["2021-01-01", "2021-01-02"], "load": [1, 2]}).replace_schema_metadata({b"pandas": told})
+    assert list(read(parquet(table)).frame) == ["date", "load"]
 
 
 # --- workbooks
@@ -546,7 +582,7 @@ def test_sheets_that_are_no_table_are_refused(rows, message):
         read(workbook({"A": rows}))
 
 
-def test_a_workbook_that_unfolds_is_refused(monkeypatch):
+def test_a_workbook_that_unfolds_is_refused():
     far = workbook({"A": [["t", "b"], [1.0, 2.0]]})
     with zipfile.ZipFile(io.BytesIO(far)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -554,9 +590,10 @@ def test_a_workbook_that_unfolds_is_refused(monkeypatch):
     vast = parts[sheet].replace(b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')
     with pytest.raises(InputError, match="reaches over 1,048,576 rows and 16,384 columns"):
         read(zipped({**parts, sheet: vast}))
-    monkeypatch.setattr(workbook_module, "UNFOLDED_CAP_BYTES", 1_000_000)
-    with pytest.raises(InputError, match="unfolds to more than 1,000,000 bytes"):
-        read(zipped({**parts, "xl/sharedStrings.xml": bytes(2**24)}))
+    with pytest.raises(
+        InputError, match=r"unfolds to more than 1,048,576 bytes. Leave some out, or raise file.most_mib"
+    ):
+        read(zipped({**parts, "xl/sharedStrings.xml": bytes(2**24)}), LITTLE)
     with pytest.raises(InputError, match="cannot be read"):
         read(zipped({**parts, sheet: b"<worksheet><oops"}))
 

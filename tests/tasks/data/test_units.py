@@ -6,7 +6,7 @@ import pytest
 
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
-from wattcast.tasks.data.units import heading_unit, settle_unit
+from wattcast.tasks.data.units import heading_unit, require_unit, settle_unit
 
 ROW = "the row under the heading"
 
@@ -120,3 +120,11 @@ def test_a_unit_that_is_given_holds_with_a_word_where_the_file_says_another() ->
     )
     unit, said = settled("load", units={"load": "kWh"}, unit="kW", kind="power")
     assert (unit, said is not None and said.endswith(f"'load' is kWh, as {ROW} says")) == ("kW", True)
+
+
+def test_a_file_to_forecast_from_that_says_another_unit_than_the_model_reads_is_refused() -> None:
+    config = ReadingsConfig(targets=("load",), unit="Wh")
+    require_unit(config, {"load": "[wh]", "temperature": "kWh"})
+    require_unit(config, {})
+    with pytest.raises(InputError, match="'load' is in kWh, as the row under the heading says, and the model reads Wh"):
+        require_unit(config, {"load": "kWh"})

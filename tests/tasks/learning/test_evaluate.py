@@ -249,3 +249,30 @@ def test_a_forecast_is_told_which_baseline_it_does_not_beat(windows: Split[Windo
         gru=(4, 4), mean=(3, 9), ridge=(5, 0)
     ).unbeaten("lights")
     assert "as much" in with_errors(gru=(0, 0), ridge=(0, 0)).unbeaten("lights")
+
+
+@pytest.mark.parametrize("level", [1e9, 1e12])
+def test_a_load_far_above_what_it_varies_by_has_the_same_errors(house: pd.DataFrame, level: float) -> None:
+    """Nothing on the way from readings to scores is float32."""
+
+    def scored(above: float) -> Evaluation:
+        frame = house.head(600).assign(Appliances=lambda readings: readings["Appliances"] + above)
+        clean = check_readings(frame, READINGS)
+        rows = split_rows(pd.DatetimeIndex(clean.index), SplitConfig())
+        scaler = fit_scaler(clean.iloc[: rows.train.stop], READINGS.targets, READINGS.features, ScaleConfig())
+        series = make_series(clean, READINGS, scaler)
+        parts = rows.map(lambda part: make_windows(series, part, READINGS.cadence, WINDOW))
+        return run(parts, Persistence(), Persistence(), lightgbm=True)
+
+    low, high = scored(0.0), scored(level)
+    assert low.score("persistence", "test").rmse > 10
+    for one, other in zip(low.scores, high.scores, strict=True):
+        assert (one.model, one.part, one.target) == (other.model, other.part, other.target)
+        near = 0.3 if one.model == "lightgbm" else 0.01  # trees round where they cut
+        assert other.rmse == pytest.approx(one.rmse, rel=near)
+        assert other.mae == pytest.approx(one.mae, rel=near)
+    assert low.regimes is not None
+    assert high.regimes is not None
+    for below, above in zip(low.regimes.scores, high.regimes.scores, strict=True):
+        if below.model != "lightgbm":
+            assert above.rmse == pytest.approx(below.rmse, rel=0.01, nan_ok=True)

@@ -272,3 +272,52 @@ def test_two_processes_at_once_lose_nothing(path: Path) -> None:
     for _, each in frame.groupby(frame["version"].astype(str)):
         np.testing.assert_array_equal(each["Appliances"], np.arange(30))
         np.testing.assert_array_equal(each["Appliances_actual"], np.arange(30) + 1)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/London"])
+@pytest.mark.parametrize("written", [None, "UTC", "Europe/London", "+02:00", "one of them"])
+def test_a_file_of_another_clock_is_refused_and_of_the_same_one_read(
+    path: Path, zone: str | None, written: str | None
+) -> None:
+    """Whatever the offset, a moment with one is a moment."""
+    readings = ReadingsConfig(targets=("Appliances",), timezone=zone)
+
+    def made(day: int, clock: str | None) -> pd.DataFrame:
+        times = pd.date_range(f"2021-10-{day} 00:30", periods=4, freq="10min", tz="UTC")
+        there = times.tz_convert(clock) if clock else times.tz_localize(None)
+        return pd.DataFrame({"made_at": there, "date": there + pd.Timedelta("10min"), "Appliances": 50.0})
+
+    earlier = made(30, None if written == "one of them" else written)
+    if written == "one of them":
+        earlier = earlier.assign(made_at=[*earlier["made_at"].astype(str)[:3], "2021-10-30 01:00:00+01:00"])
+    columns = {"Appliances_persistence": 40.0, "Appliances_actual": np.nan, "version": "1"}
+    earlier = earlier.assign(**columns)
+    (earlier.to_csv if path.suffix == ".csv" else earlier.to_parquet)(path, index=False)
+    new = made(31, zone)
+    actuals = new.set_index("date")[["Appliances"]]
+
+    def add() -> Forecasts:
+        contract = Contract.of(readings, WindowConfig())
+        return forecast_log.add_forecasts(path, new, actuals, contract, version="2")
+
+    if written == "one of them" or (written is None) != (zone is None):
+        with pytest.raises(InputError, match=r"no time stamps; name another|of another clock than this model"):
+            add()
+    else:
+        assert len(add().frame) == len(add().frame) == 8
+
+
+@pytest.mark.parametrize("value", ["much", True, "inf"])
+def test_a_file_whose_forecasts_are_no_numbers_is_refused(path: Path, value: object) -> None:
+    frame = add_forecasts(path, forecast(0, 55, 56), readings(1), version="3").frame
+    frame = frame.assign(Appliances=value)
+    path.unlink()
+    (frame.to_csv if path.suffix == ".csv" else frame.to_parquet)(path, index=False)
+    with pytest.raises(InputError, match="of this kind: column 'Appliances' must hold finite numbers"):
+        add_forecasts(path, forecast(10, 55), readings(2), version="3")
+
+
+def test_a_version_that_was_trained_on_another_clock_is_not_scored_beside_this_one(path: Path) -> None:
+    frame = add_forecasts(path, forecast(0, 55), readings(2), version="3").frame
+    with pytest.raises(InputError, match="forecasts of version 3 on another clock than that of its training"):
+        score_past(frame, contract(), {"3": pd.Timestamp("2016-05-01", tz="UTC")})

@@ -12,7 +12,15 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from wattcast.model.arrays import Floats
-from wattcast.tasks.registry.gate import Check, Decision, GateConfig, check_baselines, check_champion, check_data
+from wattcast.tasks.registry.gate import (
+    Check,
+    Decision,
+    GateConfig,
+    check_baselines,
+    check_champion,
+    check_clean_room,
+    check_data,
+)
 
 ZEROS = np.zeros((2, 2))  # [N, L]
 THREES = np.full((2, 2), 3.0)
@@ -221,3 +229,12 @@ def test_the_numbers_are_named_by_their_checks() -> None:
 def test_a_gate_that_makes_no_sense_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(options))):
         gate(**options)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e12])
+def test_a_forecast_that_differs_elsewhere_is_seen_whatever_the_level_of_the_load(level: float) -> None:
+    actual = level + np.random.default_rng(0).normal(100, 50, (200, 1)).round()
+    scored = actual + 20
+    assert check_clean_room(scored + 1e-4, scored, actual, unit="Wh").passed
+    assert not check_clean_room(scored + 0.1, scored, actual, unit="Wh").passed
+    assert check_clean_room(np.full((3, 1), level), np.full((3, 1), level), np.full((3, 1), level), unit=None).passed

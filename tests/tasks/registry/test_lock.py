@@ -27,7 +27,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from wattcast.model.errors import InputError
 from wattcast.tasks.liveness import Owner
 from wattcast.tasks.registry import lock
-from wattcast.tasks.registry.lock import SILENT_S, BusyError, Holder, LostLockError, holder_of, locked
+from wattcast.tasks.registry.lock import SILENT_S, BusyError, Holder, LostLockError, holder_of, locked, registered_model
+from wattcast.tasks.registry.versions import Versions
 from wattcast.tasks.tracking.store import store_client
 
 DEAD = replace(Owner.me(), began=0.0)
@@ -352,6 +353,22 @@ def test_what_breaking_leaves_is_cleared_away_when_nobody_can_want_it(
     with locked(client, name, wait_s=0):
         assert sorted(left(client, name)) == sorted(["", f".broken.{token}", f"-too.broken.{other}"])
     assert left(client, name) == [f"-too.broken.{other}"]
+
+
+def test_opening_a_registry_clears_away_what_dead_processes_have_left_of_its_locks(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = f"house-{uuid4().hex}"
+    kept = f"{model}.broken.house"  # somebody's own model
+    client.create_registered_model(kept)
+    leave(client, f"{model}.retraining", DEAD)
+    with locked(client, f"{model}.retraining", wait_s=0):
+        Versions.open(model)
+    assert len(left(client, f"{model}.retraining")) == 1
+    monkeypatch.setattr(lock, "_KEPT_S", -1)
+    Versions.open(model)
+    assert left(client, f"{model}.retraining") == []
+    assert registered_model(client, kept) is not None
 
 
 def test_a_model_of_somebody_elses_with_the_locks_name_is_named(

@@ -252,6 +252,13 @@ def test_banner_stands_only_over_simulated_readings():
     assert simulated.learning_png != measured.learning_png
 
 
+def test_what_is_to_be_doubted_stands_above_all_figures():
+    bad = "feature '<script>alert(3)</script>' seems to know the future"
+    page = Page(make(Subject("leaky", {}, simulated=False, warnings=(bad, "a copy"))).html)
+    assert page.all("p", class_="warning") == [bad, "a copy"]
+    assert Page(make().html).all("p", class_="warning") == []
+
+
 def test_best_of_test_is_marked_in_each_column(page):
     table = page.all("table", class_="scores")[0]
     rows = [row.split("\n")[0] for row in page.all("tr") if "★" in row]

@@ -64,6 +64,41 @@ def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
     }
 
 
+@pytest.mark.usefixtures("workspace")
+def test_a_run_taken_up_again_holds_each_epoch_and_score_once() -> None:
+    """What came after the last checkpoint is trained again, and logged no second time."""
+    first = Epoch("select", 1, 10, 0.5, 1.0, 2.0, 3.0, 4.0, 9.0, val_loss=5.0, val_mse=6.0, val_rmse=7.0)
+    scores = {"train_rmse": 3.5, "test_rmse (Wh)": 4.5}
+
+    def train(run: Run, *, epochs: int, members: int) -> None:
+        for member in range(1, members + 1):
+            for phase in ("select", "refit"):
+                for number in range(1, epochs + 1):
+                    run.log_epoch(replace(first, phase=phase, member=member, number=number))
+
+    def killed(run: Run) -> None:
+        train(run, epochs=2, members=1)
+        run.log_scores(scores, step=4)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"), tracked_run("killed", params={}, tags={}) as run:
+        killed(run)
+    for _ in range(2):
+        with tracked_run("killed", params={}, tags={}, resume=run.run_id) as again:
+            train(again, epochs=3, members=2)
+            again.log_scores(scores, step=4)
+    client = MlflowClient()
+    steps = {
+        name: [point.step for point in client.get_metric_history(run.run_id, name)]
+        for name in client.get_run(run.run_id).data.metrics
+    }
+    assert steps["test_rmse _Wh_"] == [0]
+    assert sorted(steps["train_rmse"]) == [1, 2, 3, 4]
+    curves = {name: sorted(each) for name, each in steps.items() if name not in {"test_rmse _Wh_", "train_rmse"}}
+    assert set(map(tuple, curves.values())) == {(1, 2, 3)}
+    assert len(curves) == 4 * 9 - 1
+
+
 def take_up(wire: Connection, run_id: str) -> None:
     """In a process of its own."""
     try:

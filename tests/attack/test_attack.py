@@ -1,0 +1,36 @@
+"""A sample of the long attack, `make attack`: whatever comes in, a result or one message of few words."""
+
+from __future__ import annotations
+
+import pytest
+from entrances import ENTRANCES, Tally, attack
+
+from wattcast.model.errors import InputError
+
+SAMPLE = {"files": 40, "frames to clean readings": 50, "frames to a forecast": 25, "configurations": 120}
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_whatever_comes_in_gives_a_result_or_one_message_of_few_words(entrance: str) -> None:
+    tally = attack(entrance, 0, SAMPLE[entrance])
+    assert tally.failures == []
+    assert min(tally.results, tally.refused) > 0.03 * tally.attempts
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_equal_seeds_attack_alike(entrance: str) -> None:
+    one, other = (attack(entrance, 7, 3) for _ in range(2))
+    assert (one.results, one.refused) == (other.results, other.refused)
+
+
+def test_what_is_neither_is_a_failure() -> None:
+    tally = Tally()
+
+    def raising(error: Exception) -> None:
+        raise error
+
+    for error in (InputError("short"), InputError("x" * 5000), InputError(""), KeyError("deep inside")):
+        tally.count(lambda error=error: raising(error), "here")
+    tally.count(lambda: None, "here")
+    assert (tally.attempts, tally.results, tally.refused, len(tally.failures)) == (5, 1, 1, 3)
+    assert "here: KeyError: 'deep inside'" in tally.failures
