@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.guarded import guarded
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
@@ -25,7 +25,7 @@ from wattcast.tasks.tracking.store import tracking_faults
 OUTPUT = "forecasts.csv"
 
 
-@flow(name="forecast", flow_run_name="forecast-{name}")
+@guarded(run_name="forecast-{name}")
 def forecast(
     input: str = "auto",
     output: str = OUTPUT,

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, divide, fetch
 from wattcast.flows.promotion.comparison import Case, compare
 from wattcast.flows.train import FORECASTS_FILE, train_in
@@ -69,7 +69,7 @@ class Retrained:
     repeated: bool  # an earlier retraining on the same readings has decided this already
 
 
-@flow(name="retrain", flow_run_name="retrain-{name}", on_crashed=[close_after_crash])
+@guarded(run_name="retrain-{name}", on_crashed=close_after_crash)
 def retrain(
     experiment: Experiment = UNCHANGED,
     as_of: ClockTime | None = None,

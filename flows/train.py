@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from statistics import mean
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
@@ -53,7 +53,7 @@ class Trained:
     report: str
 
 
-@flow(name="train", flow_run_name="{experiment.title}", on_crashed=[close_after_crash])
+@guarded(run_name="{experiment.title}", on_crashed=close_after_crash)
 def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trained:
     """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
+from wattcast.model.telling import tellable
 
 screen = Console(stderr=True)
 INTERRUPTED = 130
@@ -42,8 +43,8 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        word = record.levelname.lower()
-        screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
+        word, said = record.levelname.lower(), escape(tellable(record.getMessage()))
+        screen.print(f"[bold yellow]{word}:[/] {said}", highlight=False, soft_wrap=True)
 
 
 def _set_up_libraries() -> None:

@@ -19,6 +19,7 @@ from wattcast.model.intervals import IntervalConfig, value_columns
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
+from wattcast.model.telling import masked
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.learning.boosting import BaselinesConfig
@@ -91,7 +92,8 @@ class Experiment(Config):
     @property
     def title(self) -> str:
         """A short name for runs: preset and data."""
-        return f"{self.preset}-{Path(self.data).stem or self.data}"
+        data = masked(self.data)
+        return f"{self.preset}-{Path(data).stem or data}"
 
     def to_toml(self) -> str:
         """A configuration file that gives this experiment again."""

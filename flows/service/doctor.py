@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from wattcast.flows.promotion.rollback import try_example
 from wattcast.model.errors import InputError
+from wattcast.model.telling import masked, tellable
 from wattcast.tasks.registry.ledger import is_settled, settle
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import Versions
@@ -62,7 +63,7 @@ def _look(title: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        said = tellable(str(error).strip().partition("\n")[0]) or type(error).__name__
         return Finding(title, said, "mend that and ask again")
 
 
@@ -91,7 +92,7 @@ def _environment() -> Finding:
 
 
 def _store() -> Finding:
-    uri = tracking_uri()
+    uri = masked(tracking_uri())
     file = uri.removeprefix("sqlite:///")
     if file != uri and Path(file).exists():
         try:

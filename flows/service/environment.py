@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from wattcast.tasks.credentials import moved
+
 _EVERYWHERE = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
     "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
@@ -38,7 +40,10 @@ SERVICES = {
 
 
 def completed(settings: Mapping[str, str], own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment `own` with those of `settings` that it does not hold, and with this machine behind no proxy."""
+    """The environment `own` with those of `settings` that it does not hold, and with this machine behind no proxy.
+
+    Credentials in the addresses of servers are moved to variables of their own.
+    """
     name = "no_proxy" if "no_proxy" in own else "NO_PROXY"
     hosts = [*filter(None, own.get(name, "").split(",")), "127.0.0.1", "localhost"]
-    return {**settings, **own, name: ",".join(dict.fromkeys(hosts))}
+    return {**settings, **moved(own), name: ",".join(dict.fromkeys(hosts))}

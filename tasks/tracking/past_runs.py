@@ -16,7 +16,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError
 from wattcast.tasks.liveness import Owner
 from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE, JOB, OWNER, Parent
-from wattcast.tasks.tracking.store import EXPERIMENT, store_client
+from wattcast.tasks.tracking.store import EXPERIMENT, store_client, tracking_uri
 
 _MOST_OPEN = 1000  # runs at once
 
@@ -86,7 +86,7 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         run = store_client().get_run(run_id)
     except MlflowException:
         raise InputError(
-            f"there is no run {run_id!r} in {mlflow.get_tracking_uri()}: `mlflow ui` shows the ids of all runs"
+            f"there is no run {run_id!r} in {tracking_uri()}: `mlflow ui` shows the ids of all runs"
         ) from None
     if job := run.data.tags.get(JOB):
         raise InputError(f"run {run_id} is one of `wattcast {job}`, not a training: give that command again")

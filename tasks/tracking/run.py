@@ -35,6 +35,7 @@ from mlflow.utils.mlflow_tags import (
 
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
+from wattcast.model.telling import tellable
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.origin import code_tags
 from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
@@ -235,6 +236,10 @@ def _me(worker: str = "") -> str:
     return json.dumps(asdict(Owner.me(worker)))
 
 
+def _failure(error: Exception) -> str:
+    return tellable(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
+
+
 def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> str:
     run = client.create_run(experiment_id(client), run_name=name, tags={**code_tags(), OWNER: _me(), **tags})
     return str(run.info.run_id)
@@ -258,7 +263,7 @@ def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
         raise
     except Exception as error:
         status = "FAILED"
-        client.set_tag(run_id, FAILURE, f"{type(error).__name__}: {error}"[:_LONGEST_TAG])
+        client.set_tag(run_id, FAILURE, _failure(error))
         raise
     finally:
         client.set_terminated(run_id, status)
