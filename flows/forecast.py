@@ -26,12 +26,13 @@ OUTPUT = "forecasts.csv"
 
 
 @guarded(run_name="forecast-{name}")
-def forecast(
+def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them by name
     input: str = "auto",
     output: str = OUTPUT,
     model: str = CHAMPION,
     name: str = MODEL,
     every: bool = False,
+    trust: bool = False,
 ) -> Forecasts:
     """Forecast from the newest readings, and add to a file of forecasts, whose past ones are scored.
 
@@ -42,12 +43,13 @@ def forecast(
         model: alias or number of the version that forecasts.
         name: the registered model.
         every: forecast from each moment that has enough history, for a look back, instead of the newest one only.
+        trust: load a version that no retraining has registered, too, which runs its code.
 
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
     with tracking_faults():
-        versions = Versions.open(name)
+        versions = Versions.open(name, trusting=trust)
         version = versions.find(model)
         contract = versions.contract(version)
         readings, habits = versions.reading_of(version)

@@ -29,6 +29,7 @@ from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import masked, tellable
+from wattcast.tasks.names import check_name
 from wattcast.tasks.progress import live_steps, live_study
 from wattcast.tasks.report.page import Subject
 from wattcast.tasks.report.sweep import sweep_report, trials_csv
@@ -100,6 +101,8 @@ def sweep(
         InputError: something that was given cannot be used, or all trials failed.
     """
     check_space(experiment)
+    if study is not None:
+        check_name(study, "a study")
     if trials < 1 or seeds < 2:
         raise InputError(f"a sweep needs 1 trial and 2 seeds at least, received {trials} and {seeds}")
     refuse_secrets(storage=storage)

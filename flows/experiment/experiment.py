@@ -23,6 +23,7 @@ from wattcast.model.telling import masked
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.learning.boosting import BaselinesConfig
+from wattcast.tasks.names import as_name
 from wattcast.tasks.registry.gate import GateConfig
 from wattcast.tasks.tuning.ranges import Space
 
@@ -93,7 +94,7 @@ class Experiment(Config):
     def title(self) -> str:
         """A short name for runs: preset and data."""
         data = masked(self.data)
-        return f"{self.preset}-{Path(data).stem or data}"
+        return as_name(f"{self.preset}-{Path(data).stem or data}")
 
     def to_toml(self) -> str:
         """A configuration file that gives this experiment again."""

@@ -23,12 +23,8 @@ COMMAND = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
 }
 """Of a command."""
-MODEL_SERVER = {
-    **_EVERYWHERE,
-    "UVICORN_ACCESS_LOG": "false",  # a line a request
-    "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "60",  # a worker that imports TensorFlow is silent for a while
-}
-"""Of the server behind `wattcast serve`."""
+MODEL_SERVER = _EVERYWHERE
+"""Of the processes behind `wattcast serve`."""
 SERVICES = {
     **_EVERYWHERE,
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # there is no command that would say it in other words
