@@ -32,6 +32,7 @@ from wattcast.tasks.report.training import report_task
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
+from wattcast.tasks.tracking.store import tracking_faults
 from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         log.warning("%s", BANNER)
     experiment = prepared.experiment
     tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
-    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+    with tracking_faults(), tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
         return train_in(run, prepared)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -22,6 +24,7 @@ screen = Console(stderr=True)
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
 _FAREWELL_S = 8  # for the run to be closed
+_LEAST_ROOM = 2**20  # bytes
 
 
 def begin(experiment: Experiment | None = None) -> None:
@@ -34,8 +37,27 @@ def begin(experiment: Experiment | None = None) -> None:
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        require_room(Path.cwd(), "MLflow keeps runs in the working folder", "change to another folder")
     if experiment:
         _check_own_file(experiment)
+
+
+def require_room(folder: Path, use: str, way: str) -> None:
+    """A folder that takes a file: libraries would tell after a minute, and in their own words.
+
+    Raises:
+        InputError: it does not; `use` says what it is for, `way` how another one is chosen.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_LEAST_ROOM))
+            file.flush()
+    except OSError as error:
+        raise InputError(
+            f"{use}, and {folder} takes no file ({error.strerror or error}): mend that, or {way}"
+        ) from None
 
 
 class ScreenHandler(logging.Handler):

@@ -21,6 +21,8 @@ COMMAND = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute for each call to a server that is gone, not four
+    "PREFECT_CLIENT_MAX_RETRIES": "3",  # seven seconds for each call, of which there are many, not thirty
 }
 """Of a command."""
 MODEL_SERVER = _EVERYWHERE

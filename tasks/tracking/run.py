@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import time
@@ -36,6 +37,7 @@ from mlflow.utils.mlflow_tags import (
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
 from wattcast.model.telling import tellable
+from wattcast.tasks.faults import fault_of
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.origin import code_tags
 from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
@@ -181,14 +183,16 @@ def tracked_run(
             client.update_run(run_id, status="RUNNING")
             client.set_tag(run_id, OWNER, _me())
         try:
-            with _artifact_folder(client, run_id) as run:
+            with _artifact_folder(client, run_id, waiting=waiting_folder(run_id)) as run:
                 run.log_params(params)
                 yield run
             if resume:
                 with suppress(MlflowException):  # it had ended without one
                     client.delete_tag(run_id, FAILURE)
-        except Exception:
+        except Exception as error:
             log.warning("the run %s has failed and keeps what it wrote", run_id)
+            if fault_of(error):
+                log.warning("once that is mended, %s", way_on.format(run_id=run_id))
             raise
         except BaseException:
             log.warning("interrupted: %s", way_on.format(run_id=run_id))
@@ -255,18 +259,24 @@ def _has_run(client: MlflowClient, run_id: str) -> bool:
 @contextmanager
 def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
     """The run ends FINISHED, FAILED with the tag `failure`, or KILLED."""
-    status = "KILLED"
+    status, failure = "KILLED", ""
     try:
         yield
         status = "FINISHED"
     except LostTrialError:
         raise
     except Exception as error:
-        status = "FAILED"
-        client.set_tag(run_id, FAILURE, _failure(error))
+        status, failure = "FAILED", _failure(error)
         raise
     finally:
-        client.set_terminated(run_id, status)
+        try:
+            if failure:
+                client.set_tag(run_id, FAILURE, failure)
+            client.set_terminated(run_id, status)
+        except MlflowException:  # what came first is told
+            log.warning("the run %s could not be closed: `wattcast doctor --fix` does it once the store works", run_id)
+            if status == "FINISHED":
+                raise
 
 
 @contextmanager
@@ -284,18 +294,39 @@ def _alone(run_id: str) -> Iterator[None]:
         lock.release()
 
 
+def waiting_folder(run_id: str) -> Path:
+    """Where the files of a run wait for a store far away: there they stay if it cannot be reached when the run ends."""
+    return Path("waiting") / run_id
+
+
 @contextmanager
-def _artifact_folder(client: MlflowClient, run_id: str) -> Iterator[Run]:
-    """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends."""
+def _artifact_folder(client: MlflowClient, run_id: str, *, waiting: Path | None = None) -> Iterator[Run]:
+    """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends.
+
+    That one is `waiting`, with what an earlier attempt has left there, or else a temporary one.
+    """
     uri = urlparse(client.get_run(run_id).info.artifact_uri)
     if uri.scheme in {"", "file"}:
         folder = Path(url2pathname(uri.path))
         folder.mkdir(parents=True, exist_ok=True)
         yield Run(client, run_id, folder, local=True)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=temporary)
+    with nullcontext(str(waiting)) if waiting else tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if not (waiting and folder.exists()):
+            folder.mkdir(parents=True, exist_ok=True)
+            mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(folder))
         try:
-            yield Run(client, run_id, Path(temporary), local=False)
+            yield Run(client, run_id, folder, local=False)
         finally:
-            client.log_artifacts(run_id, temporary)
+            _upload(client, run_id, folder)
+        if waiting:
+            shutil.rmtree(waiting)
+
+
+def _upload(client: MlflowClient, run_id: str, folder: Path) -> None:
+    try:
+        client.log_artifacts(run_id, str(folder))
+    except MlflowException:
+        log.warning("what the run %s wrote could not be uploaded and waits in %s", run_id, folder)
+        raise

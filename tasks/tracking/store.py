@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from wattcast.model.errors import InputError
 from wattcast.model.telling import masked
 from wattcast.tasks.credentials import parted
+from wattcast.tasks.faults import fault_of
 
 EXPERIMENT = "appliances-energy"
 
@@ -33,10 +34,10 @@ def tracking_faults() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"the tracking store {tracking_uri()} cannot be used: {first}; mend that and run the same command again"
-        ) from error
+        said = fault_of(error)
+        if not said:
+            said = f"{str(error).strip().splitlines()[0]}; mend that and run the same command again"
+        raise InputError(f"the tracking store {tracking_uri()} cannot be used: {said}") from error
 
 
 def tracking_uri() -> str:

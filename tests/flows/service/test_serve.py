@@ -350,7 +350,9 @@ def test_a_champion_is_followed_and_no_request_is_lost(server: Server, model_uri
         try:
             version = versions.register(model_uri, "", {DIGEST: versions.digest(model_uri)})
             versions.name_alias(ALIAS, version.number)
-            wait_until(lambda: b'"2"' in urllib.request.urlopen(f"{server.address}/version", timeout=60).read(), "2", 240)
+            wait_until(
+                lambda: b'"2"' in urllib.request.urlopen(f"{server.address}/version", timeout=60).read(), "2", 240
+            )
             time.sleep(1)
         finally:
             done.set()
