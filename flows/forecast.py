@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.guarded import guarded
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
@@ -26,13 +26,14 @@ from wattcast.tasks.tracking.store import tracking_faults
 OUTPUT = "forecasts.csv"
 
 
-@flow(name="forecast", flow_run_name="forecast-{name}")
-def forecast(
+@guarded(run_name="forecast-{name}")
+def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them by name
     input: str = "auto",
     output: str = OUTPUT,
     model: str = CHAMPION,
     name: str = MODEL,
     every: bool = False,
+    trust: bool = False,
 ) -> Forecasts:
     """Forecast from the newest readings, and add to a file of forecasts, whose past ones are scored.
 
@@ -43,12 +44,13 @@ def forecast(
         model: alias or number of the version that forecasts.
         name: the registered model.
         every: forecast from each moment that has enough history, for a look back, instead of the newest one only.
+        trust: load a version that no retraining has registered, too, which runs its code.
 
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
     with tracking_faults():
-        versions = Versions.open(name)
+        versions = Versions.open(name, trusting=trust)
         version = versions.find(model)
         contract = versions.contract(version)
         readings, habits = versions.reading_of(version)

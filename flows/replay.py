@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.retrain import dated
 from wattcast.model.arrays import Floats
@@ -50,7 +50,7 @@ class Replayed:
     report: str
 
 
-@flow(name="replay", flow_run_name="replay-{experiment.title}", on_crashed=[close_after_crash])
+@guarded(run_name="replay-{experiment.title}", on_crashed=close_after_crash)
 def replay(
     experiment: Experiment = UNCHANGED,
     every: str = "7d",

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, divide, fetch, watched
 from wattcast.flows.promotion.comparison import Case, compare
 from wattcast.flows.train import FORECASTS_FILE, train_in
@@ -27,6 +27,7 @@ from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.registry.ledger import LostRaceError, ledger, promote, refuse, settle
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, MODEL
+from wattcast.tasks.registry.trust import DIGEST
 from wattcast.tasks.registry.versions import (
     CONTRACT,
     DATA_FROM,
@@ -69,12 +70,13 @@ class Retrained:
     repeated: bool  # an earlier retraining on the same readings has decided this already
 
 
-@flow(name="retrain", flow_run_name="retrain-{name}", on_crashed=[close_after_crash])
+@guarded(run_name="retrain-{name}", on_crashed=close_after_crash)
 def retrain(
     experiment: Experiment = UNCHANGED,
     as_of: ClockTime | None = None,
     name: str = MODEL,
     when_busy: WhenBusy = "wait",
+    trust: bool = False,
 ) -> Retrained:
     """Train a challenger on readings up to a date, and make it the champion if it passes the gate.
 
@@ -86,11 +88,12 @@ def retrain(
         as_of: time stamp of the newest reading that is used, the newest of all unless given.
         name: the registered model.
         when_busy: what to do while the same model is being retrained elsewhere: wait for it, or leave it at that.
+        trust: load a champion that no retraining has registered, too, which runs its code.
 
     Raises:
         InputError: something that was given cannot be used, or the model is busy.
     """
-    versions = Versions.open(name)
+    versions = Versions.open(name, trusting=trust)
     with tracking_faults(), versions.alone(TRAINING, wait_s=math.inf if when_busy == "wait" else 0):
         close_abandoned()
         settle(versions)
@@ -159,6 +162,7 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         HOLDOUT_TO: str(times[-1]),
         "holdout.rmse": f"{score.rmse:.6g}",
         "holdout.mae": f"{score.mae:.6g}",
+        DIGEST: versions.digest(trained.model_uri),
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)

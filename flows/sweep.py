@@ -16,18 +16,20 @@ from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import TypeAdapter
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.search_space import check_space, untuned
+from wattcast.flows.guarded import guarded, refuse_secrets
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
+from wattcast.model.telling import masked, tellable
+from wattcast.tasks.names import check_name
 from wattcast.tasks.progress import live_steps, live_study
 from wattcast.tasks.report.page import Subject
 from wattcast.tasks.report.sweep import sweep_report, trials_csv
@@ -36,7 +38,7 @@ from wattcast.tasks.tracking.run import CONFIG_FILE, Run, shared_run
 from wattcast.tasks.tracking.store import is_local_store, tracking_faults
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 from wattcast.tasks.tuning.search import search_task
-from wattcast.tasks.tuning.storage import public, storage_faults
+from wattcast.tasks.tuning.storage import storage_faults, with_password
 from wattcast.tasks.tuning.study import Counts, SharedStudy, StudyPlan, open_study
 from wattcast.tasks.tuning.verdict import Verdict
 
@@ -66,7 +68,7 @@ class Swept:
     best_config: str
 
 
-@flow(name="sweep", flow_run_name="sweep-{experiment.title}", on_crashed=[close_after_crash])
+@guarded(run_name="sweep-{experiment.title}", on_crashed=close_after_crash)
 def sweep(
     experiment: Experiment = UNCHANGED,
     *,
@@ -88,7 +90,8 @@ def sweep(
         jobs: trials that run at once.
         timeout: seconds after which no further trial begins.
         study: name of the study, that of the experiment unless given; one that exists is gone on with.
-        storage: path of Optuna's journal, or any URL that Optuna takes.
+        storage: path of Optuna's journal, or any URL that Optuna takes; `***` in it stands for a password that is
+            taken from the environment (WATTCAST_STORAGE_PASSWORD) or from a Prefect secret block.
         pruner: the rule by which trials are stopped early where they do worse than others did by then.
         seeds: trainings of either configuration for the verdict.
         runner: what runs the trials, threads of this process or the workers of a Dask cluster.
@@ -98,8 +101,12 @@ def sweep(
         InputError: something that was given cannot be used, or all trials failed.
     """
     check_space(experiment)
+    if study is not None:
+        check_name(study, "a study")
     if trials < 1 or seeds < 2:
         raise InputError(f"a sweep needs 1 trial and 2 seeds at least, received {trials} and {seeds}")
+    refuse_secrets(storage=storage)
+    storage = with_password(storage)
     if "://" not in storage:
         storage = str(Path(storage).resolve())
     if runner == "dask":
@@ -171,7 +178,7 @@ def _require_shared(storage: str) -> None:
     if "://" not in storage or storage.startswith("sqlite"):
         raise InputError(
             f"the runner dask needs a storage that all workers reach, such as --storage postgresql://user@host/name, "
-            f"received {public(storage)}"
+            f"received {masked(storage)}"
         )
     if is_local_store():
         raise InputError(
@@ -199,10 +206,10 @@ def _definition(prepared: Prepared) -> dict[str, Any]:
 def _opened(prepared: Prepared, plan: StudyPlan, worker: str) -> Iterator[tuple[SharedStudy, Run]]:
     """The study and its MLflow run, which those who work on it share; the last one to leave ends the run."""
     experiment = prepared.experiment
-    tags = {**prepared.tags, "study": plan.name, "storage": public(plan.url)}
+    tags = {**prepared.tags, "study": plan.name, "storage": masked(plan.url)}
     params = {**experiment.flat(), **{f"sweep.{name}": str(values) for name, values in experiment.sweep.items()}}
     with ExitStack() as stack:
-        with _one_at_a_time(f"{public(plan.url)} {plan.name}"):
+        with _one_at_a_time(f"{masked(plan.url)} {plan.name}"):
             shared = open_study(plan)
             name, before = f"sweep-{plan.name}", shared.recall(_RUN)
             run = stack.enter_context(shared_run(name, params=params, tags=tags, resume=before))
@@ -221,7 +228,7 @@ def _opened(prepared: Prepared, plan: StudyPlan, worker: str) -> Iterator[tuple[
 def _leave(shared: SharedStudy, run: Run, worker: str, error: BaseException | None = None) -> None:
     """End the sweep's run, unless others are still at work on it; with an `error` give up what `worker` runs."""
     status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
-    failure = f"{type(error).__name__}: {error}" if status == "FAILED" else ""
+    failure = tellable(f"{type(error).__name__}: {error}") if status == "FAILED" else ""
     with suppress(InputError), tracking_faults(), storage_faults(shared.plan.url):  # what came first is told
         if error:
             shared.dismiss(worker)
@@ -265,7 +272,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     counts, snapshot = shared.counts(), shared.snapshot()
     facts = {
         "study": shared.plan.name,
-        "storage": public(shared.plan.url),
+        "storage": masked(shared.plan.url),
         "run": run.run_id,
         **prepared.facts,
         "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from statistics import mean
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
@@ -32,6 +32,7 @@ from wattcast.tasks.report.training import report_task
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
+from wattcast.tasks.tracking.store import tracking_faults
 from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Trained:
     suspicions: tuple[str, ...] = ()  # of a future that leaked into the readings
 
 
-@flow(name="train", flow_run_name="{experiment.title}", on_crashed=[close_after_crash])
+@guarded(run_name="{experiment.title}", on_crashed=close_after_crash)
 def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trained:
     """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
 
@@ -76,7 +77,7 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         log.warning("%s", BANNER)
     experiment = prepared.experiment
     tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
-    with tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+    with tracking_faults(), tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
         return train_in(run, prepared)
 
 

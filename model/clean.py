@@ -35,6 +35,7 @@ from wattcast.model.stamps import (
     holds_times,
     hours_beside,
     is_text,
+    of_stamp_length,
     read_stamps,
 )
 from wattcast.model.to_come import ToCome, apart, look_ahead, told_of
@@ -157,8 +158,8 @@ def stamp_cells(frame: pd.DataFrame, config: ReadingsConfig) -> pd.Index:
     """
     written: pd.Index = frame.index if config.timestamp not in frame else pd.Index(frame[config.timestamp])
     if config.timestamp in frame and config.time_of_day is not None and config.time_of_day in frame:
-        return day_and_time(frame[config.timestamp], frame[config.time_of_day])
-    return written
+        written = day_and_time(frame[config.timestamp], frame[config.time_of_day])
+    return of_stamp_length(written)
 
 
 def read_times(frame: pd.DataFrame, config: ReadingsConfig) -> Localized | None:

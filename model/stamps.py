@@ -31,6 +31,7 @@ from wattcast.model.errors import InputError
 EPOCHS: dict[str | None, Literal["s", "ms"]] = {"s": "s", "ms": "ms"}
 """Formats of time stamps that count from the beginning of 1970, UTC."""
 _ISO = "ISO8601"
+_LONGEST_STAMP = 100  # characters, those of an interval
 _SHORTEST_DATE = 8  # 20160131
 _DATES = (
     *("%d.%m.%Y", "%m.%d.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
@@ -84,6 +85,17 @@ _ALIKE = {"string", "datetime", "datetime64", "date", "empty"}
 def is_text(column: pd.Series | pd.Index) -> bool:
     """The cells are text, or of several kinds."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == object
+
+
+def of_stamp_length(cells: pd.Index) -> pd.Index:
+    """The cells, those cut off that are longer than any time stamp: no pattern searches all of what is none anyway."""
+    if not is_text(cells):
+        return cells
+    longer = [isinstance(cell, str) and len(cell) > _LONGEST_STAMP for cell in cells]
+    if not any(longer):
+        return cells
+    cut = [f"{cell[:_LONGEST_STAMP]}…" if far else cell for cell, far in zip(cells, longer, strict=True)]
+    return pd.Index(cut, dtype=object, name=cells.name)
 
 
 def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:

@@ -23,6 +23,8 @@ from wattcast.flows.experiment.search_space import check_space
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError
 from wattcast.model.network.kernel import CORES
+from wattcast.model.telling import tellable
+from wattcast.tasks.faults import fault_of
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
@@ -164,7 +166,10 @@ def options(preset: Preset = None, config: Config = None) -> None:
 
 
 def main() -> None:
-    """Run the command: bad input is one message and exit code 2, a training that diverged one and exit code 1."""
+    """Run the command: bad input is one message and exit code 2, a training that diverged one and exit code 1.
+
+    What fails around it, a disk or a server, is one message and exit code 2 as well.
+    """
     try:
         app()
     except (InputError, DivergedError) as error:
@@ -173,3 +178,8 @@ def main() -> None:
     except KeyboardInterrupt:
         screen.print("interrupted")
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        if not (fault := fault_of(error)):
+            raise
+        screen.print(f"[bold red]error:[/] {escape(tellable(fault))}", highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from wattcast.flows.cli.options import AsJson, Config, Data, ModelName, ModelVersion, Preset, Settings, with_old_names
+from wattcast.flows.cli.options import (
+    AsJson,
+    Config,
+    Data,
+    ModelName,
+    ModelVersion,
+    Preset,
+    Settings,
+    Trust,
+    with_old_names,
+)
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.startup import begin, screen
 from wattcast.flows.cli.warmup import ready
@@ -41,6 +51,7 @@ def retrain(
         Literal["wait", "cancel"],
         typer.Option(help="What to do while this model is being retrained elsewhere: wait for it, or cancel."),
     ] = "wait",
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger on the newest readings, and make it the champion if it passes the gate."""
@@ -49,7 +60,7 @@ def retrain(
     with ready(experiment):
         from wattcast.flows.retrain import retrain as retrain_flow
 
-        retrained = retrain_flow(experiment, moment, name, when_busy)
+        retrained = retrain_flow(experiment, moment, name, when_busy, trust)
     from wattcast.flows.cli.show_models import show_retrained
 
     give(retrained, record=asdict, show=show_retrained, as_json=as_json)
@@ -102,6 +113,7 @@ def forecast(
     every: Annotated[
         bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
     ] = False,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from the newest readings, and score the past forecasts whose actuals have arrived."""
@@ -112,7 +124,7 @@ def forecast(
     from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
     from wattcast.flows.forecast import forecast as forecast_flow
 
-    forecasts = forecast_flow(source, str(output), model, name, every)
+    forecasts = forecast_flow(source, str(output), model, name, every, trust)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
@@ -132,15 +144,30 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")] = 5001,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes that answer requests.")] = 2,
+    max_body: Annotated[
+        int, typer.Option(min=1, metavar="MB", help="Largest body of a request, in megabytes; larger ones get 413.")
+    ] = 10,
+    docs: Annotated[
+        bool, typer.Option("--docs", help="Answer /docs, /redoc and /openapi.json, which describe the server.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Serve another version as soon as the alias stands for it.")
+    ] = False,
+    trust: Trust = False,
 ) -> None:
-    """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts back."""
+    """Serve forecasts over HTTP: raw readings to /invocations, forecasts back."""
     begin()
+    from wattcast.flows.service.serve import Serving
     from wattcast.flows.service.serve import serve as serve_model
     from wattcast.tasks.registry.versions import Versions
 
-    version = Versions.open(name).find(model)
+    if follow and model.removeprefix("v").isdecimal():
+        raise InputError(f"--follow needs an alias, such as champion, received version {model}, which stays as it is")
+    versions = Versions.open(name, trusting=trust)
+    version = versions.find(model)
     screen.print(f"serving version {version.number} of {name} at http://{host}:{port}/invocations; Ctrl-C ends it")
-    sys.exit(serve_model(name, str(version.number), host=host, port=port, workers=workers))
+    serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow)
+    sys.exit(serve_model(versions, model if follow else str(version.number), serving))
 
 
 @operate.command()
@@ -178,12 +205,13 @@ def rollback(
         str, typer.Option(help="Reason for the rollback, which is kept in the ledger.")
     ] = "asked for on the command line",
     name: ModelName = MODEL,
+    trust: Trust = False,
 ) -> None:
     """Make an earlier version the champion again, once it has been loaded and tested; a second call undoes it."""
     begin()
     from wattcast.flows.promotion.rollback import roll_back_to
 
-    entry = roll_back_to(name, to, why)
+    entry = roll_back_to(name, to, why, trust=trust)
     screen.print(f"version {entry.new} of {name} is the champion again, in place of version {entry.old}")
 
 
@@ -217,13 +245,14 @@ def doctor(
         bool,
         typer.Option("--fix", help="Close the runs, and finish the promotions, that dead processes have left open."),
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 at a problem."""
     begin()
     from wattcast.flows.cli.show_models import show_findings
     from wattcast.flows.service.doctor import examine
 
-    findings = examine(name, fix=fix)
+    findings = examine(name, fix=fix, trust=trust)
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

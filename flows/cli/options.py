@@ -45,6 +45,9 @@ ModelName = Annotated[str, typer.Option("--model-name", help="Name of the regist
 ModelVersion = Annotated[
     str, typer.Option("--model-version", help="Version of the registered model: its number, or an alias like previous.")
 ]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Load a version that no retraining has registered, too, which runs its code.")
+]
 
 _RENAMED = ((ModelName, "--model-name", "--name"), (ModelVersion, "--model-version", "--model"))
 """Options that are still known by an old name: each with the new one and the old one."""

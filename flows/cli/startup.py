@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -16,11 +18,13 @@ from rich.markup import escape
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
+from wattcast.model.telling import tellable
 
 screen = Console(stderr=True)
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
 _FAREWELL_S = 8  # for the run to be closed
+_LEAST_ROOM = 2**20  # bytes
 
 
 def begin(experiment: Experiment | None = None) -> None:
@@ -33,8 +37,27 @@ def begin(experiment: Experiment | None = None) -> None:
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        require_room(Path.cwd(), "MLflow keeps runs in the working folder", "change to another folder")
     if experiment:
         _check_own_file(experiment)
+
+
+def require_room(folder: Path, use: str, way: str) -> None:
+    """A folder that takes a file: libraries would tell after a minute, and in their own words.
+
+    Raises:
+        InputError: it does not; `use` says what it is for, `way` how another one is chosen.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_LEAST_ROOM))
+            file.flush()
+    except OSError as error:
+        raise InputError(
+            f"{use}, and {folder} takes no file ({error.strerror or error}): mend that, or {way}"
+        ) from None
 
 
 class ScreenHandler(logging.Handler):
@@ -42,8 +65,8 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        word = record.levelname.lower()
-        screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
+        word, said = record.levelname.lower(), escape(tellable(record.getMessage()))
+        screen.print(f"[bold yellow]{word}:[/] {said}", highlight=False, soft_wrap=True)
 
 
 def _set_up_libraries() -> None:

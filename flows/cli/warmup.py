@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
-from wattcast.flows.cli.startup import begin, screen
+from wattcast.flows.cli.startup import begin, require_room, screen
 from wattcast.flows.experiment.experiment import Experiment
 
 
@@ -20,6 +21,9 @@ def ready(experiment: Experiment | None = None) -> Iterator[None]:
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
+    if not os.environ.get("PREFECT_API_URL"):
+        home = os.environ.get("PREFECT_HOME") or os.path.expanduser("~/.prefect")  # noqa: PTH111 - there may be no home
+        require_room(Path(home), "Prefect keeps its database in its home", "set PREFECT_HOME to another folder")
     begin(experiment)
     with tensorflow_in_background(screen):
         yield

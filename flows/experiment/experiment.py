@@ -20,9 +20,11 @@ from wattcast.model.intervals import IntervalConfig, value_columns
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
+from wattcast.model.telling import masked
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.learning.boosting import BaselinesConfig
+from wattcast.tasks.names import as_name
 from wattcast.tasks.registry.gate import GateConfig
 from wattcast.tasks.tuning.ranges import Space
 
@@ -93,7 +95,8 @@ class Experiment(Config):
     @property
     def title(self) -> str:
         """A short name for runs: preset and data."""
-        return f"{self.preset}-{Path(self.data).stem or self.data}"
+        data = masked(self.data)
+        return as_name(f"{self.preset}-{Path(data).stem or data}")
 
     def to_toml(self) -> str:
         """A configuration file that gives this experiment again."""

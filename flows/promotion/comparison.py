@@ -31,11 +31,12 @@ from wattcast.tasks.registry.gate import (
     check_clean_room,
     check_data,
 )
+from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import CONTRACT, DATA_TO, Version, Versions
 
 log = logging.getLogger(__name__)
 
-Outcome = Floats | CannotForecastError
+Outcome = Floats | CannotForecastError | UntrustedError
 """`[N, L]` forecasts of the held-out span, NaN for a window that a model leaves out; or why there are none."""
 
 
@@ -72,7 +73,7 @@ def compare(case: Case, champion: Version | None) -> Comparison:
     with ThreadPoolExecutor(len(contestants)) as rooms:  # each is a process of its own
         own, *others = rooms.map(lambda version: _forecast(case, version), contestants)
     checks = [check_data(case.prepared.raw.source, config)]
-    if isinstance(own, CannotForecastError):
+    if isinstance(own, CannotForecastError | UntrustedError):
         checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
         forecasts["challenger"] = own
@@ -90,8 +91,9 @@ def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[st
     """The comparison with the champion, whose forecasts are added; or the named reason why there can be none."""
     experiment, windows, name = case.prepared.experiment, case.windows, f"the champion, version {champion.number},"
     mine = Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles)
-    if isinstance(theirs, CannotLoadError):
-        return Check("champion", True, f"{name} {theirs}: the baselines decide")
+    if isinstance(theirs, CannotLoadError | UntrustedError):
+        loses = isinstance(theirs, CannotLoadError)  # nobody takes the place of one that only was not looked at
+        return Check("champion", loses, f"{name} {theirs}: the baselines decide" if loses else str(theirs))
     other = Contract.model_validate_json(champion.tags[CONTRACT]) if CONTRACT in champion.tags else None
     changed = mine.differences(other) if other else ["it was not registered by a retraining"]
     if changed and not experiment.gate.allow_new_signature:
@@ -124,13 +126,14 @@ def _forecast(case: Case, version: Version) -> Outcome:
         made = clean_room.forecast(case.versions, version, readings, every=True)
         by_moment = made.set_index([MADE_AT, case.prepared.experiment.readings.timestamp])[case.target]
         found = by_moment.reindex(pd.MultiIndex.from_arrays(moments)).to_numpy(np.float64)
-    except CannotForecastError as fault:
-        said = fault
+    except (CannotForecastError, UntrustedError) as fault:
+        said: CannotForecastError | UntrustedError = fault
     except (InputError, KeyError) as fault:
         said = CannotForecastError(f"cannot forecast the held-out span: {fault}")
     else:
         return found.reshape(windows.target_rows.shape)
-    log.warning("version %d of %s %s", version.number, case.versions.model, said)
+    subject = "" if isinstance(said, UntrustedError) else f"version {version.number} of {case.versions.model} "
+    log.warning("%s%s", subject, said)
     return said
 
 

@@ -13,14 +13,16 @@ from wattcast.tasks.registry.versions import Version, Versions
 from wattcast.tasks.tracking.store import tracking_faults
 
 
-def roll_back_to(name: str = MODEL, to: str | None = None, why: str = "") -> Entry:
+def roll_back_to(name: str = MODEL, to: str | None = None, why: str = "", *, trust: bool = False) -> Entry:
     """Make the version `to`, a number or an alias, the champion again; the previous champion unless one is named.
+
+    With `trust` it may be one that no retraining has registered.
 
     Raises:
         InputError: there is no such version, it is the champion already, or it does not pass its test.
     """
     with tracking_faults():
-        versions = Versions.open(name)
+        versions = Versions.open(name, trusting=trust)
         settle(versions)
         if to is None and versions.aliased(PREVIOUS) is None:
             raise InputError(f"{name} has had no champion before: name a version with --to, see `wattcast models`")

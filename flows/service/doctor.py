@@ -15,8 +15,10 @@ from packaging.requirements import Requirement
 
 from wattcast.flows.promotion.rollback import try_example
 from wattcast.model.errors import InputError
+from wattcast.model.telling import masked, tellable
 from wattcast.tasks.registry.ledger import is_settled, settle
 from wattcast.tasks.registry.names import CHAMPION, MODEL
+from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import Versions
 from wattcast.tasks.tracking.past_runs import abandoned_runs, close_abandoned
 from wattcast.tasks.tracking.store import tracking_uri
@@ -41,8 +43,11 @@ class Finding:
         return not self.fix
 
 
-def examine(name: str = MODEL, *, fix: bool = False) -> list[Finding]:
-    """Look at everything; with `fix`, first close what dead processes have left open."""
+def examine(name: str = MODEL, *, fix: bool = False, trust: bool = False) -> list[Finding]:
+    """Look at everything; with `fix`, first close what dead processes have left open.
+
+    With `trust` a champion that no retraining has registered is loaded, too.
+    """
     checks: dict[str, Callable[[], Finding]] = {
         "packages": _packages,
         "environment": _environment,
@@ -50,7 +55,7 @@ def examine(name: str = MODEL, *, fix: bool = False) -> list[Finding]:
         "open runs": lambda: _open_runs(fix=fix),
         "open trials": _open_trials,
         "registry": lambda: _registry(name, fix=fix),
-        "champion": lambda: _champion(name),
+        "champion": lambda: _champion(name, trust=trust),
         "disk": _disk,
         "schedule": _schedule,
     }
@@ -62,7 +67,7 @@ def _look(title: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        said = tellable(str(error).strip().partition("\n")[0]) or type(error).__name__
         return Finding(title, said, "mend that and ask again")
 
 
@@ -91,7 +96,7 @@ def _environment() -> Finding:
 
 
 def _store() -> Finding:
-    uri = tracking_uri()
+    uri = masked(tracking_uri())
     file = uri.removeprefix("sqlite:///")
     if file != uri and Path(file).exists():
         try:
@@ -135,13 +140,15 @@ def _registry(name: str, *, fix: bool) -> Finding:
     return Finding("registry", f"{len(versions.all())} versions of {name}")
 
 
-def _champion(name: str) -> Finding:
-    versions = Versions.open(name)
+def _champion(name: str, *, trust: bool) -> Finding:
+    versions = Versions.open(name, trusting=trust)
     champion = versions.aliased(CHAMPION)
     if champion is None:
         return Finding("champion", f"{name} has none yet")
     try:
         try_example(versions, champion)
+    except UntrustedError as fault:
+        return Finding("champion", str(fault), "wattcast rollback, or wattcast doctor --trust")
     except InputError as fault:
         return Finding("champion", str(fault), "wattcast rollback")
     return Finding("champion", f"version {champion.number} loads and forecasts")

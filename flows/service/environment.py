@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from wattcast.tasks.credentials import moved
+
 _EVERYWHERE = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
     "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
@@ -19,14 +21,12 @@ COMMAND = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute for each call to a server that is gone, not four
+    "PREFECT_CLIENT_MAX_RETRIES": "3",  # seven seconds for each call, of which there are many, not thirty
 }
 """Of a command."""
-MODEL_SERVER = {
-    **_EVERYWHERE,
-    "UVICORN_ACCESS_LOG": "false",  # a line a request
-    "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "60",  # a worker that imports TensorFlow is silent for a while
-}
-"""Of the server behind `wattcast serve`."""
+MODEL_SERVER = _EVERYWHERE
+"""Of the processes behind `wattcast serve`."""
 SERVICES = {
     **_EVERYWHERE,
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # there is no command that would say it in other words
@@ -38,7 +38,10 @@ SERVICES = {
 
 
 def completed(settings: Mapping[str, str], own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment `own` with those of `settings` that it does not hold, and with this machine behind no proxy."""
+    """The environment `own` with those of `settings` that it does not hold, and with this machine behind no proxy.
+
+    Credentials in the addresses of servers are moved to variables of their own.
+    """
     name = "no_proxy" if "no_proxy" in own else "NO_PROXY"
     hosts = [*filter(None, own.get(name, "").split(",")), "127.0.0.1", "localhost"]
-    return {**settings, **own, name: ",".join(dict.fromkeys(hosts))}
+    return {**settings, **moved(own), name: ",".join(dict.fromkeys(hosts))}

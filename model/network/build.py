@@ -183,8 +183,8 @@ def _weighted_layers(config: GRUConfig) -> Iterable[str]:
 
 
 def load_network(file: Path) -> keras.Model:
-    """What `keras.Model.save` wrote of what `build` made."""
-    return keras.saving.load_model(file, compile=False)
+    """What `keras.Model.save` wrote of what `build` made; a file that holds code of its own is refused by Keras."""
+    return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
 def _stock_parts(config: GRUConfig, shape: Shape, mask: Any) -> Parts:

@@ -282,6 +282,8 @@ def _state(name: str) -> _State:
 
 
 def _user_file(name: str, dialect: Dialect) -> Raw:
+    if "://" in name:
+        raise InputError(f"data must be the path of a file, received the address {name!r}: download it first")
     if not name.lower().endswith(SUFFIXES):
         allowed = f"{', '.join(CHOICES)}, or the path of a file that ends in {', '.join(SUFFIXES)}"
         raise InputError(f"data must be {allowed}, received {name!r}{nearest(name, CHOICES)}")

@@ -22,7 +22,7 @@ from wattcast.model.arrays import Floats, Rows
 from wattcast.model.clock import instants
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.split import Split
-from wattcast.model.windows import Series, WindowConfig, unbroken_rows
+from wattcast.model.windows import CALENDAR_COLUMNS, Series, WindowConfig, unbroken_rows
 
 TAKEN = 0.9
 """The share of the squared error of a target's own past that no feature takes away which does not know the future."""
@@ -162,7 +162,7 @@ def _moments(part: range, unbroken: Rows, past: int, leads: int) -> Rows:
 
 def _known(series: Series, target: Floats, at: Rows, lags: Rows, day: int) -> Floats:
     """`[N, Q]`: what is known at these moments without any feature."""
-    dates = series.calendar[at].astype(np.float64)  # [N, 5]
+    dates = series.ahead[at, : len(CALENDAR_COLUMNS)].astype(np.float64)  # [N, 5]
     angle = np.arctan2(dates[:, 0], dates[:, 1])[:, None] * np.arange(2, _HARMONICS + 1)
     shape = [np.sin(angle), np.cos(angle)] if day > 2 else []
     return np.concatenate([np.ones((len(at), 1)), target[at[:, None] - lags], dates, *shape], axis=1)

@@ -21,6 +21,7 @@ import pandas as pd
 
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry import inside_clean_room as inside
+from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import Version, Versions
 
 _PATIENCE_S = 900
@@ -38,6 +39,7 @@ def forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, ev
     """What `version` forecasts from raw `readings`: the newest forecast, or with `every` one from each moment.
 
     Raises:
+        UntrustedError: no retraining has registered it; it was not loaded.
         InputError: the version refuses the readings; it says why.
         CannotLoadError: it cannot be loaded, or needs more than it carries.
         CannotForecastError: it has failed over the readings.
@@ -57,6 +59,7 @@ def forecast_example(versions: Versions, version: Version) -> pd.DataFrame:
     """What `version` forecasts from the example that was logged with it.
 
     Raises:
+        UntrustedError: no retraining has registered it; it was not loaded.
         CannotForecastError: it does not, for whatever reason.
     """
     with _files_given():
@@ -72,6 +75,8 @@ def _files_given() -> Iterator[None]:
     """Whatever keeps MLflow from giving the files of a version is told as that."""
     try:
         yield
+    except UntrustedError:
+        raise
     except Exception as fault:
         said = str(fault).strip().partition("\n")[0]
         raise CannotLoadError(f"cannot be loaded ({type(fault).__name__}: {said})") from fault

@@ -22,9 +22,11 @@ from wattcast.model.clean import Habits
 from wattcast.model.errors import InputError
 from wattcast.model.forecaster import RECORD_FILE
 from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.tasks.names import check_name
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.lock import Held, clear_broken, locked, registered_model
 from wattcast.tasks.registry.names import MODEL
+from wattcast.tasks.registry.trust import clear_compiled, digest, require_ours
 from wattcast.tasks.tracking.store import store_client
 
 DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.from", "holdout.to"
@@ -64,22 +66,19 @@ class Versions:
 
     client: MlflowClient
     model: str
+    trusting: bool = False  # whoever registered a version: its code may be run
 
     @classmethod
-    def open(cls, model: str = MODEL) -> Versions:
+    def open(cls, model: str = MODEL, *, trusting: bool = False) -> Versions:
         """Those of `model`, which need not exist yet. What is left of its locks by processes that died is cleared away.
 
         Raises:
             InputError: the tracking store cannot be used, or the name is none for a model.
         """
-        if not model.strip() or any(sign in model for sign in "/:.'"):
-            raise InputError(
-                f"the name of a registered model must not be empty or hold '/', ':', '.' or an apostrophe, "
-                f"received {model!r}"
-            )
+        check_name(model, "a registered model", dots=False)  # a lock is named by what stands behind one
         client = store_client()
         clear_broken(client, model)
-        return cls(client, model)
+        return cls(client, model, trusting)
 
     def all(self) -> list[Version]:
         """The oldest first."""
@@ -181,8 +180,21 @@ class Versions:
             return record
 
     def download(self, version: Version, folder: Path) -> Path:
-        """The version's files below `folder`."""
-        return Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
+        """The version's files below `folder`.
+
+        Raises:
+            UntrustedError: no retraining has registered it, and these versions are not `trusting`.
+        """
+        files = Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(folder)))
+        clear_compiled(files)
+        if not self.trusting:
+            require_ours(f"version {version.number} of {self.model}", version.tags, files)
+        return files
+
+    def digest(self, model_uri: str) -> str:
+        """Of a logged model's files, for the tag of a version."""
+        with tempfile.TemporaryDirectory() as temporary:
+            return digest(Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=temporary)))
 
     @contextmanager
     def alone(self, purpose: str, *, wait_s: float) -> Iterator[Held]:

@@ -15,8 +15,8 @@ from mlflow.utils.mlflow_tags import (
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError
 from wattcast.tasks.liveness import Owner
-from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE, JOB, OWNER, Parent
-from wattcast.tasks.tracking.store import EXPERIMENT, store_client
+from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE, JOB, OWNER, Parent, waiting_folder
+from wattcast.tasks.tracking.store import EXPERIMENT, store_client, tracking_uri
 
 _MOST_OPEN = 1000  # runs at once
 
@@ -86,7 +86,7 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         run = store_client().get_run(run_id)
     except MlflowException:
         raise InputError(
-            f"there is no run {run_id!r} in {mlflow.get_tracking_uri()}: `mlflow ui` shows the ids of all runs"
+            f"there is no run {run_id!r} in {tracking_uri()}: `mlflow ui` shows the ids of all runs"
         ) from None
     if job := run.data.tags.get(JOB):
         raise InputError(f"run {run_id} is one of `wattcast {job}`, not a training: give that command again")
@@ -94,8 +94,10 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         raise InputError(f"run {run_id} has finished, there is nothing to resume: start a new one without --resume")
     if _has_diverged(run.data.tags):
         raise InputError(f"run {run_id} diverged and would do so again: start a new one with other settings")
+    waiting = waiting_folder(run_id) / CONFIG_FILE
     try:
-        config = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{CONFIG_FILE}")
+        artifact = f"{run.info.artifact_uri}/{CONFIG_FILE}"
+        config = waiting.read_text(encoding="utf-8") if waiting.exists() else mlflow.artifacts.load_text(artifact)
     except (MlflowException, OSError):
         raise InputError(f"run {run_id} ended before it wrote {CONFIG_FILE}: start it anew") from None
     return config, run.data.tags["data.sha256"]

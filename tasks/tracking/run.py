@@ -10,9 +10,10 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import time
@@ -35,6 +36,8 @@ from mlflow.utils.mlflow_tags import (
 
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
+from wattcast.model.telling import tellable
+from wattcast.tasks.faults import fault_of
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.origin import code_tags
 from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
@@ -191,14 +194,16 @@ def tracked_run(
             client.update_run(run_id, status="RUNNING")
             client.set_tag(run_id, OWNER, _me())
         try:
-            with _artifact_folder(client, run_id, resumed=resume is not None) as run:
+            with _artifact_folder(client, run_id, resumed=resume is not None, waiting=waiting_folder(run_id)) as run:
                 run.log_params(params)
                 yield run
             if resume:
                 with suppress(MlflowException):  # it had ended without one
                     client.delete_tag(run_id, FAILURE)
-        except Exception:
+        except Exception as error:
             log.warning("the run %s has failed and keeps what it wrote", run_id)
+            if fault_of(error):
+                log.warning("once that is mended, %s", way_on.format(run_id=run_id))
             raise
         except BaseException:
             log.warning("interrupted: %s", way_on.format(run_id=run_id))
@@ -246,6 +251,10 @@ def _me(worker: str = "") -> str:
     return json.dumps(asdict(Owner.me(worker)))
 
 
+def _failure(error: Exception) -> str:
+    return tellable(f"{type(error).__name__}: {error}")[:_LONGEST_TAG]
+
+
 def _new_run(client: MlflowClient, name: str, tags: Mapping[str, str]) -> str:
     run = client.create_run(experiment_id(client), run_name=name, tags={**code_tags(), OWNER: _me(), **tags})
     return str(run.info.run_id)
@@ -261,18 +270,24 @@ def _has_run(client: MlflowClient, run_id: str) -> bool:
 @contextmanager
 def _ending(client: MlflowClient, run_id: str) -> Iterator[None]:
     """The run ends FINISHED, FAILED with the tag `failure`, or KILLED."""
-    status = "KILLED"
+    status, failure = "KILLED", ""
     try:
         yield
         status = "FINISHED"
     except LostTrialError:
         raise
     except Exception as error:
-        status = "FAILED"
-        client.set_tag(run_id, FAILURE, f"{type(error).__name__}: {error}"[:_LONGEST_TAG])
+        status, failure = "FAILED", _failure(error)
         raise
     finally:
-        client.set_terminated(run_id, status)
+        try:
+            if failure:
+                client.set_tag(run_id, FAILURE, failure)
+            client.set_terminated(run_id, status)
+        except MlflowException:  # what came first is told
+            log.warning("the run %s could not be closed: `wattcast doctor --fix` does it once the store works", run_id)
+            if status == "FINISHED":
+                raise
 
 
 @contextmanager
@@ -290,18 +305,41 @@ def _alone(run_id: str) -> Iterator[None]:
         lock.release()
 
 
+def waiting_folder(run_id: str) -> Path:
+    """Where the files of a run wait for a store far away: there they stay if it cannot be reached when the run ends."""
+    return Path("waiting") / run_id
+
+
 @contextmanager
-def _artifact_folder(client: MlflowClient, run_id: str, *, resumed: bool = False) -> Iterator[Run]:
-    """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends."""
+def _artifact_folder(
+    client: MlflowClient, run_id: str, *, resumed: bool = False, waiting: Path | None = None
+) -> Iterator[Run]:
+    """The run with the folder of its files: its artifact folder itself, or one that is uploaded when the run ends.
+
+    That one is `waiting`, with what an earlier attempt has left there, or else a temporary one.
+    """
     uri = urlparse(client.get_run(run_id).info.artifact_uri)
     if uri.scheme in {"", "file"}:
         folder = Path(url2pathname(uri.path))
         folder.mkdir(parents=True, exist_ok=True)
         yield Run(client, run_id, folder, local=True, resumed=resumed)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=temporary)
+    with nullcontext(str(waiting)) if waiting else tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        if not (waiting and folder.exists()):
+            folder.mkdir(parents=True, exist_ok=True)
+            mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=str(folder))
         try:
-            yield Run(client, run_id, Path(temporary), local=False, resumed=resumed)
+            yield Run(client, run_id, folder, local=False, resumed=resumed)
         finally:
-            client.log_artifacts(run_id, temporary)
+            _upload(client, run_id, folder)
+        if waiting:
+            shutil.rmtree(waiting)
+
+
+def _upload(client: MlflowClient, run_id: str, folder: Path) -> None:
+    try:
+        client.log_artifacts(run_id, str(folder))
+    except MlflowException:
+        log.warning("what the run %s wrote could not be uploaded and waits in %s", run_id, folder)
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -13,6 +14,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from wattcast.model.errors import InputError
+from wattcast.model.telling import masked
+from wattcast.tasks.credentials import parted
+from wattcast.tasks.faults import fault_of
 
 EXPERIMENT = "appliances-energy"
 
@@ -30,26 +34,30 @@ def tracking_faults() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"the tracking store {mlflow.get_tracking_uri()} cannot be used: {first}; mend that and run the same "
-            f"command again"
-        ) from error
+        said = fault_of(error)
+        if not said:
+            said = f"{str(error).strip().splitlines()[0]}; mend that and run the same command again"
+        raise InputError(f"the tracking store {tracking_uri()} cannot be used: {said}") from error
 
 
 def tracking_uri() -> str:
-    """Where runs are tracked."""
-    return str(mlflow.get_tracking_uri())
+    """Where runs are tracked. Credentials of a server are moved out of its address, which MLflow shows and keeps."""
+    place, user, password = parted(str(mlflow.get_tracking_uri()))
+    if user:
+        os.environ.setdefault("MLFLOW_TRACKING_USERNAME", user)
+        os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", password)
+        mlflow.set_tracking_uri(place)
+    return place
 
 
 def is_local_store() -> bool:
     """Whether runs are tracked in files of this machine, which no other one reaches."""
-    return urlparse(mlflow.get_tracking_uri()).scheme in {"", "file", "sqlite"}
+    return urlparse(tracking_uri()).scheme in {"", "file", "sqlite"}
 
 
 def store_client(store: str | None = None) -> MlflowClient:
     """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
-    uri = store or mlflow.get_tracking_uri()
+    uri = store or tracking_uri()
     file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
     if file and (odd := [sign for sign in "#?%" if sign in str(Path.cwd())]):
         raise InputError(f"MLflow would put files elsewhere, as the working folder's name has {odd}: {Path.cwd()}")
@@ -66,7 +74,7 @@ def experiment_id(client: MlflowClient) -> str:
             client.create_experiment(EXPERIMENT, tags=_TRAINING_VIEW)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        raise RuntimeError(f"MLflow gave no experiment {EXPERIMENT!r} at {mlflow.get_tracking_uri()}")
+        raise RuntimeError(f"MLflow gave no experiment {EXPERIMENT!r} at {masked(tracking_uri())}")
     if experiment.lifecycle_stage != "active":
         raise InputError(
             f"the MLflow experiment {EXPERIMENT!r} is deleted: bring it back with "

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from optuna.trial import Trial, TrialState
 
 from wattcast.model.fit import Epoch
+from wattcast.model.telling import tellable
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import Log, Parent, child_run
@@ -91,7 +92,7 @@ class _Worker:
         try:
             params = self.objective.options(values)
         except Exception as error:  # each of the values may be, but not all of them together
-            self.study.tell(trial, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
+            self.study.tell(trial, TrialState.FAIL, reason=tellable(f"{type(error).__name__}: {error}"))
         else:
             self._train(trial, values, params)
 
@@ -120,7 +121,7 @@ class _Worker:
         except Exception as error:
             if error is not failure:  # it was not the training that failed
                 raise
-            self.study.tell(trial, TrialState.FAIL, reason=f"{type(error).__name__}: {error}")
+            self.study.tell(trial, TrialState.FAIL, reason=tellable(f"{type(error).__name__}: {error}"))
         else:
             self.study.tell(trial, state, rmse if state == TrialState.COMPLETE else None)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
@@ -17,7 +19,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from wattcast.model.errors import InputError
+from wattcast.model.telling import HIDDEN, masked
 
+PASSWORD = "WATTCAST_STORAGE_PASSWORD"  # noqa: S105 - a name
+"""The variable of the environment with the password of a study's database."""
+_BLOCK = "wattcast-storage-password"
 _CONNECT_S = 10
 _BUSY_S = 60  # for which an SQLite file may be somebody else's
 _TABLES_TRIES, _TABLES_S = 20, 0.2
@@ -33,7 +39,7 @@ def open_storage(url: str) -> BaseStorage:
     try:
         return _open_database(url) if "://" in url else _open_journal(Path(url))
     except (ValueError, KeyError, TypeError, AssertionError, RuntimeError) as error:
-        raise InputError(f"{public(url)!r} is no storage of studies: {public(str(error))}; name another") from error
+        raise InputError(f"{masked(url)!r} is no storage of studies: {masked(str(error))}; name another") from error
 
 
 @contextmanager
@@ -47,14 +53,41 @@ def storage_faults(url: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError, ImportError, OSError) as error:
         cause = error.__cause__ or error
-        message = public(str(cause).strip().splitlines()[0]) if str(cause).strip() else type(cause).__name__
+        message = masked(str(cause).strip().splitlines()[0]) if str(cause).strip() else type(cause).__name__
         hint = "install its driver" if isinstance(cause, ImportError) else "mend that and run the same command again"
-        raise InputError(f"the study's storage {public(url)} cannot be used: {message}; {hint}") from error
+        raise InputError(f"the study's storage {masked(url)} cannot be used: {message}; {hint}") from error
 
 
-def public(url: str) -> str:
-    """`url` without its password, which may hold any sign; a text with such a URL in it, too."""
-    return re.sub(r"(?i)([?&]\w*passw\w*=)[^&\s]*", r"\1***", re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", url))
+def with_password(url: str) -> str:
+    """`url` with the password that it leaves out as `***`: that of the environment, or of a secret block of Prefect's.
+
+    Where it names none at all, that of the environment is put behind the user's name.
+
+    Raises:
+        InputError: it is to be found nowhere.
+    """
+    password = os.environ.get(PASSWORD, "")
+    if not password and HIDDEN in url:
+        password = _of_block()
+    if HIDDEN in url:
+        if not password:
+            raise InputError(
+                f"the password of the study's storage {url} is not known: set {PASSWORD}, or make a Prefect block of "
+                f"the kind Secret with the name {_BLOCK}"
+            )
+        return url.replace(HIDDEN, quote(password, safe=""), 1)
+    user = re.match(r"(\w+(?:\+\w+)?://[^:/@\s]+)@", url)
+    return f"{user[1]}:{quote(password, safe='')}{url[user.end(1) :]}" if user and password else url
+
+
+def _of_block() -> str:
+    """Empty where there is no such block, or no server that might have one."""
+    from prefect.blocks.system import Secret
+
+    load: Any = Secret.load
+    with suppress(Exception):  # whatever keeps Prefect from giving it, it is not known
+        return str(load(_BLOCK, _sync=True).get())
+    return ""
 
 
 class _Lock:

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,10 +29,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from wattcast.model.errors import InputError
+from wattcast.model.telling import masked
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.tuning.ranges import Pruner
-from wattcast.tasks.tuning.storage import open_storage, public, storage_faults
+from wattcast.tasks.tuning.storage import open_storage, storage_faults
 
 REASON = "reason"
 """The attribute of a failed trial that says why."""
@@ -80,7 +81,7 @@ class StudyPlan:
     `definition` holds, by dotted names, all that makes its trials comparable: a study keeps the one it began with.
     """
 
-    url: str  # or the path of a journal
+    url: str = field(repr=False)  # with its password; or the path of a journal
     name: str
     definition: Mapping[str, Any]
     first: Mapping[str, Any]  # the values of ticket 0
@@ -284,7 +285,7 @@ def open_study(plan: StudyPlan) -> SharedStudy:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with storage_faults(plan.url):
-        name, place = plan.name, public(plan.url)
+        name, place = plan.name, masked(plan.url)
         study = optuna.create_study(study_name=name, storage=open_storage(plan.url), load_if_exists=True)
         begun = bool(study.trials)  # asked first: whoever begins it just now gives it its trials last
         before = study.user_attrs.get(_DEFINITION)

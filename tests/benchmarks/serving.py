@@ -143,8 +143,11 @@ def _arrays() -> tuple[str, ...]:
 @contextmanager
 def _served(name: str, bodies: tuple[str, ...], *, workers: int = 1) -> Iterator[Server]:
     port = free_port()
-    options = f"host='127.0.0.1', port={port}, workers={workers}"
-    program = f"from wattcast.flows.service.serve import serve; serve({name!r}, '1', {options})"
+    program = f"""
+from wattcast.flows.service.serve import Serving, serve
+from wattcast.tasks.registry.versions import Versions
+serve(Versions.open({name!r}, trusting=True), "1", Serving(port={port}, workers={workers}))
+"""
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with running([sys.executable, "-c", program], **silent) as process:
         wait_for_answer(f"http://127.0.0.1:{port}/ping", process)

@@ -28,6 +28,7 @@ from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.lock import BusyError
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
+from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import CONTRACT, TRAINING, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
@@ -166,7 +167,7 @@ def test_a_champion_is_judged_by_the_code_that_it_is_served_with(
     versions.client.create_model_version("heavier", str(model), tags=tags)
     versions.name_alias(CHAMPION, 1)
     before = list(sys.path)
-    judged = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND, name="heavier")
+    judged = retrain(experiment(file, "fit.epochs=1"), as_of=SECOND, name="heavier", trust=True)
     assert sys.path == before
     metrics = MlflowClient().get_run(judged.run_id).data.metrics
     made = mlflow.pyfunc.load_model(f"models:/{NAME}/1").predict(pd.read_csv(file), params={"every": True})
@@ -174,6 +175,10 @@ def test_a_champion_is_judged_by_the_code_that_it_is_served_with(
     held_out = made.merge(readings, on="date").query("'2016-01-28' < date <= '2016-02-01'")
     error = held_out["Appliances_x"] + 10 - held_out["Appliances_y"]
     assert metrics["gate_champion_champion"] == pytest.approx((error**2).mean() ** 0.5, rel=1e-5)
+    with pytest.raises(UntrustedError, match="version 1 of heavier was registered by no retraining of wattcast, and"):
+        forecast(str(file), str(tmp_path / "forecasts.csv"), name="heavier")
+    (found,) = [finding for finding in examine("heavier") if finding.name == "champion"]
+    assert found.found.startswith("version 1 of heavier was registered by no retraining")
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +195,7 @@ def broken(file: Path) -> Versions:
 
 
 def test_a_champion_that_cannot_be_loaded_is_a_named_case(file: Path, broken: Versions) -> None:
-    retrained = retrain(experiment(file), as_of=FIRST, name="broken")
+    retrained = retrain(experiment(file), as_of=FIRST, name="broken", trust=True)
     assert (retrained.promoted, retrained.champion) == (True, 2)
     assert "the champion, version 1, cannot be loaded" in retrained.why
     assert "the baselines decide" in retrained.why
@@ -224,8 +229,10 @@ def test_rollback_tests_its_target_and_a_second_one_undoes_it(second: Retrained,
     with pytest.raises(InputError, match="version 1 of retrained is the champion already"):
         roll_back_to(NAME, to="1")
     before = broken.aliased(CHAMPION)
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(UntrustedError, match="was registered by no retraining"):
         roll_back_to("broken", to="1")
+    with pytest.raises(InputError, match="cannot be loaded"):
+        roll_back_to("broken", to="1", trust=True)
     assert broken.aliased(CHAMPION) == before
 
 

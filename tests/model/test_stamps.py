@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 from hypothesis import assume, given
@@ -11,6 +13,7 @@ from wattcast.model.clean import ENDS_DOUBTED, check_readings, settle, stamp_cel
 from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.stamps import find_form, read_stamps
+from wattcast.tasks.data.simulate import simulate
 
 MARCH = pd.date_range("2021-03-01", "2021-03-12 23:45", freq="15min")  # of which each day may be a month
 ALL_MARCH = pd.date_range("2021-03-01", "2021-03-31 23:45", freq="15min")
@@ -208,3 +211,15 @@ def test_hours_of_the_day_in_a_column_are_declared(hours: list[object]) -> None:
     assert [f"{time:%d %H:%M}" for time in read] == ["31 01:00", "31 02:00", "01 00:00"]
     with pytest.raises(InputError, match="column 'Hour' must hold times of day such as 17:00, or hours from 0 to 24"):
         check_readings(frame.assign(Hour=["1", "2", "noon"]), config)
+
+
+@pytest.mark.parametrize("piece", ["1", "x", "2016-01-01 ", "12:", "(", " "])
+def test_a_text_without_end_is_no_time_stamp_and_takes_no_time(piece: str) -> None:
+    """Ten megabytes in place of a date were searched a hundred times."""
+    frame = simulate(40).astype({"date": object})
+    frame.loc[30, "date"] = "2016-01-11 17:00" + piece * (10_000_000 // len(piece)) + "!"
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="1 time stamps are missing or cannot be read, first in row 30") as refused:
+        check_readings(frame, ReadingsConfig(features=()))
+    assert time.perf_counter() - began < 2
+    assert len(str(refused.value)) < 1000

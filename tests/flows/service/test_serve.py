@@ -7,21 +7,24 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import mlflow
 import pandas as pd
 import psutil
 import pytest
 from mlflow import MlflowClient
-from servers import free_port, running, wait_for_answer
+from servers import free_port, running, wait_for_answer, wait_until
 
-from wattcast.flows.service.serve import serve
+from wattcast.flows.service.serve import Serving, serve
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.fit import FitConfig
@@ -32,10 +35,12 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, make_series, make_windows
+from wattcast.tasks.registry.trust import DIGEST
+from wattcast.tasks.registry.versions import Versions
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.run import tracked_run
 
-NAME, ALIAS = "served", "champion"
+NAME, ALIAS, PATIENCE_S = "served", "champion", 2
 READINGS = ReadingsConfig(features=("lights", "T_out"), time="calendar")
 JSON, CSV = "application/json", "text/csv"
 
@@ -85,7 +90,10 @@ def model_uri(forecaster: Forecaster, raw: pd.DataFrame, workspace: Path) -> str
         uri = log_forecaster(run, forecaster, raw.head(12))
     client = MlflowClient()
     client.create_registered_model(NAME)
-    version = client.create_model_version(NAME, source=uri, run_id=run.run_id, model_id=uri.rpartition("/")[2])
+    tags = {DIGEST: Versions.open(NAME).digest(uri)}
+    version = client.create_model_version(
+        NAME, source=uri, run_id=run.run_id, model_id=uri.rpartition("/")[2], tags=tags
+    )
     client.set_registered_model_alias(NAME, ALIAS, version.version)
     return uri
 
@@ -102,8 +110,10 @@ def server(model_uri: str, workspace: Path) -> Iterator[Server]:
     port = free_port()
     program = f"""
 import sys
-from wattcast.flows.service.serve import serve
-sys.exit(serve({NAME!r}, {ALIAS!r}, host="127.0.0.1", port={port}, workers=1))
+from wattcast.flows.service.serve import Serving, serve
+from wattcast.tasks.registry.versions import Versions
+serving = Serving(port={port}, workers=1, most_megabytes=1, patience_s={PATIENCE_S}, follow=True)
+sys.exit(serve(Versions.open({NAME!r}), {ALIAS!r}, serving))
 """
     with running([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
         wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
@@ -248,6 +258,63 @@ def test_another_kind_of_content_is_refused(server: Server) -> None:
     assert "application/json" in answer.body
 
 
+def test_what_is_no_table_is_refused_with_a_reason(server: Server) -> None:
+    """Each of these was answered with a bare 500, or by holding a process for long."""
+    deep = "[" * 100_000
+    for body, content_type, status, reason in (
+        (
+            '{"dataframe_split": {"columns": [{"a": 1}, ["b"]], "data": [[1, 2]]}}',
+            JSON,
+            400,
+            "the body holds no readings",
+        ),
+        (f'{{"dataframe_records": {deep}', JSON, 400, "nested too deep"),
+        (f'{{"dataframe_split": {{"columns": ["date"], "data": [[{"9" * 5000}]]}}}}', JSON, 400, "limit"),
+        ("{}", "", 400, "says no Content-Type"),
+        ("{}", "application/vnd.apache.parquet", 415, "must be one of application/json, text/csv"),
+        (f'{{"dataframe_split": "{"x" * 1_100_000}"}}', JSON, 413, "the body has more than 1,048,576 bytes"),
+        (f'{{"dataframe_split": {"x" * 900_000}', JSON, 400, "valid JSON"),
+    ):
+        began = time.monotonic()
+        answer = ask(server, body, content_type)
+        assert answer.status == status, answer.body[:300]
+        assert reason in answer.message
+        assert len(answer.body) < 3_000
+        assert "Traceback" not in answer.body
+        assert time.monotonic() - began < 5
+
+
+def test_a_long_value_is_neither_echoed_nor_does_it_hold_the_server(server: Server, raw: pd.DataFrame) -> None:
+    for column in ("date", "lights"):
+        for text in ("x" * 900_000, "1" * 900_000, "2016-01-01 " * 80_000):
+            began = time.monotonic()
+            answer = ask(server, split(changed(raw, column, text)))
+            assert (answer.status, len(answer.body) < 3_000) == (400, True)
+            assert time.monotonic() - began < 5
+    names = ask(server, split(raw.rename(columns={"lights": "l" * 900_000})))
+    assert (names.status, len(names.body) < 3_000) == (400, True)
+
+
+def test_a_request_that_does_not_arrive_is_given_up(server: Server) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    for sent, answered in ((head, b""), (head + b"Content-Length: 9\r\n\r\n{", b"HTTP/1.1 408"), (b"", b"")):
+        with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2])), timeout=30) as client:
+            client.sendall(sent)
+            began = time.monotonic()
+            with suppress(ConnectionResetError):
+                assert client.recv(12) == answered
+            assert PATIENCE_S - 0.5 < time.monotonic() - began < PATIENCE_S + 5
+
+
+def test_the_server_says_which_version_it_serves_and_no_more_than_it_is_asked_to(server: Server) -> None:
+    with urllib.request.urlopen(f"{server.address}/version", timeout=60) as answer:
+        assert json.loads(answer.read()) == {"model": NAME, "version": "1", "mlflow": mlflow.__version__}
+        assert answer.headers["X-Wattcast-Version"] == "1"
+    for page in ("docs", "redoc", "openapi.json"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{server.address}/{page}", timeout=60)
+
+
 def test_in_python_the_refusal_is_a_value_error(model_uri: str, raw: pd.DataFrame) -> None:
     served = mlflow.pyfunc.load_model(model_uri)
     with pytest.raises(ValueError, match=r"^a forecast needs the newest 6 readings") as refused:
@@ -262,13 +329,43 @@ def test_a_busy_port_is_told_before_anything_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be used .*choose another --port"):
-            serve(NAME, ALIAS, host="127.0.0.1", port=port, workers=1)
+            serve(Versions.open(NAME), ALIAS, Serving(port=port))
+
+
+@pytest.mark.story
+def test_a_champion_is_followed_and_no_request_is_lost(server: Server, model_uri: str, raw: pd.DataFrame) -> None:
+    """Clients ask all the time, each on a connection of its own, while another version takes over."""
+    body, versions, done = split(raw), Versions.open(NAME), Event()
+
+    def client() -> list[str]:
+        served = []
+        while not done.is_set():
+            request = urllib.request.Request(f"{server.address}/invocations", body.encode(), {"Content-Type": JSON})
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                served.append(answer.headers["X-Wattcast-Version"])
+        return served
+
+    with ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(client) for _ in range(4)]
+        try:
+            version = versions.register(model_uri, "", {DIGEST: versions.digest(model_uri)})
+            versions.name_alias(ALIAS, version.number)
+            wait_until(
+                lambda: b'"2"' in urllib.request.urlopen(f"{server.address}/version", timeout=60).read(), "2", 240
+            )
+            time.sleep(1)
+        finally:
+            done.set()
+        for served in [each.result() for each in asked]:
+            assert served[0] == "1"
+            assert served[-1] == "2"
+            assert len(served) > 20
 
 
 def test_it_goes_without_leaving_a_process_behind(server: Server) -> None:
     """The last one, as the server is gone then."""
     below = psutil.Process(server.process.pid).children(recursive=True)
-    assert any("uvicorn" in " ".join(process.cmdline()) for process in below)
+    assert any("inside_server" in " ".join(process.cmdline()) for process in below)
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 128 + signal.SIGINT
     _, alive = psutil.wait_procs(below, timeout=5)

@@ -131,14 +131,17 @@ def test_who_asks_for_a_version_that_is_not_there_is_told_which_are(
         versions.find(which)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a.b", "the house's"])
+@pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a.b", "the house's", "<script>", "x" * 101])
 def test_a_name_that_mlflow_would_not_take_or_not_find_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="the name of a registered model must not be empty or hold"):
+    with pytest.raises(
+        InputError,
+        match="the name of a registered model must have at most 100 letters, digits, spaces and the signs _ \\+ -, and",
+    ):
         Versions.open(name)
 
 
 @pytest.mark.usefixtures("workspace")
-@pytest.mark.parametrize("name", [MODEL, 'Haus_1 "Süd" 50%'])
+@pytest.mark.parametrize("name", [MODEL, "Haus_1 Süd +"])
 def test_any_other_name_can_be_used(name: str, tmp_path: Path) -> None:
     versions = Versions.open(name)
     with versions.alone(TRAINING, wait_s=0):

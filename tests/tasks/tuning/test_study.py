@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import optuna
@@ -25,15 +25,17 @@ from filelock import FileLock
 from optuna.storages import RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
+from prefect.blocks.system import Secret
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from wattcast.model.errors import InputError
+from wattcast.model.telling import masked
 from wattcast.tasks import liveness
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tuning import storage, study
 from wattcast.tasks.tuning.ranges import Pruner
-from wattcast.tasks.tuning.storage import public, storage_faults
+from wattcast.tasks.tuning.storage import storage_faults, with_password
 from wattcast.tasks.tuning.study import REASON, TICKET, SharedStudy, StudyPlan, open_study
 
 SILENT_S = 16 * 60
@@ -645,31 +647,43 @@ def test_tables_that_another_process_makes_just_now_are_no_fault(tmp_path: Path)
 def test_a_storage_that_cannot_be_used_is_told_without_its_password(url: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         open_study(plan(url))
-    assert public(url) in str(error.value)
+    assert masked(url) in str(error.value)
     assert not any(secret in str(error.value) for secret in ("secret", "se/", "cr%40et"))
     assert "\n" not in str(error.value)
 
 
+def test_a_plan_shows_no_password() -> None:
+    assert "secret" not in repr(plan("postgresql://anna:secret@db/x"))
+
+
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "full"),
     [
-        ("postgresql://anna:secret@db.local:5432/x", "postgresql://anna:***@db.local:5432/x"),
-        ("postgresql://anna:a/b@c:d@db.local/x", "postgresql://anna:***@db.local/x"),
-        ("postgresql://anna@db.local/x", "postgresql://anna@db.local/x"),
-        (
-            "postgresql://db.local:5432/x?user=anna&password=secret&a=b",
-            "postgresql://db.local:5432/x?user=anna&password=***&a=b",
-        ),
-        (
-            "no route to mysql://anna:secret@db/x, nor to mysql://otto:s@db/x",
-            "no route to mysql://anna:***@db/x, nor to mysql://otto:***@db/x",
-        ),
-        ("sqlite:///optuna.db", "sqlite:///optuna.db"),
+        ("postgresql://anna:***@db/x", "postgresql://anna:p%40ss%2Fword@db/x"),
+        ("postgresql+psycopg://anna@db/x", "postgresql+psycopg://anna:p%40ss%2Fword@db/x"),
+        ("postgresql://db/x?user=anna&password=***", "postgresql://db/x?user=anna&password=p%40ss%2Fword"),
+        ("postgresql://anna:own@db/x", "postgresql://anna:own@db/x"),
+        ("sqlite:///studies.db", "sqlite:///studies.db"),
         ("folder/optuna.journal", "folder/optuna.journal"),
     ],
 )
-def test_no_password_is_shown(url: str, shown: str) -> None:
-    assert public(url) == shown
+def test_a_password_that_is_left_out_comes_from_the_environment(
+    url: str, full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATTCAST_STORAGE_PASSWORD", "p@ss/word")
+    assert with_password(url) == full
+
+
+def test_or_from_a_block_and_else_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATTCAST_STORAGE_PASSWORD", raising=False)
+    blocks = {"wattcast-storage-password": "of the block"}
+    monkeypatch.setattr(Secret, "load", lambda name, **_: SimpleNamespace(get=lambda: blocks[name]))
+    assert with_password("postgresql://anna:***@db/x") == "postgresql://anna:of%20the%20block@db/x"
+    blocks.clear()
+    with pytest.raises(
+        InputError, match=r"postgresql://anna:\*\*\*@db/x is not known: set WATTCAST_STORAGE_PASSWORD, or"
+    ):
+        with_password("postgresql://anna:***@db/x")
 
 
 def test_a_full_disk_is_told_and_the_study_goes_on_when_there_is_room(tmp_path: Path) -> None:

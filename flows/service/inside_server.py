@@ -1,0 +1,218 @@
+"""The program of a process that answers requests: it serves one version and knows nothing of this project.
+
+Its parent has bound the port and hands the socket on. So several processes listen on one port, and those of another
+version may begin before these end: SIGUSR1 lets them answer what they have taken, and take no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc import load_model, scoring_server
+from mlflow.version import VERSION
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KINDS = ("application/json", "text/csv")
+READY = "ready"
+"""Begins the name of a file beside the model by which a process says that it is about to listen."""
+_LONGEST = 2000  # of a message
+_IDLE_S = 5  # for which a connection is kept without a request
+_FAREWELL_S = 60
+_UNEXPECTED = "Encountered an unexpected error"
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):  # noqa: N818 - what is answered
+    """A request that is answered with a reason instead of forecasts."""
+
+    status: int
+    reason: str
+
+
+class Punctual(HttpToolsProtocol):
+    """A connection that is closed where the head of a request does not arrive in time; uvicorn would wait for ever."""
+
+    patience_s: float
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        self._arrived()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.patience_s, self.transport.abort)
+
+    def _arrived(self) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+async def read_body(request: Request, *, most: int, patience_s: float) -> bytes:
+    """The body of a request, of `most` bytes, where it arrives in time. One that is too large is taken and dropped.
+
+    Raises:
+        Refusal: it is larger, or late.
+    """
+    body, size = bytearray(), 0
+    try:
+        async with asyncio.timeout(patience_s):
+            async for part in request.stream():
+                size += len(part)
+                if size <= most:
+                    body += part
+    except TimeoutError:
+        raise Refusal(408, f"the body has not arrived within {patience_s:g} seconds") from None
+    if size > most:
+        raise Refusal(413, f"the body has more than {most:,} bytes: send fewer readings, or serve with --max-body")
+    return bytes(body)
+
+
+def answer(model: Any, body: bytes, kind: str) -> str:
+    """The forecasts from the readings in `body`, as JSON.
+
+    Raises:
+        Refusal: it holds none that can be used.
+    """
+    try:
+        schema = model.metadata.get_input_schema()
+        answered = scoring_server.invocations(body, kind, model, schema)  # type: ignore[no-untyped-call]
+    except MlflowException as error:
+        if error.message.startswith(_UNEXPECTED):
+            sys.stderr.write(str(error.json_kwargs.get("stack_trace", error)))
+            raise Refusal(500, "the model has failed over these readings: the server's own output says how") from None
+        raise Refusal(error.get_http_status_code(), error.message) from None  # type: ignore[no-untyped-call]
+    except RecursionError:
+        raise Refusal(400, "the body is nested too deep to hold readings") from None
+    except Exception as error:  # pandas and json tell in many ways that this is no table
+        raise Refusal(400, f"the body holds no readings: {type(error).__name__}: {error}") from None
+    if answered.status != 200:
+        raise Refusal(answered.status, answered.response)
+    return str(answered.response)
+
+
+def application(model: Any, given: argparse.Namespace, *, closing: Callable[[], bool]) -> FastAPI:
+    """What answers: /invocations, and of the server itself /ping, /health and /version."""
+    app = FastAPI(title=given.name, version=given.version, openapi_url="/openapi.json" if given.docs else None)
+    within = MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get()  # type: ignore[no-untyped-call]
+
+    def respond(content: str, status: int = 200) -> Response:
+        headers = {"X-Wattcast-Version": given.version, **({"Connection": "close"} if closing() else {})}
+        return Response(content, status, headers, media_type="application/json")
+
+    @app.exception_handler(Refusal)
+    async def refuse(_request: Request, refusal: Refusal) -> Response:
+        said, tail = refusal.reason, _LONGEST // 3
+        if len(said) > _LONGEST:
+            said = f"{said[: _LONGEST - tail]}…{said[-tail:]}"
+        return respond(json.dumps({"error_code": str(refusal.status), "message": said}), refusal.status)
+
+    @app.get("/ping")
+    @app.get("/health")
+    async def health() -> Response:
+        return respond("\n")
+
+    @app.get("/version")
+    async def version() -> Response:
+        return respond(json.dumps({"model": given.name, "version": given.version, "mlflow": VERSION}))
+
+    @app.post("/invocations")
+    async def invocations(request: Request) -> Response:
+        kind = request.headers.get("content-type", "")
+        body = await read_body(request, most=given.most, patience_s=given.patience)
+        if not kind:
+            raise Refusal(400, f"the request says no Content-Type: one of {', '.join(KINDS)}")
+        if kind.partition(";")[0].strip().lower() not in KINDS:
+            raise Refusal(415, f"the Content-Type must be one of {', '.join(KINDS)}, received {kind}")
+        try:
+            made = await asyncio.wait_for(asyncio.to_thread(answer, model, body, kind), within)
+        except TimeoutError:
+            raise Refusal(504, f"no forecast was made within {within} seconds: send fewer readings") from None
+        return respond(made)
+
+    return app
+
+
+class Server(uvicorn.Server):
+    """One that can be told to take no more connections and to end once those that it has are done."""
+
+    leaving = False
+
+    def leave(self) -> None:
+        """From now on connections end after their next answer."""
+        self.leaving = True
+        for listening in self.servers:
+            listening.close()
+        loop = asyncio.get_running_loop()
+        self._end_when_done(loop, loop.time() + _FAREWELL_S)
+
+    def _end_when_done(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        if self.server_state.connections and loop.time() < deadline:
+            loop.call_later(0.1, self._end_when_done, loop, deadline)
+        else:
+            self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and from then on hear SIGUSR1."""
+        await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self.leave)
+
+
+def main() -> None:
+    """Load the model, say so, and answer until a signal ends it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--name")
+    parser.add_argument("--version")
+    parser.add_argument("--most", type=int)
+    parser.add_argument("--patience", type=float)
+    parser.add_argument("--docs", action="store_true")
+    parser.add_argument("--number")
+    given = parser.parse_args()
+    model = load_model(given.model)
+    Punctual.patience_s = given.patience
+    servers: list[Server] = []
+    app = application(model, given, closing=lambda: servers[0].leaving)
+    config = uvicorn.Config(
+        app, http=Punctual, access_log=False, log_level="warning", timeout_keep_alive=_IDLE_S, lifespan="off"
+    )
+    servers.append(Server(config))
+    (given.folder / f"{READY}-{given.number}").touch()
+    servers[0].run([socket.socket(fileno=given.socket)])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
