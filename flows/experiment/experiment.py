@@ -91,7 +91,7 @@ class Experiment(Config):
     @property
     def title(self) -> str:
         """A short name for runs: preset and data."""
-        return f"{self.preset}-{Path(self.data).stem or self.data}"
+        return f"{self.preset}-{data_name(self.data)}"
 
     def to_toml(self) -> str:
         """A configuration file that gives this experiment again."""
@@ -113,6 +113,11 @@ class Experiment(Config):
         for name, value in values.items():
             nested = replaced(nested, name.split(SEPARATOR), value)
         return _validated(nested, Experiment)
+
+
+def data_name(data: str) -> str:
+    """What `data` is called in short: the name of its file without ending, or the word that stands for a source."""
+    return Path(data).stem or data
 
 
 def preset_names() -> list[str]:

@@ -54,7 +54,7 @@ def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
         for name, title in names.items()
         if name in comparison.forecasts
     }
-    return {**scores, "columns that drifted": str(len(drift.alarms))}
+    return {**scores, "drift of columns": drift.counts}
 
 
 def _score(comparison: Comparison, name: str) -> tuple[float, float]:
