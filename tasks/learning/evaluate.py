@@ -23,6 +23,7 @@ from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
+from wattcast.tasks.learning.gains import Gain, gains
 from wattcast.tasks.learning.regimes import Regimes, score_regimes
 from wattcast.tasks.metric_names import TEST, endings, of_baseline
 from wattcast.tasks.numbers import readable, with_unit
@@ -75,6 +76,7 @@ class Evaluation:
     by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     regimes: Regimes | None = None  # of the test part
+    gains: tuple[Gain, ...] = ()  # of the test part
     unit: str | None = None
     absent: str = ""  # why LightGBM is missing among the models though it was asked for
 
@@ -184,6 +186,7 @@ def evaluate(
         by_lead=parts["test"].by_lead if named else (),
         named=named,
         regimes=regimes,
+        gains=gains(parts["test"].table, targets, block=block),
         unit=unit,
         absent=absent,
     )
