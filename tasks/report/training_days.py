@@ -6,6 +6,7 @@ All of the first step of each forecast. L: lags.
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -83,11 +84,11 @@ def day_table(first: pd.DataFrame, unit: str | None) -> Table | None:
     days = whole_days(first)
     hours = on_the_clock(pd.DatetimeIndex(days["time"])).hour
     by_hour = days[["actual", *_COMPARED]].astype(np.float64).groupby([days["day"].to_numpy(), hours]).sum()
-    places = {name: by_hour[name].unstack().fillna(0).to_numpy().argmax(axis=1) for name in by_hour}  # [days] each
+    peaks = by_hour.groupby(level=0).idxmax().map(itemgetter(1))  # the hour of the peak, a day a row
     rows = []
     for name in _COMPARED:
         off = totals[name] - totals["actual"]
-        hit = np.abs(places[name] - places["actual"]) <= _PEAK_HOURS
+        hit = (peaks[name] - peaks["actual"]).abs() <= _PEAK_HOURS
         bias = off.sum() / totals["actual"].sum() if totals["actual"].sum() else math.nan
         rows.append([LABELS[name], number(off.abs().mean()), percent(bias, 1), f"{int(hit.sum())} of {len(hit)}"])
     head = ["model", labelled("total of a day off by", larger), "all days together", "peak hour hit"]
