@@ -35,7 +35,7 @@ from wattcast.tasks.tracking.description import describe_training
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
-from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
+from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write_graph
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,9 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
 
 def _fit(prepared: Prepared, run: Run) -> Fitted:
     experiment, events = prepared.experiment, run.folder / "tensorboard"
+    if run.local:
+        events.mkdir(exist_ok=True)
+        link_events(events, run.name, run.run_id)
     with live_epochs(experiment.fit.epochs, experiment.fit.members, unit=prepared.unit) as show:
         fitted: Fitted = train_task(
             experiment.model,

@@ -117,6 +117,11 @@ class Run(Log):
     folder: Path
     local: bool
 
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return str(self.client.get_run(self.run_id).info.run_name)
+
     def address(self, name: str) -> str:
         """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
         return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
