@@ -138,7 +138,7 @@ def _surely(evaluation: Evaluation, target: str, baseline: str) -> str:
     for gain in evaluation.gains:
         if (gain.target, gain.baseline) == (target, baseline):
             low, high = (percent(end, 1) for end in gain.interval)
-            return f" ({LEVEL:.0%} interval {low} to {high}{', which may be luck' if gain.may_be_luck else ''})"
+            return f" ({100 * LEVEL:g} % interval {low} to {high}{', which may be luck' if gain.may_be_luck else ''})"
     return ""
 
 
