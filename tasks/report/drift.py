@@ -52,7 +52,7 @@ def _most_drifted(columns: Sequence[ColumnDrift]) -> list[ColumnDrift]:
 
 def _psi_panel(columns: Sequence[ColumnDrift], drift: Drift) -> Panel:
     order = {column.column: place for place, column in enumerate(reversed(columns))}
-    ends = [_LEAST_PSI, 1.5 * max(1.0, *(column.psi for column in columns))]
+    ends = [_LEAST_PSI, 2.5 * max(1.0, *(column.psi for column in columns))]
     ticks = [0.01, MODERATE, MAJOR, 1, 10]
     x = {
         "title": "population stability index",
