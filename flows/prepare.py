@@ -68,6 +68,25 @@ class Fetched:
 
 
 @dataclass(frozen=True)
+class Spans:
+    """First and last time stamp of the readings that train a product, and of those that judge it."""
+
+    trained_from: pd.Timestamp
+    trained_to: pd.Timestamp
+    judged_from: pd.Timestamp
+    judged_to: pd.Timestamp
+
+    @property
+    def sentence(self) -> str:
+        """Both in words."""
+        first, last, test_first, test_last = (
+            f"{moment:%Y-%m-%d %H:%M}"
+            for moment in (self.trained_from, self.trained_to, self.judged_from, self.judged_to)
+        )
+        return f"Trained on readings from {first} to {last}, scored on those from {test_first} to {test_last}."
+
+
+@dataclass(frozen=True)
 class Prepared:
     """An experiment with its readings: everything that training and evaluation need.
 
@@ -124,6 +143,13 @@ class Prepared:
             "data.sha256": self.raw.sha256,
             **told,
         }
+
+    @property
+    def spans(self) -> Spans:
+        """First and last readings of what trains the product, and of what judges it."""
+        times, rows = self.times, self.rows
+        newest = rows.test.start if self.experiment.fit.refit else rows.validation.start
+        return Spans(times[0], times[newest - 1], times[rows.test.start], times[-1])
 
     @property
     def facts(self) -> dict[str, str]:

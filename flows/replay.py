@@ -14,6 +14,7 @@ import pandas as pd
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.retrain import dated
@@ -80,11 +81,13 @@ def replay(
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
+        given = experiment
         experiment = experiment.model_copy(update={"data": prepared.experiment.data, "readings": fetched.readings})
         params = {**experiment.flat(), **_params(experiment, first, every)}
         tags = {**prepared.tags, JOB: "replay"}
         way_on = "a replay begins anew each time"
-        with tracked_run(f"replay-{experiment.title}", params=params, tags=tags, way_on=way_on) as run:
+        name = f"replay {run_name(given, experiment.data)} every {every}"
+        with tracked_run(name, params=params, tags=tags, way_on=way_on) as run:
             run.write(CONFIG_FILE, experiment.to_toml())
             run.log_dataset(frame.iloc[:rows], source=prepared.raw.source, origin=prepared.raw.origin)
             with live_steps("retraining", len(cuts)) as done:
@@ -153,4 +156,5 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
     create_markdown_artifact(worth.sentence, key="replay", description=run.run_id)
+    run.describe(worth.sentence)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

@@ -13,6 +13,7 @@ import pandas as pd
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, divide, fetch, watched
 from wattcast.flows.promotion.comparison import Case, compare
@@ -22,6 +23,7 @@ from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.uci import NOISE_COLUMNS
 from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.metric_names import HOLDOUT
 from wattcast.tasks.monitoring.drift import Drift, drift_task
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.gate import Comparison
@@ -43,6 +45,7 @@ from wattcast.tasks.registry.versions import (
 )
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.retraining import drift_csv, retrain_report
+from wattcast.tasks.tracking.description import with_verdict
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
 from wattcast.tasks.tracking.run import JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
@@ -99,14 +102,14 @@ def retrain(
         settle(versions)
         fetched = fetch(experiment)
         prepared = watched(divide(dated(experiment, fetched.frame, as_of), fetched))
-        experiment = prepared.experiment
+        given, experiment = experiment, prepared.experiment
         if prepared.is_simulated:
             log.warning("%s", BANNER)
         key = _key(prepared, name)
         if decided := next((version for version in versions.all() if _is_decided(version, key)), None):
             return _retrained(versions, decided, prepared, repeated=True)
         tags = {**prepared.tags, JOB: "retrain", "model": name, _KEY: key}
-        title = f"retrain-{prepared.times[-1]:%Y-%m-%d-%H%M}"
+        title = f"retrain {prepared.times[-1]:%Y-%m-%d %H:%M} {run_name(given, experiment.data)}"
         resume = resumable_run(_KEY, key)
         way_on = "the same command goes on from the last epoch"
         with tracked_run(title, params=experiment.flat(), tags=tags, resume=resume, way_on=way_on) as run:
@@ -149,17 +152,16 @@ def _is_decided(version: Version, key: str) -> bool:
 
 def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
     """Train, register and name it."""
-    trained = train_in(run, prepared)
-    times, rows, experiment = prepared.times, prepared.rows, prepared.experiment
-    newest = rows.test.start if experiment.fit.refit else rows.validation.start
+    trained = train_in(run, prepared, HOLDOUT)
+    spans, experiment = prepared.spans, prepared.experiment
     score = trained.evaluation.score(GRU, "test")
     tags = {
         **prepared.tags,
         _KEY: _key(prepared, versions.model),
-        DATA_FROM: str(times[0]),
-        DATA_TO: str(times[newest - 1]),
-        HOLDOUT_FROM: str(times[rows.test.start]),
-        HOLDOUT_TO: str(times[-1]),
+        DATA_FROM: str(spans.trained_from),
+        DATA_TO: str(spans.trained_to),
+        HOLDOUT_FROM: str(spans.judged_from),
+        HOLDOUT_TO: str(spans.judged_to),
         "holdout.rmse": f"{score.rmse:.6g}",
         "holdout.mae": f"{score.mae:.6g}",
         DIGEST: versions.digest(trained.model_uri),
@@ -233,6 +235,9 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
     subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated, prepared.suspicions)
     run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
+    told = with_verdict(run.description, promoted=decision.promoted, reason=decision.reason)
+    run.describe(told)
+    case.versions.describe(case.challenger, f"{told}\n\n{drift.sentence}")
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
     run.set_tags(outcome)
     case.versions.tag(case.challenger, {**outcome, DRIFT: drift.sentence, _REPORT: run.address(_PAGE)})

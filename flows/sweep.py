@@ -29,6 +29,7 @@ from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import masked, tellable
+from wattcast.tasks.metric_names import TEST, of_baseline
 from wattcast.tasks.names import check_name
 from wattcast.tasks.progress import live_steps, live_study
 from wattcast.tasks.report.page import Subject
@@ -286,6 +287,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
     run.write("report.html", sweep_report(subject, snapshot, verdict, best_toml=best))
     run.log_metrics(_metrics(shared, verdict))
+    run.describe(verdict.sentence)
     run.set_tags({"verdict": verdict.sentence})
 
 
@@ -296,6 +298,6 @@ def _metrics(shared: SharedStudy, verdict: Verdict) -> dict[str, float]:
         "best_val_rmse": math.nan if best is None else best.rmse,
         "untuned_test_rmse": verdict.untuned.mean_rmse,
         "test_rmse_difference": verdict.difference,
-        **{f"baseline_{name}_rmse": rmse for name, (rmse, _) in verdict.baselines.items()},
+        **{of_baseline(TEST, name, "rmse"): rmse for name, (rmse, _) in verdict.baselines.items()},
     }
     return {**metrics, "tuned_test_rmse": verdict.tuned.mean_rmse} if verdict.tuned else metrics

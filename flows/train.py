@@ -13,6 +13,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.guarded import guarded
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.model.errors import InputError
@@ -26,14 +27,16 @@ from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
 from wattcast.tasks.learning.interval_scores import score_intervals_task
 from wattcast.tasks.learning.leakage import LeakageError, prove_no_leakage_task
 from wattcast.tasks.learning.train import train_task
+from wattcast.tasks.metric_names import TEST, renamings
 from wattcast.tasks.progress import live_epochs
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.training import report_task
+from wattcast.tasks.tracking.description import describe_training
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
-from wattcast.tasks.tracking.tensorboard import event_writer, write_graph
+from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write_graph
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +78,10 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         )
     if prepared.is_simulated:
         log.warning("%s", BANNER)
-    experiment = prepared.experiment
+    name = run_name(experiment, prepared.experiment.data)
     tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
-    with tracking_faults(), tracked_run(experiment.title, params=experiment.flat(), tags=tags, resume=resume) as run:
+    params = prepared.experiment.flat()
+    with tracking_faults(), tracked_run(name, params=params, tags=tags, resume=resume) as run:
         return train_in(run, prepared)
 
 
@@ -89,14 +93,18 @@ def _retried() -> str | None:
     return resumable_run(_FLOW_RUN, str(flow_run.id))
 
 
-def train_in(run: Run, prepared: Prepared) -> Trained:
-    """Train within an open run: fit, prove that nothing leaked, score, and log it all."""
+def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
+    """Train within an open run: fit, prove that nothing leaked, score, and log it all.
+
+    `judged` is what scores of the test part are called.
+    """
     run.write(CONFIG_FILE, prepared.experiment.to_toml())
     run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
     fitted = _fit(prepared, run)
     _prove(prepared, run)
     forecaster = _product(prepared, fitted)
     evaluation = _evaluate(prepared, fitted, forecaster)
+    _log_scores(run, prepared, fitted, evaluation, judged)
     model_uri = _log(run, prepared, fitted, forecaster, evaluation)
     return Trained(
         run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"), prepared.suspicions
@@ -105,6 +113,9 @@ def train_in(run: Run, prepared: Prepared) -> Trained:
 
 def _fit(prepared: Prepared, run: Run) -> Fitted:
     experiment, events = prepared.experiment, run.folder / "tensorboard"
+    if run.local:
+        events.mkdir(exist_ok=True)
+        link_events(events, run.name, run.run_id)
     with live_epochs(experiment.fit.epochs, experiment.fit.members, unit=prepared.unit) as show:
         fitted: Fitted = train_task(
             experiment.model,
@@ -172,14 +183,21 @@ def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evalua
     return replace(evaluation, intervals=scored)
 
 
-def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, evaluation: Evaluation) -> str:
-    """Scores, model, forecasts and report; the model's URI."""
-    experiment = prepared.experiment
+def _log_scores(run: Run, prepared: Prepared, fitted: Fitted, evaluation: Evaluation, judged: str) -> None:
+    """As metrics and in words."""
     run.log_scores(
-        {**evaluation.metrics(), "best_epoch": mean(member.best_epoch for member in fitted.members)},
+        {**evaluation.metrics(judged), "train_best_epoch": mean(member.best_epoch for member in fitted.members)},
         step=max(epoch.number for epoch in fitted.history) + 1,
     )
+    if renamed := renamings(evaluation.targets):
+        log.warning("%s", renamed)
+    run.describe(describe_training(evaluation, prepared.spans.sentence, judged))
     run.set_tags({"diagnosis": evaluation.diagnosis.verdict})
+
+
+def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, evaluation: Evaluation) -> str:
+    """Model, forecasts and report; the model's URI."""
+    experiment = prepared.experiment
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)

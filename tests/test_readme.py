@@ -216,7 +216,7 @@ def test_the_pages_of_the_readme_answer(
     program: str, path: str, word: str, workspace: Path, served: Callable[..., AbstractContextManager[str]]
 ) -> None:
     command, _ = commands(program)[0]
-    (workspace / "mlruns").mkdir(exist_ok=True)
+    (workspace / "curves").mkdir(exist_ok=True)
     with (
         served(shlex.split(command), folder=workspace, path=path) as address,
         urllib.request.urlopen(f"{address}{path}", timeout=30) as page,

@@ -98,9 +98,7 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
     )
     for entry in entries:
         change = f"{entry.old or '-'} -> {entry.new or '-'}"
-        decisions.add_row(
-            entry.when[:16], escape(entry.who), f"{entry.version} {entry.action}", change, escape(entry.why)
-        )
+        decisions.add_row(entry.moment, escape(entry.who), f"{entry.version} {entry.action}", change, escape(entry.why))
     console.print(decisions)
 
 

@@ -20,7 +20,6 @@ from wattcast.model.intervals import IntervalConfig, value_columns
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
-from wattcast.model.telling import masked
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.learning.boosting import BaselinesConfig
@@ -95,8 +94,7 @@ class Experiment(Config):
     @property
     def title(self) -> str:
         """A short name for runs: preset and data."""
-        data = masked(self.data)
-        return as_name(f"{self.preset}-{Path(data).stem or data}")
+        return as_name(f"{self.preset}-{data_name(self.data)}")
 
     def to_toml(self) -> str:
         """A configuration file that gives this experiment again."""
@@ -118,6 +116,12 @@ class Experiment(Config):
         for name, value in values.items():
             nested = replaced(nested, name.split(SEPARATOR), value)
         return _validated(nested, Experiment)
+
+
+def data_name(data: str) -> str:
+    """What `data` is called in short: the name of its file without ending, or the word that stands for a source."""
+    shown = masked(data)
+    return Path(shown).stem or shown
 
 
 def preset_names() -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 
-from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.experiment.experiment import Experiment
+from wattcast.flows.experiment.run_name import differences
+from wattcast.tasks.metric_names import HOLDOUT, TEST
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.names import MODEL
@@ -25,7 +28,11 @@ from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE
 Story = dict[str, dict[str, str]]
 """Chapters, each with facts by their names."""
 _RUN_ID_LENGTH = 32
-_SCORES = ("train_rmse", "val_rmse", "test_rmse", "test_mae", "test_skill")
+_SCORES = (
+    *("train_rmse", "val_rmse"),
+    *(f"{part}_{name}" for part in (TEST, HOLDOUT) for name in ("rmse", "mae", "skill")),
+)
+_BASELINE = re.compile(rf"({TEST}|{HOLDOUT})_vs_\w+_rmse|baseline_\w+_rmse")  # the latter in runs of earlier versions
 
 
 def explain(which: str, name: str = MODEL) -> Story:
@@ -90,15 +97,13 @@ def _experiment(run: Record) -> Experiment | None:
 
 def _configuration(experiment: Experiment) -> dict[str, str]:
     """What differs from the preset, and the trial that found it."""
-    preset = read_experiment(preset=experiment.preset).flat()
-    changed = {name: value for name, value in experiment.flat().items() if preset.get(name) != value}
-    shown = {name: str(value) for name, value in changed.items() if name != "data" and not name.startswith("split.")}
-    trial = shown.pop("found_by", "none: the values are the preset's and the user's")
-    return {"preset": experiment.preset, "trial": trial, **shown}
+    shown = {name: str(value) for name, value in differences(experiment).items()}
+    trial = experiment.found_by or "none: the values are the preset's and the user's"
+    return {"preset": experiment.preset, "trial": trial, "fit.seed": str(experiment.fit.seed), **shown}
 
 
 def _scores(run: Record, unit: str | None) -> dict[str, str]:
-    baselines = sorted(name for name in run.metrics if name.startswith("baseline_") and name.endswith("_rmse"))
+    baselines = sorted(name for name in run.metrics if _BASELINE.fullmatch(name))
     told = {name: readable(run.metrics[name], 2) for name in (*_SCORES, *baselines) if name in run.metrics}
     return {name: text if name.endswith("skill") else with_unit(text, unit) for name, text in told.items()}
 
@@ -114,7 +119,7 @@ def _decision(run: Record, version: Version | None, versions: Versions) -> dict[
     for entry in entries:
         champion = f"champion {entry.old or 'none'} -> {entry.new or 'none'}"
         facts[f"ledger {entry.number}"] = (
-            f"{entry.when} {entry.who} {entry.action} version {entry.version} ({champion})"
+            f"{entry.moment} {entry.who} {entry.action} version {entry.version} ({champion})"
         )
     return facts
 

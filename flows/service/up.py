@@ -6,6 +6,7 @@ down` knows its own, grandchildren of a killed parent included, and no process i
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ FOLDER, PART = "WATTCAST_UP_FOLDER", "WATTCAST_UP_PART"
 _PARTS = ("worker", "mlflow", "prefect")
 _RUN = "prefect.engine"  # in the command of a flow run's process
 _RUNS_FAREWELL_S, _FAREWELL_S = 20, 10  # for what is asked to end
+_FIND_EXPERIMENT = "api/2.0/mlflow/experiments/get-by-name?experiment_name=appliances-energy"
 _TELL_S = 0.5  # in which the worker tells how runs have ended
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 _Parts = dict[str, subprocess.Popen[str]]
@@ -60,7 +62,9 @@ def up() -> None:
         _run("prefect --no-prompt deploy --all")
         parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
         _watch(parts, until=f"{mlflow}/health")
-        _screen.print(f"Prefect  {prefect}\nMLflow   {mlflow}\nelsewhere first: export PREFECT_API_URL={prefect}/api")
+        _screen.print(
+            f"Prefect  {prefect}\nMLflow   {_runs_page(mlflow)}\nelsewhere first: export PREFECT_API_URL={prefect}/api"
+        )
         _watch(parts)
     except KeyboardInterrupt:
         _screen.print("ending what was started")
@@ -124,6 +128,14 @@ def _watch(parts: _Parts, until: str | None = None) -> None:
             if process.poll() is not None:
                 raise InputError(f"{name} has ended by itself, with code {process.returncode}")
         time.sleep(0.5)
+
+
+def _runs_page(mlflow: str) -> str:
+    """Where MLflow lists the runs: its first page is for language models."""
+    experiment = "1"  # that of a new store's first run
+    with suppress(OSError), urllib.request.urlopen(f"{mlflow}/{_FIND_EXPERIMENT}", timeout=5) as answer:  # noqa: S310
+        experiment = json.load(answer)["experiment"]["experiment_id"]
+    return f"{mlflow}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 
 
 def _answers(url: str) -> bool:

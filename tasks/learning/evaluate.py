@@ -23,8 +23,9 @@ from wattcast.model.windows import WindowConfig, Windows
 from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
-from wattcast.tasks.learning.metric_names import of_target
+from wattcast.tasks.learning.gains import Gain, gains
 from wattcast.tasks.learning.regimes import Regimes, score_regimes
+from wattcast.tasks.metric_names import TEST, endings, of_baseline
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.step import step
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 GRU = gru.NAME
 """The name of the network among the models that are scored."""
 _LEAST_GAIN = 0.0005  # of an error that is written as a share
-_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
+_PREFIXES = {"train": "train", "validation": "val"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Evaluation:
     by_lead: tuple[LeadScore, ...] = ()  # of the test part, step by step where a forecast has several
     named: tuple[int, ...] = ()  # the lead times among them that are logged, in steps
     regimes: Regimes | None = None  # of the test part
+    gains: tuple[Gain, ...] = ()  # of the test part
     unit: str | None = None
     absent: str = ""  # why LightGBM is missing among the models though it was asked for
 
@@ -105,29 +107,37 @@ class Evaluation:
             return ""
         return f"The forecasts of {target} do not beat the best baseline {' and '.join(told)}."
 
-    def metrics(self) -> dict[str, float]:
-        """The scores by the names they are logged under: `test_rmse`, `baseline_ridge_mae`.
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All that is forecast, in the order of the configuration."""
+        return tuple(dict.fromkeys(score.target for score in self.scores))
 
-        Those of a second or later target have its name behind them: `test_rmse/lights`. Where a forecast has several
-        steps, those of the named lead times follow, in steps: `test_rmse_at_36`, `baseline_ridge_rmse_at_36`.
+    def metrics(self, judged: str = TEST) -> dict[str, float]:
+        """The scores by the names they are logged under: `test_rmse`, `test_vs_ridge_mae`.
+
+        Those of a second or later target have its name behind them: `test_rmse.lights`. Where a forecast has several
+        steps, those of the named lead times follow, in steps: `test_rmse_at_36`, `test_vs_ridge_rmse_at_36`. `judged`
+        is what the test part is called.
         """
-        metrics: dict[str, float] = {}
+        behind, metrics = endings(self.targets), {}
+
+        def add(score: Score, names: tuple[str, ...], at: str = "") -> None:
+            part = _PREFIXES.get(score.part, judged)
+            for name in names:
+                own = f"{part}_{name}" if score.model == GRU else of_baseline(part, score.model, name)
+                metrics[f"{own}{at}{behind[score.target]}"] = float(getattr(score, name))
+
         for score in self.scores:
             if score.model == GRU:
-                metrics |= self._named(score, (*METRICS, "skill"))
+                add(score, (*METRICS, "skill"))
             elif score.part == "test":
-                metrics |= self._named(score, ("rmse", "mae"))
+                add(score, ("rmse", "mae"))
         for lead in self.by_lead:
             if lead.steps_ahead in self.named:
                 names = ("rmse", "mae", "skill") if lead.score.model == GRU else ("rmse",)
-                metrics |= self._named(lead.score, names, f"_at_{lead.steps_ahead}")
-        further = [each.metrics() for each in (self.intervals, self.regimes) if each is not None]
+                add(lead.score, names, f"_at_{lead.steps_ahead}")
+        further = [each.metrics(judged) for each in (self.intervals, self.regimes) if each is not None]
         return {name: value for each in (metrics, *further) for name, value in each.items()}
-
-    def _named(self, score: Score, names: tuple[str, ...], at: str = "") -> dict[str, float]:
-        prefix = _PREFIXES[score.part] if score.model == GRU else f"baseline_{score.model}"
-        first = self.scores[0].target
-        return {of_target(f"{prefix}_{name}{at}", score.target, first): getattr(score, name) for name in names}
 
 
 def named_leads(config: WindowConfig, day: int) -> tuple[int, ...]:
@@ -176,6 +186,7 @@ def evaluate(
         by_lead=parts["test"].by_lead if named else (),
         named=named,
         regimes=regimes,
+        gains=gains(parts["test"].table, targets, block=block),
         unit=unit,
         absent=absent,
     )

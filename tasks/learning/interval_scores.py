@@ -18,7 +18,7 @@ from wattcast.model.metrics import coverage, pinball, winkler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.learning.evaluate import GRU
-from wattcast.tasks.learning.metric_names import of_target
+from wattcast.tasks.metric_names import TEST, endings
 from wattcast.tasks.step import step
 
 HOURLY, PERSISTENCE = "hourly quantiles", "conformal persistence"
@@ -68,19 +68,17 @@ class IntervalEvaluation:
         chosen = [score for score in self.scores if (score.by, score.target) == (ALL, target)]
         return sorted(chosen, key=lambda score: (score.level, score.winkler))
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, judged: str = TEST) -> dict[str, float]:
         """The product's overall scores by the names they are logged under: `test_coverage_90`, `test_pinball`.
 
-        Those of a second or later target have its name behind them.
+        Those of a second or later target have its name behind them; `judged` is what the test part is called.
         """
-        first = self.scores[0].target
-        metrics = {}
+        behind, metrics = endings(score.target for score in self.scores), {}
         for score in self.scores:
             if (score.model, score.by) == (GRU, ALL):
-                metrics[of_target("test_pinball", score.target, first)] = score.pinball
+                metrics[f"{judged}_pinball{behind[score.target]}"] = score.pinball
                 for name in ("coverage", "width", "winkler"):
-                    named = of_target(f"test_{name}_{100 * score.level:g}", score.target, first)
-                    metrics[named] = getattr(score, name)
+                    metrics[f"{judged}_{name}_{100 * score.level:g}{behind[score.target]}"] = getattr(score, name)
         return metrics
 
 

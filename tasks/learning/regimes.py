@@ -15,7 +15,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.gru import NAME
 from wattcast.model.metrics import mae, rmse
 from wattcast.model.windows import Windows
-from wattcast.tasks.learning.metric_names import of_target
+from wattcast.tasks.metric_names import TEST, endings
 
 IDLE, SPIKES = 0.25, 0.9
 """Quantiles of the readings that a model was trained on: what is idle lies no higher, what is a spike above."""
@@ -58,20 +58,19 @@ class Regimes:
     scores: tuple[RegimeScore, ...]
     warned: tuple[Warned, ...]
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, judged: str = TEST) -> dict[str, float]:
         """Those of the network, by the names they are logged under: `test_rmse_spikes`, `test_recall_spikes`.
 
-        Those of a second or later target have its name behind them.
+        Those of a second or later target have its name behind them; `judged` is what the test part is called.
         """
-        first = next(iter(self.thresholds))
-        metrics = {}
+        behind, metrics = endings(self.thresholds), {}
         for score in self.scores:
             if score.model == NAME and score.regime != "usual":
-                metrics[of_target(f"test_rmse_{score.regime}", score.target, first)] = score.rmse
+                metrics[f"{judged}_rmse_{score.regime}{behind[score.target]}"] = score.rmse
         for each in self.warned:
             if each.model == NAME:
                 for name in ("precision", "recall"):
-                    metrics[of_target(f"test_{name}_spikes", each.target, first)] = getattr(each, name)
+                    metrics[f"{judged}_{name}_spikes{behind[each.target]}"] = getattr(each, name)
         return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 

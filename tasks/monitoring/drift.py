@@ -19,12 +19,13 @@ from wattcast.tasks.monitoring import drift_causes as causes
 from wattcast.tasks.monitoring.drift_statistics import kolmogorov_smirnov, psi
 from wattcast.tasks.step import step
 
-Level = Literal["stable", "moderate", "major"]
+Level = Literal["none", "moderate", "major"]
+LEVELS: tuple[Level, ...] = ("major", "moderate", "none")
 
 MODERATE, MAJOR = 0.1, 0.25
 SIGNIFICANCE = 0.05
 OUTSIDE = 0.05
-"""The share of values that training never saw from which on a column is not called stable."""
+"""The share of values that training never saw from which on a column's drift is moderate at least."""
 _BARS = 24
 _MOST_STEPS = 200  # a column of fewer different places is drawn in whole steps: Appliances has multiples of 10 Wh
 
@@ -39,7 +40,7 @@ class ColumnDrift:
     p_value: float
     psi: float
     level: Level
-    cause: str  # empty where the column is stable
+    cause: str  # empty where the level is none
     reference_mean: float
     newest_mean: float
     edges: tuple[float, ...] = ()  # [B + 1], of equal bins; the outermost ones hold the tails
@@ -49,7 +50,10 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class Drift:
-    """All columns, the largest PSI first, and before them those that lack readings; first and last times of spans."""
+    """All columns, and the first and last times of both spans.
+
+    What the model reads comes first, and of that what lacks readings, then the largest PSI.
+    """
 
     reference_from: pd.Timestamp
     reference_to: pd.Timestamp
@@ -66,25 +70,38 @@ class Drift:
     def sentence(self) -> str:
         """What there is to know first, in one sentence."""
         span = f"the readings from {self.newest_from:%Y-%m-%d %H:%M} to {self.newest_to:%Y-%m-%d %H:%M}"
-        named = self.alarms or tuple(column for column in self.columns if column.level == "moderate")
-        if not named:
+        drifted = self.drifted
+        if not drifted:
             return f"No drift: {span} differ in none of {len(self.columns)} columns from training beyond chance."
-        read = [column for column in named if column.read]
-        first = (read or named)[0]
-        reads = f"{len(read)} of them" if read else "none of them"
+        first, read = drifted[0], [column for column in drifted if column.read]
+        where = "Drift in what the model reads: " if read else "No drift in what the model reads. Elsewhere, "
+        others = len(read or drifted) - 1
+        more = f"; and {others} more column{'s' if others > 1 else ''}" if others else ""
         return (
-            f"{'Drift' if self.alarms else 'Moderate drift'}: {span} differ from training in {len(named)} of "
-            f"{len(self.columns)} columns, the model reads {reads}; {first.column} is first: {first.cause}."
+            f"{where}{first.column} ({first.level}), {first.cause}{more}. "
+            f"In {span}, {self.counts} of {len(self.columns)} columns."
         )
+
+    @property
+    def drifted(self) -> tuple[ColumnDrift, ...]:
+        """The columns whose level is not none: what the model reads first, then by level."""
+        found = [column for column in self.columns if column.level != "none"]
+        return tuple(sorted(found, key=lambda column: (not column.read, LEVELS.index(column.level))))
+
+    @property
+    def counts(self) -> str:
+        """How many columns have which level: `4 major, 1 moderate, 21 none`."""
+        levels = [column.level for column in self.columns]
+        return ", ".join(f"{levels.count(level)} {level}" for level in LEVELS)
 
 
 def measure_drift(frame: pd.DataFrame, reference: range, newest: range, *, read: Collection[str], target: str) -> Drift:
     """Compare the rows `newest` of `frame` with the rows `reference`, which a model was trained on.
 
     A column is moderate or major when its PSI says so and the difference is not one of chance (p < 0.05): of a slow
-    reading any two weeks differ much, so that one may have a high PSI and be stable. What no test sees is named without
-    one: a sensor that is stuck is major; 5 % of values that training never saw, or a daily profile that came to lie at
-    another time, are moderate at least.
+    reading any two weeks differ much, so that one may have a high PSI and the level none. What no test sees is named
+    without one: a sensor that is stuck is major; 5 % of values that training never saw, or a daily profile that came to
+    lie at another time, are moderate at least.
 
     Args:
         frame: a DatetimeIndex and float columns. Values that are not finite are left out; it is not changed.
@@ -115,7 +132,7 @@ def measure_drift(frame: pd.DataFrame, reference: range, newest: range, *, read:
         )
         for name in frame.columns
     ]
-    columns.sort(key=lambda column: math.inf if math.isnan(column.psi) else column.psi, reverse=True)
+    columns.sort(key=lambda column: (not column.read, -math.inf if math.isnan(column.psi) else -column.psi))
     (old_from, old_to), (new_from, new_to) = ((span.index[0], span.index[-1]) for span in spans)
     return Drift(old_from, old_to, new_from, new_to, tuple(columns))
 
@@ -138,7 +155,7 @@ def _column(name: str, reference: Floats, newest: Floats, *, read: bool, moved: 
     stuck = causes.stuck(reference, newest, hour_rows)
     outside, beyond = causes.outside(reference, newest)
     tested = index if p_value < SIGNIFICANCE else 0.0
-    level: Level = "stable"
+    level: Level = "none"
     if stuck or tested >= MAJOR:
         level = "major"
     elif moved or outside >= OUTSIDE or tested >= MODERATE:
@@ -147,7 +164,7 @@ def _column(name: str, reference: Floats, newest: Floats, *, read: bool, moved: 
     if not words:
         means = f"{causes.show(new)} against {causes.show(old)}"
         words = [f"the values lie in another way, though mean ({means}) and spread are close"]
-    cause = "" if level == "stable" else "; ".join(words)
+    cause = "" if level == "none" else "; ".join(words)
     return ColumnDrift(name, read, distance, p_value, index, level, cause, old, new, *_bars(reference, newest))
 
 

@@ -69,6 +69,18 @@ class Entry(Swap):
     why: str
     figures: dict[str, float]
 
+    @property
+    def moment(self) -> str:
+        """When it was decided, to the minute and with the zone: `2016-05-27 18:00 UTC`."""
+        return f"{datetime.fromisoformat(self.when).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def sentence(self) -> str:
+        """The decision in words."""
+        champion = f"the champion is version {self.new}" if self.new else "there is no champion"
+        why = f": {self.why}" if self.why else ""
+        return f"{self.moment}: version {self.version} was {self.action}{why}; {champion}."
+
 
 def ledger(versions: Versions) -> list[Entry]:
     """All decisions that count, the oldest first."""
@@ -199,6 +211,7 @@ def _decide(
     if version.run_id:
         record = [asdict(each) for each in ledger(versions)]
         versions.attach(version.run_id, LEDGER_FILE, json.dumps(record, indent=2) + "\n")
+    versions.describe_model(entry.sentence)
     return entry
 
 

@@ -33,6 +33,8 @@ DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.
 """Tags of a version: oldest and newest reading that it was trained on, and the span that judged it."""
 CONTRACT, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
 """Tags of a version: what it takes and gives, and what was decided about it."""
+_INTRODUCTION = "Forecasts the energy use of a building from its newest readings."
+_LONGEST_NOTE = 5000
 PROMOTION, TRAINING = "promotion", "training"
 """What is done by one process at a time for each registered model."""
 
@@ -124,6 +126,16 @@ class Versions:
         """Add `tags` to a version."""
         for name, value in tags.items():
             self.client.set_model_version_tag(self.model, str(version.number), name, value)
+
+    def describe(self, version: Version, text: str) -> None:
+        """The description of a version, in Markdown."""
+        self.client.update_model_version(self.model, str(version.number), text[:_LONGEST_NOTE])
+
+    def describe_model(self, text: str) -> None:
+        """The description of the registered model, unless somebody has written one of their own."""
+        known = self._registered()
+        if known is not None and (not known.description or known.description.startswith(_INTRODUCTION)):
+            self.client.update_registered_model(self.model, f"{_INTRODUCTION}\n\n{text}"[:_LONGEST_NOTE])
 
     def name_alias(self, alias: str, number: int | None) -> None:
         """Let `alias` stand for the version `number`; for none where it is None."""

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from wattcast.tasks.monitoring.drift import MAJOR, MODERATE, ColumnDrift, Drift
+from wattcast.tasks.monitoring.drift import LEVELS, MAJOR, MODERATE, ColumnDrift, Drift
 from wattcast.tasks.report.figure import GREY, TRIAL, TUNED, Panel, canvas, plain
 from wattcast.tasks.report.page import Table
 
 _MOST = 6
 _LEAST_PSI = 0.01  # where the axis begins
-_LEVELS = ("major", "moderate", "stable")
 _READ = {True: "read by the model", False: "not read"}
-_FADED = 0.4  # bars of stable columns
+_FADED = 0.4  # bars of the level none
 
 
 def drift_panels(drift: Drift) -> list[Panel]:
@@ -27,7 +26,7 @@ def drift_panels(drift: Drift) -> list[Panel]:
 
 
 def drift_table(drift: Drift) -> Table:
-    """A row a column, in the order of `drift`; the first one with an alarm is marked."""
+    """A row a column, in the order of `drift`; the first one that drifted is marked."""
     head = ["column", "read by the model", "PSI", "KS", "p", "level", "cause"]
     rows = [
         [
@@ -41,18 +40,19 @@ def drift_table(drift: Drift) -> Table:
         ]
         for column in drift.columns
     ]
-    return Table(head, rows, marked=next((i for i, column in enumerate(drift.columns) if column in drift.alarms), None))
+    first = drift.drifted[0] if drift.drifted else None
+    return Table(head, rows, marked=drift.columns.index(first) if first else None)
 
 
 def _most_drifted(columns: Sequence[ColumnDrift]) -> list[ColumnDrift]:
-    """By level, then those that the model reads, then by PSI; none whose values lie as they did in training."""
-    drifted = [column for column in columns if column.level != "stable" or column.psi >= MODERATE]
-    return sorted(drifted, key=lambda column: (_LEVELS.index(column.level), not column.read, -column.psi))[:_MOST]
+    """What the model reads, then by level and PSI; none whose values lie as they did in training."""
+    drifted = [column for column in columns if column.level != "none" or column.psi >= MODERATE]
+    return sorted(drifted, key=lambda column: (not column.read, LEVELS.index(column.level), -column.psi))[:_MOST]
 
 
 def _psi_panel(columns: Sequence[ColumnDrift], drift: Drift) -> Panel:
     order = {column.column: place for place, column in enumerate(reversed(columns))}
-    ends = [_LEAST_PSI, 1.5 * max(1.0, *(column.psi for column in columns))]
+    ends = [_LEAST_PSI, 2.5 * max(1.0, *(column.psi for column in columns))]
     ticks = [0.01, MODERATE, MAJOR, 1, 10]
     x = {
         "title": "population stability index",
@@ -80,7 +80,7 @@ def _psi_bars(columns: Sequence[ColumnDrift], order: dict[str, int], name: str, 
         y=[order[column.column] for column in columns],
         orientation="h",
         name=name,
-        marker={"color": colour, "opacity": [_FADED if column.level == "stable" else 1.0 for column in columns]},
+        marker={"color": colour, "opacity": [_FADED if column.level == "none" else 1.0 for column in columns]},
         text=[_digits(column.psi, 2) for column in columns],
         textposition="outside",
         cliponaxis=False,
@@ -101,9 +101,10 @@ def _psi_note(columns: Sequence[ColumnDrift], drift: Drift) -> str:
     spans = (drift.newest_from, drift.newest_to, drift.reference_from, drift.reference_to)
     first, last, old_first, old_last = (f"{moment:%Y-%m-%d %H:%M}" for moment in spans)
     note = (
-        f"{first} to {last} against training, {old_first} to {old_last}; the axis is logarithmic. From {MODERATE} "
-        f"(dotted) a change counts as moderate, from {MAJOR} (dashed) as major, where it is not one of chance. A faint "
-        f"bar is of a stable column: readings that change slowly differ as much between any two such spans."
+        f"{first} to {last} against training, {old_first} to {old_last}: {drift.counts}. The axis is logarithmic. From "
+        f"{MODERATE} (dotted) a change counts as moderate, from {MAJOR} (dashed) as major, where it is not one of "
+        f"chance; a faint bar is of the level none, as readings that change slowly differ as much between any two such "
+        f"spans. What is stuck, out of range or at another time of day counts whatever its index."
     )
     lacking = [column.column for column in drift.columns if column not in columns]
     return f"{note} Without readings to compare: {', '.join(lacking)}." if lacking else note

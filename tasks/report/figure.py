@@ -96,6 +96,35 @@ def short(values: pd.Series | Floats) -> npt.NDArray[np.floating[Any]]:
     return half if not len(known) or blur <= _UNSEEN * np.ptp(known) else exact
 
 
+def hover_templates(figure: dict[str, Any]) -> dict[str, Any]:
+    """`figure`, as plotly reads it, whose curves and bars say units where a pointer rests, as the titles of axes do.
+
+    A title is `RMSE, Wh`: a name, a comma, and the unit that stands behind values. What says its own words keeps them.
+    """
+    layout = figure["layout"]
+    for trace in figure["data"]:
+        own = {"hovertemplate", "hoverinfo", "hovertext"} & trace.keys()
+        if trace.get("type") not in {"scatter", "bar"} or own or trace.get("orientation") == "h":
+            continue
+        told = {letter: _told(layout, letter, trace.get(f"{letter}axis", letter)) for letter in ("x", "y")}
+        if str(layout.get("hovermode", "")).endswith("unified"):
+            trace["hovertemplate"] = told["y"][1]
+        else:
+            trace["hovertemplate"] = "<br>".join(f"{name} {value}".lstrip() for name, value in told.values())
+    return figure
+
+
+def _told(layout: dict[str, Any], letter: str, axis: str) -> tuple[str, str]:
+    """The name of what an axis (`y2`) shows, and the template of a value with its unit."""
+    options = layout.get(f"{letter}axis{axis[1:]}", {})
+    title = options.get("title", {})
+    text = title.get("text", "") if isinstance(title, dict) else str(title)
+    name, _, unit = text.rpartition(", ")
+    form = options.get("hoverformat")
+    value = f"%{{{letter}:{form}}}" if form else f"%{{{letter}}}"
+    return (name, f"{value} {unit}") if name else (text, value)
+
+
 def plain(text: str) -> str:
     """`text` for a figure: plotly reads some tags in what it writes."""
     return escape(text, quote=False)

@@ -76,7 +76,9 @@ def _fan_panel(rows: pd.DataFrame, bounds: Floats, quantiles: tuple[float, ...],
         history = rows.drop_duplicates("time", keep="last").sort_values("time")
         history = history[history["time"] > made_at - _DAY]
         note = f"The newest forecast of {steps} steps, made {made_at:%Y-%m-%d %H:%M}, behind the day before it."
-    figure = canvas(x={"type": "date"}, y={"title": unit or "", "hoverformat": ".4~r"}, height=420)
+    figure = canvas(
+        x={"type": "date"}, y={"title": labelled("energy of a step", unit), "hoverformat": ".4~r"}, height=420
+    )
     figure.update_layout(hovermode="x unified")
     times = on_the_clock(pd.DatetimeIndex(shown["time"]))
     for pair in range(len(quantiles) // 2):

@@ -54,7 +54,7 @@ def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
         for name, title in names.items()
         if name in comparison.forecasts
     }
-    return {**scores, "columns that drifted": str(len(drift.alarms))}
+    return {**scores, "drift of columns": drift.counts}
 
 
 def _score(comparison: Comparison, name: str) -> tuple[float, float]:
@@ -89,7 +89,13 @@ def _forecast_panel(comparison: Comparison) -> Panel:
     end = times[-1]
     start = max(times[0], end - pd.Timedelta(days=_MOST_DAYS))
     x = {"type": "date", "range": [str(start), str(end)], "rangeslider": {"visible": True, "thickness": 0.12}}
-    figure = canvas(x=x, y={"title": comparison.unit or ""}, height=440, hovermode="x unified", margin={"b": 40})
+    figure = canvas(
+        x=x,
+        y={"title": labelled("energy of a step", comparison.unit), "hoverformat": ".4~r"},
+        height=440,
+        hovermode="x unified",
+        margin={"b": 40},
+    )
     curves = {"actual": comparison.actual, **comparison.forecasts}
     for name, colour in _LINES.items():
         if name in curves:
@@ -107,7 +113,7 @@ def _days_panel(comparison: Comparison) -> Panel:
         for name in ("champion", "challenger")
     }
     daily = {name: errors.groupby(comparison.made_at.date).mean() ** 0.5 for name, errors in squared.items()}
-    y = {"title": labelled("RMSE", comparison.unit), "rangemode": "tozero"}
+    y = {"title": labelled("RMSE", comparison.unit), "rangemode": "tozero", "hoverformat": ".4~r"}
     figure = canvas(x={}, y=y, barmode="group", margin={"b": 60})
     for name, errors in daily.items():
         days = [str(day) for day in errors.index]

@@ -12,6 +12,7 @@ from functools import partial
 
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
+from wattcast.tasks.bootstrap import LEVEL
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
 from wattcast.tasks.learning.interval_scores import IntervalEvaluation
 from wattcast.tasks.learning.regimes import NAMES, Regimes
@@ -19,7 +20,8 @@ from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.report.figure import LABELS, decimals, labelled, number, percent
 from wattcast.tasks.report.interval_figures import interval_panels, interval_table
 from wattcast.tasks.report.page import BANNER, Subject, Table, render
-from wattcast.tasks.report.training_figures import PHASES, forecast_panels, learning_panel
+from wattcast.tasks.report.training_days import day_table, order_panels
+from wattcast.tasks.report.training_figures import PHASES, first_step, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
 from wattcast.tasks.step import step
 
@@ -56,7 +58,11 @@ def report(
     phases = {phase: [epoch for epoch in history if epoch.phase == phase] for phase in PHASES}
     phases = {phase: epochs for phase, epochs in phases.items() if epochs}
     most, unit = MOST_ROWS // len(targets), evaluation.unit
-    tests = {f"Test part: {target}": forecast_panels(rows[target], most, unit) for target in targets}
+    firsts = {target: first_step(rows[target]) for target in targets}
+    tests = {
+        f"Test part: {target}": [*forecast_panels(rows[target], most, unit), *order_panels(firsts[target], unit)]
+        for target in targets
+    }
     curves = [learning_panel(PHASES[phase], epochs, unit) for phase, epochs in phases.items()]
     intervals, regimes = evaluation.intervals, evaluation.regimes
     around = {
@@ -77,6 +83,7 @@ def report(
         tiles=_tiles(evaluation, targets[0]),
         metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
         tables={target: _score_table(evaluation.scores, target) for target in targets},
+        day_tables={target: table for target in targets if (table := day_table(firsts[target], unit))},
         regime_tables={target: _regime_table(regimes, target, unit) for target in targets} if regimes else {},
         regime_words={target: _regime_words(regimes, target, unit) for target in targets} if regimes else {},
         refitted="refit" in phases,
@@ -149,6 +156,15 @@ def _gain_over_ridge(evaluation: Evaluation, target: str) -> float:
     return skill(*(evaluation.score(model, "test", target).rmse for model in (GRU, "ridge")))
 
 
+def _surely(evaluation: Evaluation, target: str, baseline: str) -> str:
+    """The interval of a claim, in brackets, and whether it may be luck; nothing where none is known."""
+    for gain in evaluation.gains:
+        if (gain.target, gain.baseline) == (target, baseline):
+            low, high = (percent(end, 1) for end in gain.interval)
+            return f" ({100 * LEVEL:g} % interval {low} to {high}{', which may be luck' if gain.may_be_luck else ''})"
+    return ""
+
+
 def _versus(gain: float, other: str) -> str:
     """How it reads that a share of the RMSE of `other` is taken away."""
     if not math.isfinite(gain):
@@ -163,8 +179,9 @@ def _headline(evaluation: Evaluation, target: str) -> str:
     rmse, mae = (with_unit(number(error), evaluation.unit) for error in (score.rmse, score.mae))
     return (
         f"On the test part the forecasts of {target} miss by {rmse} RMSE and {mae} MAE; in RMSE they are "
-        f"{_versus(score.skill, 'persistence')} and "
-        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}. {evaluation.unbeaten(target, LABELS)}"
+        f"{_versus(score.skill, 'persistence')}{_surely(evaluation, target, 'persistence')} and "
+        f"{_versus(_gain_over_ridge(evaluation, target), 'ridge')}{_surely(evaluation, target, 'ridge')}. "
+        f"{evaluation.unbeaten(target, LABELS)}"
     ).rstrip()
 
 

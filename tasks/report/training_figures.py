@@ -65,7 +65,7 @@ def break_at_gaps(rows: pd.DataFrame) -> pd.DataFrame:
 def _forecast_panel(first: pd.DataFrame, most: int, unit: str | None, *, several: bool) -> Panel:
     shown = first.tail(most)
     start, end = shown["time"].min(), shown["time"].max()
-    figure = _figure(y=unit or "", height=480, margin={"b": 40}, hovermode="x unified")
+    figure = _figure(y=labelled("energy of a step", unit), height=480, margin={"b": 40}, hovermode="x unified")
     broken = break_at_gaps(shown)
     shown_times = on_the_clock(pd.DatetimeIndex(broken["time"]))
     milliseconds = shown_times.to_numpy("datetime64[ms]").astype(np.float64)  # half the size of written dates

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,6 +31,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
 )
 
 from wattcast.model.errors import InputError
@@ -39,6 +39,7 @@ from wattcast.model.fit import Epoch
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import fault_of
 from wattcast.tasks.liveness import LostTrialError, Owner
+from wattcast.tasks.metric_names import of_curve
 from wattcast.tasks.tracking.origin import code_tags
 from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
 
@@ -50,7 +51,6 @@ CONFIG_FILE = "config.toml"
 """The artifact that reproduces a run."""
 JOB = "job"
 """The tag of a run that is more than a training: the command that makes it."""
-_FORBIDDEN = re.compile(r"[^\w\-. :/]")  # in the name of a metric
 OWNER = "owner"
 """The tag that names the process at work on a run."""
 _MOST_METRICS, _MOST_PARAMS, _LONGEST_PARAM, _LONGEST_TAG = 1000, 100, 6000, 5000
@@ -65,23 +65,18 @@ class Log:
     resumed: bool = field(default=False, kw_only=True)  # it has metrics of an earlier process
 
     def log_epoch(self, epoch: Epoch) -> None:
-        """The metrics of one epoch in one batch; those of a refit have the prefix `refit_`.
-
-        Those of a second or later member have its number behind them: `val_rmse/member_2`.
-        """
-        prefix = "" if epoch.phase == "select" else "refit_"
-        suffix = "" if epoch.member == 1 else f"/member_{epoch.member}"
-        values = asdict(epoch)
+        """The metrics of one epoch in one batch."""
+        values, refit = asdict(epoch), epoch.phase == "refit"
         losses = ("train_loss", "train_mse", "train_penalty", "train_rmse", "val_loss", "val_mse", "val_rmse")
-        names = (*losses, "learning_rate", "seconds")
-        metrics = {f"{prefix}{name}{suffix}": values[name] for name in names if values[name] is not None}
-        if not self._knows(f"{prefix}learning_rate{suffix}", epoch.number):  # an epoch is one batch: whole or absent
+        known = [name for name in (*losses, "learning_rate", "seconds") if values[name] is not None]
+        metrics = {of_curve(name, refit=refit, member=epoch.member): values[name] for name in known}
+        if not self._knows(next(iter(metrics)), epoch.number):  # an epoch is one batch: whole or absent
             self.log_metrics(metrics, step=epoch.number)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """All `metrics` in as few batches as MLflow takes; what it does not take in a name becomes `_`."""
+        """All `metrics` in as few batches as MLflow takes."""
         now = int(time() * 1000)
-        batch = [Metric(_FORBIDDEN.sub("_", name), value, now, step) for name, value in metrics.items()]
+        batch = [Metric(name, value, now, step) for name, value in metrics.items()]
         for first in range(0, len(batch), _MOST_METRICS):
             self.client.log_batch(self.run_id, batch[first : first + _MOST_METRICS])
 
@@ -97,7 +92,7 @@ class Log:
         """An earlier process of this run has logged the metric `name` of that step: a curve holds each once."""
         if not self.resumed:
             return False
-        history = self.client.get_metric_history(self.run_id, _FORBIDDEN.sub("_", name))
+        history = self.client.get_metric_history(self.run_id, name)
         return any(point.step == step for point in history)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -109,6 +104,15 @@ class Log:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """All `tags` in one batch."""
         self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    @property
+    def description(self) -> str:
+        """What `describe` has said; empty where it has not been asked."""
+        return str(self.client.get_run(self.run_id).data.tags.get(MLFLOW_RUN_NOTE, ""))
+
+    def describe(self, text: str) -> None:
+        """The description that MLflow shows over the metrics, in Markdown."""
+        self.client.set_tag(self.run_id, MLFLOW_RUN_NOTE, text[:_LONGEST_TAG])
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,11 @@ class Run(Log):
 
     folder: Path
     local: bool
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return str(self.client.get_run(self.run_id).info.run_name)
 
     def address(self, name: str) -> str:
         """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,27 @@ from wattcast.model.fit import Epoch
 
 if TYPE_CHECKING:
     import keras
+
+
+_UNFIT = re.compile(r"[^\w.+=-]+")  # in the name of a folder
+CURVES = Path("curves")
+"""The folder of links to the events of each run, in which TensorBoard calls a run by its name."""
+
+
+def link_events(events: Path, name: str, run_id: str) -> None:
+    """Make `events`, below the artifacts of a run, known as `name` in `CURVES`; links of runs that are gone end.
+
+    In MLflow's folders the path of a run's events begins with 40 letters that say nothing, and TensorBoard shows little
+    more of it. Where the system makes no links there is none.
+    """
+    link = CURVES / f"{_UNFIT.sub(' ', name)} {run_id[:4]}"
+    with suppress(OSError):
+        CURVES.mkdir(exist_ok=True)
+        for old in CURVES.iterdir():
+            if old.is_symlink() and not old.exists():
+                old.unlink()
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(events, CURVES), target_is_directory=True)
 
 
 def event_writer(folder: Path, unit: str | None) -> Callable[[Epoch], None]:

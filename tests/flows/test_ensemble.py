@@ -77,7 +77,7 @@ def curve(run: Run, name: str) -> dict[int, float]:
 
 def chosen_epochs(run: Run) -> list[int]:
     """By the validation losses that were logged."""
-    curves = [curve(run, name) for name in ("val_loss", "val_loss/member_2")]
+    curves = [curve(run, name) for name in ("val_loss", "z_member_2_val_loss")]
     return [min(losses, key=losses.__getitem__) for losses in curves]
 
 
@@ -88,12 +88,12 @@ def newest_run() -> Run:
 
 def test_each_network_has_curves_and_the_scores_are_of_both_together(run: Run, trained: Trained) -> None:
     epochs = list(range(1, EPOCHS + 1))
-    first, second = (curve(run, f"val_rmse{suffix}") for suffix in ("", "/member_2"))
+    first, second = (curve(run, f"{prefix}val_rmse") for prefix in ("", "z_member_2_"))
     assert list(first) == [*epochs, EPOCHS + 1]
     assert list(second) == epochs
     assert all(first[number] != second[number] for number in epochs)
     assert first[EPOCHS + 1] == trained.evaluation.metrics()["val_rmse"]
-    refits = [curve(run, f"refit_train_mse{suffix}") for suffix in ("", "/member_2")]
+    refits = [curve(run, f"{prefix}train_refit_mse") for prefix in ("", "z_member_2_")]
     assert [len(refit) for refit in refits] == chosen_epochs(run)
     assert {name: run.data.metrics[name] for name in trained.evaluation.metrics()} == trained.evaluation.metrics()
     assert not [name for name in run.data.metrics if name.startswith("test_") and "member" in name]
@@ -101,7 +101,7 @@ def test_each_network_has_curves_and_the_scores_are_of_both_together(run: Run, t
 
 def test_the_best_epoch_is_the_mean_of_those_chosen(run: Run) -> None:
     assert len(set(chosen_epochs(run))) == 2  # else the mean would say nothing
-    assert run.data.metrics["best_epoch"] == mean(chosen_epochs(run))
+    assert run.data.metrics["train_best_epoch"] == mean(chosen_epochs(run))
     assert run.data.params["fit.members"] == "2"
 
 
@@ -117,7 +117,7 @@ def test_tensorboard_has_folders_for_each_network(artifacts: Path, run: Run) -> 
     def values(folder: str, name: str) -> list[float]:
         return [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(folder, name)]
 
-    for suffix, metric in (("", "val_rmse"), ("-2", "val_rmse/member_2")):
+    for suffix, metric in (("", "val_rmse"), ("-2", "z_member_2_val_rmse")):
         logged = [curve(run, metric)[number] for number in range(1, EPOCHS + 1)]
         assert values(f"validation{suffix}", "RMSE_Wh") == pytest.approx(logged, rel=1e-6)
         assert len(values(f"train{suffix}", "MSE")) == EPOCHS
@@ -223,7 +223,7 @@ cli.main()
     assert shot.returncode == -9, shot.stderr
     killed = newest_run()
     assert killed.info.status == "RUNNING"  # nobody could close it
-    assert "val_rmse/member_2" in killed.data.metrics
+    assert "z_member_2_val_rmse" in killed.data.metrics
     assert "test_rmse" not in killed.data.metrics
     command = [str(Path(sys.executable).with_name("wattcast")), "train", "--resume", killed.info.run_id, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
@@ -231,8 +231,8 @@ cli.main()
     assert json.loads(done.stdout)["metrics"] == trained.evaluation.metrics()
     after = MlflowClient().get_run(killed.info.run_id)
     assert after.info.status == "FINISHED"
-    assert after.data.metrics["best_epoch"] == mean(chosen_epochs(after))
-    assert list(curve(after, "val_rmse/member_2")) == list(range(1, EPOCHS + 1))
+    assert after.data.metrics["train_best_epoch"] == mean(chosen_epochs(after))
+    assert list(curve(after, "z_member_2_val_rmse")) == list(range(1, EPOCHS + 1))
 
 
 def test_stock_layers_train_where_they_are_asked_for(
@@ -251,6 +251,6 @@ def test_stock_layers_train_where_they_are_asked_for(
     assert set(kernels) == {"keras"}
     again = MlflowClient().get_run(stock.run_id)
     assert again.data.params["fit.kernel"] == "keras"
-    for name in ("val_rmse", "val_rmse/member_2", "train_rmse", "train_rmse/member_2"):
+    for name in ("val_rmse", "z_member_2_val_rmse", "train_rmse", "z_member_2_train_rmse"):
         assert curve(again, name)[1] == pytest.approx(curve(run, name)[1], rel=1e-3), name
     assert stock.evaluation.metrics()["test_rmse"] == pytest.approx(run.data.metrics["test_rmse"], rel=0.02)

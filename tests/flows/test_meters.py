@@ -58,7 +58,7 @@ def test_the_unit_of_a_file_changes_figures_by_its_factor_and_no_verdict(
     first = scores(told[0])
     for unit, trained in zip((1e-6,), told[1:], strict=True):
         other = scores(trained)
-        for name in ("baseline_ridge_rmse", "baseline_persistence_mae", "baseline_mean_rmse"):
+        for name in ("test_vs_ridge_rmse", "test_vs_persistence_mae", "test_vs_mean_rmse"):
             assert other[name] == pytest.approx(unit * first[name], rel=1e-5), name
         assert other["test_rmse"] == pytest.approx(unit * first["test_rmse"], rel=1e-3)
         assert f"{other['test_skill']:.3f}" == f"{first['test_skill']:.3f}"

@@ -256,7 +256,13 @@ def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: 
     assert len(story["data"]["sha256"]) == 64
     assert story["scaler"]["columns"] == "['Appliances']"
     assert story["configuration"]["window.lookback"] == "6"
-    assert story["scores"]["test_rmse"]
+    assert {"holdout_rmse", "holdout_vs_ridge_rmse"} <= set(story["scores"])
+    assert not [name for name in story["scores"] if name.startswith("test_")]
+    known = MlflowClient().get_registered_model(NAME)
+    version = MlflowClient().get_model_version(NAME, "1")
+    assert version.description.startswith(f"**Promoted**: {first.why}.")
+    assert "Appliances, held-out days: RMSE **" in version.description
+    assert "UTC: version " in known.description
     assert story["decision"]["outcome"].startswith("promoted: ")
     with pytest.raises(InputError, match="there is no run"):
         explain("0" * 31 + "a")

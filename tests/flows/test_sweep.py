@@ -153,7 +153,7 @@ def test_fresh_seeds_of_both_configurations_are_scored_on_test(
     for name, arm in arms.items():
         runs = {run.data.params["fit.seed"]: run for run in judged if run.data.tags["verdict"] == name}
         assert tuple(runs[str(seed)].data.metrics["test_rmse"] for seed in verdict.seeds) == pytest.approx(arm.rmse)
-        assert all("refit_train_rmse" in run.data.metrics for run in runs.values())
+        assert all("train_refit_rmse" in run.data.metrics for run in runs.values())
     assert parent.data.metrics["untuned_test_rmse"] == pytest.approx(verdict.untuned.mean_rmse)
     assert parent.data.tags["verdict"] == verdict.sentence
     assert {"ridge", "persistence"} <= set(verdict.baselines)

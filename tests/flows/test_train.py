@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -56,7 +57,8 @@ def test_the_run_is_where_a_bare_mlflow_ui_looks(run: Run, artifacts: Path, work
     assert (workspace / "mlflow.db").exists()
     assert artifacts.is_relative_to(workspace / "mlruns")
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "recommended-simulated"
+    assert re.fullmatch(r"recommended .* more seed 0 simulated", run.info.run_name)
+    assert run.data.tags["mlflow.note.content"].startswith("Appliances, test part: RMSE **")
 
 
 def test_parameters_and_tags_say_what_was_done(run: Run, experiment: Experiment, trained: Trained) -> None:
@@ -71,13 +73,13 @@ def test_parameters_and_tags_say_what_was_done(run: Run, experiment: Experiment,
 
 def test_every_epoch_is_logged(run: Run, experiment: Experiment) -> None:
     client = MlflowClient()
-    refitted = len(client.get_metric_history(run.info.run_id, "refit_train_mse"))
-    assert refitted == run.data.metrics["best_epoch"]
-    for name in ("train_mse", "val_mse", "train_rmse", "val_rmse", "learning_rate", "train_penalty"):
+    refitted = len(client.get_metric_history(run.info.run_id, "train_refit_mse"))
+    assert refitted == run.data.metrics["train_best_epoch"]
+    for name in ("train_mse", "val_mse", "train_rmse", "val_rmse", "train_learning_rate", "train_penalty"):
         final = [3] if name in {"train_rmse", "val_rmse"} else []  # the score of the chosen network
         steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
         assert steps == [1, 2, *final], name
-    assert {"refit_train_mse", "refit_train_rmse", "refit_learning_rate"} <= set(run.data.metrics)
+    assert {"train_refit_mse", "train_refit_rmse", "train_refit_learning_rate"} <= set(run.data.metrics)
 
 
 def test_final_scores_stand_beside_the_baselines(run: Run, trained: Trained) -> None:
@@ -85,8 +87,8 @@ def test_final_scores_stand_beside_the_baselines(run: Run, trained: Trained) -> 
     for part in PARTS.values():
         assert {f"{part}_{name}" for name in ("rmse", "mae", "r2", "mape", "skill")} <= set(metrics)
     for baseline in ("mean", "persistence", "daily_naive", "weekly_naive", "ridge", "lightgbm"):
-        assert {f"baseline_{baseline}_rmse", f"baseline_{baseline}_mae"} <= set(metrics)
-    assert metrics["test_skill"] == pytest.approx(1 - metrics["test_rmse"] / metrics["baseline_persistence_rmse"])
+        assert {f"test_vs_{baseline}_rmse", f"test_vs_{baseline}_mae"} <= set(metrics)
+    assert metrics["test_skill"] == pytest.approx(1 - metrics["test_rmse"] / metrics["test_vs_persistence_rmse"])
     assert {name: metrics[name] for name in trained.evaluation.metrics()} == trained.evaluation.metrics()
 
 
@@ -270,7 +272,7 @@ def test_a_file_of_ones_own(small: tuple[str, ...], house: pd.DataFrame, tmp_pat
     ]
     trained = train(read_experiment(settings=settings))
     metrics = trained.evaluation.metrics()
-    assert {"test_rmse", "test_rmse/lights", "baseline_ridge_mae/lights"} <= set(metrics)
+    assert {"test_rmse", "test_rmse.lights", "test_vs_ridge_mae.lights"} <= set(metrics)
     test = trained.evaluation.forecasts.query("part == 'test'")
     assert test["time"].min() == pd.Timestamp("2016-01-29")
     assert set(test["time"] - test["made_at"]) == {pd.Timedelta(hours=hours) for hours in (2, 2.5, 3)}

@@ -93,10 +93,11 @@ def test_the_baselines_of_the_test_part_know_what_the_product_knows(windows: Spl
 
 
 def test_metric_names(windows: Split[Windows]) -> None:
-    metrics = run(windows, Constant(0), Constant(0)).metrics()
+    evaluation = run(windows, Constant(0), Constant(0))
+    metrics = evaluation.metrics()
     parts = [f"{part}_{name}" for part in ("train", "val", "test") for name in ("rmse", "mae", "r2", "mape", "skill")]
     baselines = [
-        f"baseline_{name}_{metric}"
+        f"test_vs_{name}_{metric}"
         for name in ("mean", "persistence", "daily_naive", "weekly_naive", "ridge")
         for metric in ("rmse", "mae")
     ]
@@ -106,9 +107,12 @@ def test_metric_names(windows: Split[Windows]) -> None:
         for name in ("test_rmse", "test_mae", "test_skill", *(name for name in baselines if name.endswith("rmse")))
     ]
     regimes = {name for name in metrics if "idle" in name or "spikes" in name}
-    assert regimes == {"test_rmse_idle", "test_rmse_idle/lights", "test_rmse_spikes", "test_recall_spikes"}
-    named = {f"{name}{suffix}" for name in parts + baselines + leads for suffix in ("", "/lights")}
+    assert regimes == {"test_rmse_idle", "test_rmse_idle.lights", "test_rmse_spikes", "test_recall_spikes"}
+    named = {f"{name}{suffix}" for name in parts + baselines + leads for suffix in ("", ".lights")}
     assert set(metrics) - regimes == named  # zero warns of no spike, and of lights there is none
+    held_out = evaluation.metrics("holdout")
+    assert not [name for name in held_out if name.startswith("test_")]  # of other rows than a training's test part
+    assert list(held_out.values()) == list(metrics.values())
 
 
 def test_each_lead_time_of_the_test_part_is_scored_by_itself(windows: Split[Windows]) -> None:
@@ -121,7 +125,7 @@ def test_each_lead_time_of_the_test_part_is_scored_by_itself(windows: Split[Wind
         if score.model == "gru":
             assert score.rmse == pytest.approx(np.sqrt(((actual - 50) ** 2).mean()))
             assert score.mae == pytest.approx(np.abs(actual - 50).mean())
-            assert evaluation.metrics()[f"test_rmse_at_{lead.steps_ahead}{'/lights' if k else ''}"] == score.rmse
+            assert evaluation.metrics()[f"test_rmse_at_{lead.steps_ahead}{'.lights' if k else ''}"] == score.rmse
         assert score.part == "test"
         assert score.skill == pytest.approx(1 - score.rmse / persistence)
     mse = [
@@ -200,7 +204,7 @@ def test_lightgbm_has_a_row_of_its_own_fitted_on_the_rows_of_the_others(windows:
     for part, of in windows.items():
         rows = evaluation.forecasts[evaluation.forecasts["part"] == part]
         np.testing.assert_allclose(rows["lightgbm"], expected[part].predict(of).ravel(), rtol=1e-6)
-    assert {"baseline_lightgbm_rmse", "baseline_lightgbm_rmse_at_2", "baseline_lightgbm_mae/lights"} <= set(
+    assert {"test_vs_lightgbm_rmse", "test_vs_lightgbm_rmse_at_2", "test_vs_lightgbm_mae.lights"} <= set(
         evaluation.metrics()
     )
     assert evaluation.absent == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import gzip
 import json
 import re
 import struct
@@ -126,7 +127,10 @@ def several(light_pages) -> Page:
 
 def test_sections_are_there_in_order(page):
     assert page.all("h1") == ["recommended: forecast report"]
-    assert page.all("h2") == ["Diagnosis", "Scores", "Test part: Appliances", "Learning curves", "How it was made"]
+    headings = ["Diagnosis", "Scores", "Days", "Test part: Appliances", "Learning curves", "How it was made"]
+    assert page.all("h2") == headings
+    contents = [text for (tag, _), text in zip(page.elements, page.texts, strict=True) if tag == "a"]
+    assert contents == [*headings, "Configuration (TOML)"]
     diagnosis = page.all("section", id="diagnosis")[0]
     assert all(text in diagnosis for text in ("overfit", "it is tight", "try less"))
     assert "seed = 1" in page.all("pre")[0]
@@ -212,7 +216,8 @@ def test_nothing_is_loaded(monkeypatch):
     page = Page(html)
     for tag, attributes in page.elements:
         assert tag not in {"link", "img", "iframe", "object", "embed", "base"}
-        assert not {"src", "href", "srcset", "action", "data", "poster"} & attributes.keys()
+        assert not {"src", "srcset", "action", "data", "poster"} & attributes.keys()
+        assert (attributes.get("href") or "#").startswith("#")  # a place on the page itself
     policies = [
         given["content"] for tag, given in page.elements if given.get("http-equiv") == "Content-Security-Policy"
     ]
@@ -222,9 +227,10 @@ def test_nothing_is_loaded(monkeypatch):
     style = page.all("style")[0]
     assert "url(" not in style
     assert "@import" not in style
-    assert "plotly.js v" in page.all("script")[0]
+    packed = page.all("script", id="plotly")[0]
+    assert "plotly.js v" in gzip.decompress(base64.b64decode(packed)).decode()
     assert "Plotly.newPlot(" in page.all("script")[-1]
-    assert len(html) < 6_000_000
+    assert len(html) < 2_500_000
 
 
 def test_every_value_is_escaped(monkeypatch):
@@ -282,7 +288,8 @@ def test_best_of_test_is_marked_in_each_column(page):
 
 def test_r2_that_is_no_number_is_a_dash_and_never_best(page):
     assert np.isnan(evaluation().score("gru", "test").r2)
-    cells = [row for row in page.all("tr") if row.startswith("GRU")]
+    scores = page.all("table", class_="scores")[0]
+    cells = [row for row in page.all("tr") if row.startswith("GRU") and row in scores]
     assert len(cells) == 3
     assert all("–" in row for row in cells)
     assert not any("★ –" in row for row in cells)
@@ -372,7 +379,7 @@ def test_several_targets_have_a_section_each():
     assert len(page.all("p", class_="lead")) == 2
     divs = [given["id"] for tag, given in page.elements if tag == "div" and given.get("class") == "plot"]
     assert divs == list(json.loads(page.all("script", id="data")[0]))
-    assert len(divs) == len(set(divs)) == 2 * 7 + 1
+    assert len(divs) == len(set(divs)) == 2 * 9 + 1
 
 
 def test_of_several_steps_the_first_is_drawn_and_all_are_scored():
@@ -451,7 +458,8 @@ def test_refit_stands_apart_and_is_explained(page):
 
 def test_charts_are_named_for_those_who_do_not_see_them(page):
     plots = [given for tag, given in page.elements if tag == "div" and given.get("class") == "plot"]
-    assert len(plots) == 9
+    assert len(plots) == 11
+    assert all(given["tabindex"] == "0" for given in plots)
     assert all(len(given["aria-label"] or "") > 40 for given in plots)
 
 

@@ -32,12 +32,12 @@ def test_an_interrupted_run_is_killed_and_a_broken_one_failed() -> None:
 def test_what_mlflow_would_refuse_is_made_to_fit() -> None:
     params = {f"option.{number}": "x" * 7000 for number in range(150)}
     with tracked_run("many", params=params, tags={}) as run:
-        run.log_metrics({f"test_rmse/Licht (Wh) {number}": float(number) for number in range(1200)})
+        run.log_metrics({f"test_rmse.{number}": float(number) for number in range(1200)})
     data = MlflowClient().get_run(run.run_id).data
     assert len(data.params) == 150
     assert {len(value) for value in data.params.values()} == {6000}
     assert len(data.metrics) == 1200
-    assert data.metrics["test_rmse/Licht _Wh_ 7"] == 7
+    assert data.metrics["test_rmse.7"] == 7
 
 
 @pytest.mark.usefixtures("workspace")
@@ -50,17 +50,18 @@ def test_the_curves_of_a_second_network_stand_under_its_number() -> None:
             run.log_epoch(epoch)
             run.log_epoch(replace(epoch, member=2, number=2, train_rmse=40.0, learning_rate=0.25))
         run.log_scores({"train_rmse": 3.5}, step=3)
-    names = ["train_loss", "train_mse", "train_penalty", "train_rmse", "learning_rate", "seconds"]
-    names += [f"refit_{name}" for name in names] + ["val_loss", "val_mse", "val_rmse"]
+    names = ["loss", "mse", "penalty", "rmse", "learning_rate", "seconds"]
+    names = [f"train_{name}" for name in (*names, *(f"refit_{name}" for name in names))]
+    names += ["val_loss", "val_mse", "val_rmse"]
     client = MlflowClient()
     metrics = client.get_run(run.run_id).data.metrics
-    assert set(metrics) == {f"{name}{suffix}" for name in names for suffix in ("", "/member_2")}
-    assert (metrics["refit_train_rmse"], metrics["refit_train_rmse/member_2"]) == (4.0, 40.0)
-    assert (metrics["val_rmse"], metrics["val_rmse/member_2"]) == (7.0, 7.0)
-    curves = {name: client.get_metric_history(run.run_id, name) for name in ("train_rmse", "train_rmse/member_2")}
+    assert set(metrics) == {f"{prefix}{name}" for name in names for prefix in ("", "z_member_2_")}
+    assert (metrics["train_refit_rmse"], metrics["z_member_2_train_refit_rmse"]) == (4.0, 40.0)
+    assert (metrics["val_rmse"], metrics["z_member_2_val_rmse"]) == (7.0, 7.0)
+    curves = {name: client.get_metric_history(run.run_id, name) for name in ("train_rmse", "z_member_2_train_rmse")}
     assert {name: [(point.step, point.value) for point in curve] for name, curve in curves.items()} == {
         "train_rmse": [(1, 4.0), (3, 3.5)],  # closed by the score of all networks together
-        "train_rmse/member_2": [(2, 40.0)],
+        "z_member_2_train_rmse": [(2, 40.0)],
     }
 
 

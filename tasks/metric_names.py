@@ -1,0 +1,63 @@
+"""How metrics are named in MLflow: the few final scores first, then curves, then baselines and further networks.
+
+MLflow shows charts in the order of their names, and makes a section of its own, ahead of all the others, of whatever
+stands before a slash: so none has one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+TEST, HOLDOUT = "test", "holdout"
+"""The part that a training is scored on, and the newest days that judge a retraining: scores of the two differ in rows,
+and share no name."""
+_FORBIDDEN = re.compile(r"[^\w\-. ]")
+_LONGEST = 150  # of 250 that MLflow takes in all
+
+
+def of_baseline(part: str, model: str, metric: str) -> str:
+    """A baseline's score: `test_vs_ridge_rmse`, which stands behind the network's `test_rmse`."""
+    return f"{part}_vs_{model}_{metric}"
+
+
+def of_curve(name: str, *, refit: bool, member: int) -> str:
+    """A value of each epoch: `val_rmse`, `train_seconds`; `train_refit_rmse` in a refit.
+
+    Those of a second or later network stand behind all others: `z_member_2_val_rmse`.
+    """
+    if not name.startswith(("train_", "val_")):
+        name = f"train_{name}"
+    if refit:
+        name = f"train_refit_{name.removeprefix('train_')}"
+    return name if member == 1 else f"z_member_{member}_{name}"
+
+
+def endings(targets: Iterable[str]) -> dict[str, str]:
+    """What stands behind a metric's name for each target: nothing for the first one, `.lights` for a later one.
+
+    What MLflow does not take in a name becomes `_`. No two targets share an ending: where they would, all but one get
+    a number (of `b%` and `b&` one is `.b_`, the other `.b_-2`), and a target that is taken as it is keeps its name.
+    Names that differ in case alone are the same to some databases.
+    """
+    first, *later = dict.fromkeys(targets)
+    made = {first: ""}
+    taken: set[str] = set()
+    for target in sorted(later, key=lambda target: _allowed(target) != target):
+        name, number = _allowed(target), 1
+        while (unique := name if number == 1 else f"{name}-{number}").casefold() in taken:
+            number += 1
+        taken.add(unique.casefold())
+        made[target] = f".{unique}"
+    return {target: made[target] for target in (first, *later)}
+
+
+def _allowed(target: str) -> str:
+    return _FORBIDDEN.sub("_", target)[:_LONGEST]
+
+
+def renamings(targets: Iterable[str]) -> str:
+    """A sentence that says what metrics of later targets end in, where that is not their name; or nothing."""
+    made = endings(targets).items()
+    told = [f"those of {target!r} in {ending!r}" for target, ending in made if ending not in {"", f".{target}"}]
+    return f"Metrics of a target end in its name, but {', '.join(told)}." if told else ""
