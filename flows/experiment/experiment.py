@@ -20,6 +20,7 @@ from wattcast.model.intervals import IntervalConfig, value_columns
 from wattcast.model.readings import ReadingsConfig, nearest
 from wattcast.model.scaler import ScaleConfig
 from wattcast.model.split import SplitConfig
+from wattcast.model.telling import masked
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.learning.boosting import BaselinesConfig
