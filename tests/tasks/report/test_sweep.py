@@ -520,7 +520,8 @@ def test_every_value_is_escaped():
     verdict = replace(VERDICT, baselines={HOSTILE: (62.5, 40.0)})
     page = make(study_of(*trials, failed), verdict, Subject(HOSTILE, {HOSTILE: HOSTILE}, simulated=True), HOSTILE)
     assert len(page.all("script")) == 3
-    assert not page.all("a")
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert links == ["#verdict", "#search", "#facts", "#configuration"]
     assert page.all("h1") == [f"{HOSTILE}: report"]
     assert page.all("pre") == [HOSTILE]
     assert page.table("Failed trials")[1] == [HOSTILE, "1", "12"]
