@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import pandas as pd
 from pydantic import Field, create_model, field_validator, model_validator
 
+from wattcast.model.cells import shown
 from wattcast.model.config import Config
 from wattcast.model.stamps import ENDS
 
@@ -110,13 +111,13 @@ class ReadingsConfig(Config):
             return zone and ZoneInfo(zone).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             hint = nearest(str(zone), available_timezones())
-            raise ValueError(f"must be a name such as Europe/London or UTC, received {zone!r}{hint}") from None
+            raise ValueError(f"must be a name such as Europe/London or UTC, received {shown(zone)}{hint}") from None
 
     @field_validator("unit")
     @classmethod
     def _unit_is_one(cls, unit: str | None) -> str | None:
         if unit is not None and (unit != unit.strip() or not unit.isprintable() or _NO_UNIT.search(unit)):
-            raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {unit!r}")
+            raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {shown(unit)}")
         return unit
 
     @field_validator("targets", "features", mode="before")
