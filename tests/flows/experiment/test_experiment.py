@@ -118,7 +118,7 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
         ("fit.kernel=turbo", "fit.kernel: Input should be 'auto', 'keras' or 'fast', received 'turbo'"),
         ("fit.members=0", "fit.members: Input should be greater than or equal to 1, received 0"),
         ("fit.members=65", "fit.members: Input should be less than or equal to 64, received 65"),
-        ("model.layers.7.units=3", "'7' is no place in a list of 2: count from 0 to 1"),
+        ("model.layers.7.units=3", "'7' is no place in a list of 1: count from 0 to 0"),
         ("model.regularisation_scale=0.1", "set tanh_layer = true or regularisation_scale = 0"),
         ("split.train=0.9", "split: train + validation must leave rows for the test part, received 0.9 + 0.2"),
         ("readings.features=['Appliances']", "each column may stand once"),
