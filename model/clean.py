@@ -52,6 +52,7 @@ ENDS_DOUBTED = (
 )
 
 
+_MOST_TOLD, _LONGEST = 40, 1000  # faults, and characters of one
 YEARS = range(1900, 2200)
 """In which readings are taken: a stamp beyond them is a mistake, such as 9999 for no end."""
 
@@ -244,9 +245,11 @@ def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits |
 
 
 def raise_faults(faults: tuple[str, ...]) -> None:
-    """Raise one InputError that lists all `faults`; do nothing where there is none."""
+    """Raise one InputError that lists `faults`, as many as one reads; do nothing where there is none."""
     if faults:
-        raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        told = [fault if len(fault) <= _LONGEST else f"{fault[:_LONGEST]}..." for fault in faults[:_MOST_TOLD]]
+        more = [f"and {len(faults) - _MOST_TOLD} faults more"] if len(faults) > _MOST_TOLD else []
+        raise InputError("the readings cannot be used:\n" + "\n".join(f"  - {words}" for words in [*told, *more]))
 
 
 def _levels(frame: pd.DataFrame, config: ReadingsConfig) -> str:

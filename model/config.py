@@ -41,7 +41,7 @@ class Config(BaseModel):
                 if kinds & {int, float, NaiveDatetime} and bool not in kinds:
                     raise ValueError(f"must be no truth value, received {str(value).lower()}")
             elif isinstance(value, int | float) and NaiveDatetime in kinds:
-                raise ValueError(f"must be a moment such as '2016-05-01 18:00', received {value:g}")
+                raise ValueError("must be a moment such as '2016-05-01 18:00', received a number")
             elif isinstance(value, int) and kinds & {int, float} and abs(value) > most:
                 received = f"{value:,}" if abs(value) < _LARGEST_FLOAT else "one of hundreds of digits"
                 raise ValueError(f"must be at most {most:,}, received {received}")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Rows
+from wattcast.model.cells import shown
 from wattcast.model.readings import ReadingsConfig, nearest
 
 MOST_NAMED = 10
@@ -46,15 +47,15 @@ class Meters:
         """Which one is meant, as a sentence that says how to answer."""
         first = next(iter(self.rows))
         return (
-            f"column {self.column!r} holds {len(self.rows):,} meters, one below another: {listed(self.rows)}. Choose "
-            f'one, such as readings.meter = {{ column = "{self.column}", is = "{first}" }}'
+            f"column {shown(self.column)} holds {len(self.rows):,} meters, one below another: {listed(self.rows)}. "
+            f'Choose one, such as readings.meter = {{ column = "{self.column}", is = "{shown(first)[1:-1]}" }}'
         )
 
 
 def listed(names: Iterable[str]) -> str:
     """The first of `names`, as a message shows them."""
     first = list(islice(names, MOST_NAMED + 1))
-    return ", ".join(map(repr, first[:MOST_NAMED])) + (" ..." if len(first) > MOST_NAMED else "")
+    return ", ".join(map(shown, first[:MOST_NAMED])) + (" ..." if len(first) > MOST_NAMED else "")
 
 
 def rows_of_meter(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
@@ -81,7 +82,10 @@ def find_meters(frame: pd.DataFrame, cells: pd.Index, taken: Collection[str]) ->
     counts. Where hardly a stamp repeats, as with sensors that report whenever something happens, a column that is
     called as one of meters counts if its names take turns.
     """
-    codes, known = pd.factorize(cells)
+    try:
+        codes, known = pd.factorize(cells)
+    except TypeError:  # lists or tables, which are no stamps
+        return None
     if not len(codes):
         return None
     by_turns = 1 - len(known) / len(codes) <= REPEATED

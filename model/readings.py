@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import Field, create_model, field_validator, model_validator
 
 from wattcast.model import public_holidays
+from wattcast.model.cells import shown
 from wattcast.model.config import Config
 from wattcast.model.stamps import ENDS
 
@@ -121,7 +122,7 @@ class ReadingsConfig(Config):
             return zone and ZoneInfo(zone).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             hint = nearest(str(zone), available_timezones())
-            raise ValueError(f"must be a name such as Europe/London or UTC, received {zone!r}{hint}") from None
+            raise ValueError(f"must be a name such as Europe/London or UTC, received {shown(zone)}{hint}") from None
 
     @field_validator("holidays")
     @classmethod
@@ -129,7 +130,7 @@ class ReadingsConfig(Config):
         if place is not None and place not in (places := public_holidays.places()):
             hint = nearest(public_holidays.code_of(place), places)
             raise ValueError(
-                f"must be a country such as BE, or one of its regions such as DE-BY, received {place!r}{hint}"
+                f"must be a country such as BE, or one of its regions such as DE-BY, received {shown(place)}{hint}"
             )
         return place
 
@@ -137,7 +138,7 @@ class ReadingsConfig(Config):
     @classmethod
     def _unit_is_one(cls, unit: str | None) -> str | None:
         if unit is not None and (unit != unit.strip() or not unit.isprintable() or _NO_UNIT.search(unit)):
-            raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {unit!r}")
+            raise ValueError(f"must be a unit such as Wh or kWh, without brackets or quotes, received {shown(unit)}")
         return unit
 
     @field_validator("targets", "features", "known", mode="before")

@@ -138,7 +138,7 @@ def read_preset(name: str) -> dict[str, Any]:
     """
     if name not in preset_names():
         hint = nearest(str(name), preset_names()) or "."
-        raise InputError(f"there is no preset {name!r}{hint} Presets: {', '.join(preset_names())}")
+        raise InputError(f"there is no preset {shown(name)}{hint} Presets: {', '.join(preset_names())}")
     return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
 
 

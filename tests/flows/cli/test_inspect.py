@@ -17,7 +17,7 @@ from wattcast.flows.cli.show_inspection import show_inspected
 from wattcast.tasks.inspection.inspect import inspect
 
 LOAD = np.random.default_rng(0).gamma(4, 80, 24 * 40).round(2)
-HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "matplotlib", "pandera", "optuna")
+HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "matplotlib", "optuna")
 NAME = "load [kWh/h] <b>"
 
 

@@ -25,7 +25,7 @@ from wattcast.flows.cli.output import decimals
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
 
 COMMANDS = typer.main.get_group(cli.app).commands
-HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
+HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib")
 
 
 def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,9 +17,9 @@ def test_a_users_file_is_looked_at_first_and_yet_read_and_warned_of_once(
     house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     read = []
-    read_table = download.read_table
+    read_file = download.read_table_file
     monkeypatch.setattr(
-        download, "read_table", lambda content, name, dialect: read.append(name) or read_table(content, name, dialect)
+        download, "read_table_file", lambda path, dialect: read.append(str(path)) or read_file(path, dialect)
     )
     file = tmp_path / "mine.csv"
     house.drop(index=[100]).to_csv(file, index=False)
