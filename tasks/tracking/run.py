@@ -320,8 +320,8 @@ def _artifact_folder(client: MlflowClient, run_id: str, *, waiting: Path | None 
             yield Run(client, run_id, folder, local=False)
         finally:
             _upload(client, run_id, folder)
-        if waiting:
-            shutil.rmtree(waiting)
+            if waiting:
+                shutil.rmtree(waiting)
 
 
 def _upload(client: MlflowClient, run_id: str, folder: Path) -> None:
