@@ -16,12 +16,13 @@ _EVERYWHERE = {
 }
 COMMAND = {
     **_EVERYWHERE,
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a traceback for each fault of its store, which the command tells itself
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the command shows our warnings itself
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # the temporary server's, too
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",  # half a minute for each call to a server that is gone, not four
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a quarter of a minute for each call to a server that is gone, not four
     "PREFECT_CLIENT_MAX_RETRIES": "3",  # seven seconds for each call, of which there are many, not thirty
 }
 """Of a command."""

@@ -342,8 +342,8 @@ def _artifact_folder(
             yield Run(client, run_id, folder, local=False, resumed=resumed)
         finally:
             _upload(client, run_id, folder)
-        if waiting:
-            shutil.rmtree(waiting)
+            if waiting:
+                shutil.rmtree(waiting)
 
 
 def _upload(client: MlflowClient, run_id: str, folder: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import resource
+import signal
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from wattcast.flows.cli.startup import _check_own_file
+from wattcast.flows.cli import main as cli
+from wattcast.flows.cli.startup import _check_own_file, require_room
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.model.errors import InputError
 from wattcast.tasks.data import download
 from wattcast.tasks.data.validate import validate
 
@@ -30,3 +36,52 @@ def test_a_users_file_is_looked_at_first_and_yet_read_and_warned_of_once(
     validate(raw.frame, experiment.readings, window_rows=experiment.window.rows)
     assert read == [str(file)]
     assert [message[:20] for message in caplog.messages] == ["gaps in time: 1, fir"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no folder in which nobody may write")
+def test_a_folder_that_takes_no_file_is_told_before_anything_starts() -> None:
+    with pytest.raises(InputError, match=r"Prefect keeps .*, and /proc/self/x takes no file \(.*\): mend that, or set"):
+        require_room(Path("/proc/self/x"), "Prefect keeps its database in its home", "set PREFECT_HOME")
+
+
+def test_a_folder_with_room_is_left_as_it_was(tmp_path: Path) -> None:
+    require_room(tmp_path / "new" / "home", "a", "b")
+    assert list((tmp_path / "new" / "home").iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"takes no file \(File too large\): mend that, or go"):
+            require_room(tmp_path, "MLflow keeps runs here", "go")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), sqlite3.OperationalError("locked")])
+def test_what_fails_around_a_command_is_one_message_and_exit_code_2(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("deep within") from error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert "Traceback" not in told
+
+
+def test_a_fault_of_the_program_itself_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 from children import Child
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
-from wattcast.tasks.tracking.run import FAILURE, Run, tracked_run
+from wattcast.tasks.tracking.run import FAILURE, Run, _artifact_folder, _ending, tracked_run, waiting_folder
 
 
 @pytest.mark.usefixtures("workspace")
@@ -143,3 +147,74 @@ def test_what_a_retraining_reads_of_a_file_is_a_data_set_of_its_own(workspace: P
     assert [rows for _, rows in found] == [3024, 2000, 3024]
     assert found[0] == found[2]
     assert found[0][0] != found[1][0]
+
+
+class Away:
+    """A store far away, which can be gone: what a run asks of MLflow's client."""
+
+    def __init__(self) -> None:
+        self.gone, self.sent, self.closed = False, [], []
+
+    def get_run(self, _run_id: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(artifact_uri="mlflow-artifacts:/1/a/artifacts"))
+
+    def log_artifacts(self, _run_id: str, folder: str) -> None:
+        self._require_answer()
+        self.sent.append(sorted(file.name for file in Path(folder).iterdir()))
+
+    def set_tag(self, _run_id: str, _name: str, _value: str) -> None:
+        self._require_answer()
+
+    def set_terminated(self, _run_id: str, status: str) -> None:
+        self._require_answer()
+        self.closed.append(status)
+
+    def _require_answer(self) -> None:
+        if self.gone:
+            raise MlflowException("API request failed") from ConnectionError("Max retries exceeded")
+
+
+def test_what_a_run_wrote_waits_for_a_store_that_is_gone_and_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    downloaded: list[str] = []
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", lambda run_id, dst_path: downloaded.append(run_id))
+    away, waiting = Away(), waiting_folder("a")
+    away.gone = True
+    with pytest.raises(MlflowException), _artifact_folder(cast("Any", away), "a", waiting=waiting) as run:
+        run.write("network.keras", b"trained")
+    assert (waiting / "network.keras").read_bytes() == b"trained"
+    away.gone = False
+    with _artifact_folder(cast("Any", away), "a", waiting=waiting) as run:
+        assert (run.folder / "network.keras").read_bytes() == b"trained"
+        run.write("report.html", "scored")
+    assert away.sent == [["network.keras", "report.html"]]
+    assert downloaded == ["a"]  # what waits here is newer than what lies there
+    assert not waiting.exists()
+
+
+def test_a_store_that_is_gone_hides_no_error_and_is_told_where_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    away = Away()
+    with _ending(cast("Any", away), "a"):
+        pass
+    away.gone = True
+    with pytest.raises(OSError, match="No space left"), _ending(cast("Any", away), "a"):
+        raise OSError("No space left")
+    with pytest.raises(MlflowException), _ending(cast("Any", away), "a"):
+        pass
+    assert away.closed == ["FINISHED"]
+    told = "the run a could not be closed: `wattcast doctor --fix` does it once the store works"
+    assert caplog.messages == [told] * 2
+
+
+@pytest.mark.usefixtures("workspace")
+def test_who_could_not_go_on_for_a_fault_around_is_told_the_way_on(caplog: pytest.LogCaptureFixture) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space"), tracked_run("full", params={}, tags={}) as run:
+        raise full
+    goes_on = f"`wattcast train --resume {run.run_id}` goes on from the last epoch"
+    assert caplog.messages[-1] == f"once that is mended, {goes_on}"
+    with pytest.raises(ValueError, match="a bug"), tracked_run("bug", params={}, tags={}):
+        raise ValueError("a bug")
+    assert "goes on" not in caplog.messages[-1]
