@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.job import job
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
@@ -18,6 +18,7 @@ from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
+from wattcast.tasks.stages import stage
 from wattcast.tasks.tracking.past_runs import read_artifact
 from wattcast.tasks.tracking.run import CONFIG_FILE
 from wattcast.tasks.tracking.store import tracking_faults
@@ -25,7 +26,7 @@ from wattcast.tasks.tracking.store import tracking_faults
 OUTPUT = "forecasts.csv"
 
 
-@flow(name="forecast", flow_run_name="forecast-{name}")
+@job("forecast-{name}")
 def forecast(
     input: str = "auto",
     output: str = OUTPUT,
@@ -46,13 +47,30 @@ def forecast(
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
-    with tracking_faults():
-        versions = Versions.open(name)
-        version = versions.find(model)
-        contract = versions.contract(version)
-        readings, habits = versions.reading_of(version)
-    frame = download_task(input, _dialect(version)).frame
-    made = _forecast(versions, version, frame, every=every)
+    added = make_forecasts(input, output, model, name, every)
+    create_table_artifact(
+        [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
+    )
+    return added
+
+
+def make_forecasts(
+    input: str = "auto",
+    output: str = OUTPUT,
+    model: str = CHAMPION,
+    name: str = MODEL,
+    every: bool = False,
+) -> Forecasts:
+    """What the flow does, and all of it that needs no server of Prefect's."""
+    with stage(f"reading the data and {model} of {name}"):
+        with tracking_faults():
+            versions = Versions.open(name)
+            version = versions.find(model)
+            contract = versions.contract(version)
+            readings, habits = versions.reading_of(version)
+        frame = download_task(input, _dialect(version)).frame
+    with stage(f"forecasting in an empty folder, by version {version.number}"):
+        made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(
         Path(output),
@@ -62,7 +80,6 @@ def forecast(
         version=str(version.number),
         trained_to=trained_to,
     )
-    create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
     return added
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch
 from wattcast.flows.retrain import dated
 from wattcast.model.arrays import Floats
@@ -31,7 +31,8 @@ from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.replay import replay_csv, replay_png, replay_report
-from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
+from wattcast.tasks.tracking.past_runs import close_abandoned
 from wattcast.tasks.tracking.run import CONFIG_FILE, JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 
@@ -49,8 +50,13 @@ class Replayed:
     worth: Worth
     report: str
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        return self.worth.sentence
 
-@flow(name="replay", flow_run_name="replay-{experiment.title}", on_crashed=[close_after_crash])
+
+@job("replay-{experiment.title}")
 def replay(
     experiment: Experiment = UNCHANGED,
     every: str = "7d",
@@ -85,14 +91,17 @@ def replay(
         tags = {**prepared.tags, JOB: "replay"}
         way_on = "a replay begins anew each time"
         with tracked_run(f"replay-{experiment.title}", params=params, tags=tags, way_on=way_on) as run:
+            log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
             run.write(CONFIG_FILE, experiment.to_toml())
             run.log_dataset(frame.iloc[:rows], source=prepared.raw.source, origin=prepared.raw.origin)
-            with live_steps("retraining", len(cuts)) as done:
+            with stage(f"retraining {len(cuts)} times", spins=False), live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, fetched)
                 day = experiment.readings.steps_a_day
                 history = walk(cuts, challenge, scored, experiment.gate, block=day, unit=prepared.unit, done=done)
-            worth = weigh(history, duration(every) or DAY)
-            _log(run, experiment, prepared, history, worth, every=every)
+            with stage("weighing what it was worth"):
+                worth = weigh(history, duration(every) or DAY)
+                _log(run, experiment, prepared, history, worth, every=every)
+            log.info("report %s", run.address("replay.html"), extra=NOT_ON_SCREEN)
         return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))
 
 
@@ -152,5 +161,5 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
-    create_markdown_artifact(worth.sentence, key="replay", description=run.run_id)
+    create_markdown_artifact(worth.sentence, key="replay", description=f"Replay of {experiment.title}")
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

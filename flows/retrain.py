@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, divide, fetch
 from wattcast.flows.promotion.comparison import Case, compare
+from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
@@ -42,7 +43,8 @@ from wattcast.tasks.registry.versions import (
 )
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.retraining import drift_csv, retrain_report
-from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
+from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run
 from wattcast.tasks.tracking.run import JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 
@@ -68,8 +70,15 @@ class Retrained:
     data_source: str
     repeated: bool  # an earlier retraining on the same readings has decided this already
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        outcome = "promoted" if self.promoted else "refused"
+        again = "decided before, on the same readings: " if self.repeated else ""
+        return f"{again}{outcome} version {self.version}: {self.why}"
 
-@flow(name="retrain", flow_run_name="retrain-{name}", on_crashed=[close_after_crash])
+
+@job("retrain-{name}")
 def retrain(
     experiment: Experiment = UNCHANGED,
     as_of: ClockTime | None = None,
@@ -99,6 +108,8 @@ def retrain(
         experiment = prepared.experiment
         if prepared.is_simulated:
             log.warning("%s", BANNER)
+        for line in prepared.told:
+            log.info("%s", line)
         key = _key(prepared, name)
         if decided := next((version for version in versions.all() if _is_decided(version, key)), None):
             return _retrained(versions, decided, prepared, repeated=True)
@@ -107,7 +118,8 @@ def retrain(
         resume = resumable_run(_KEY, key)
         way_on = "the same command goes on from the last epoch"
         with tracked_run(title, params=experiment.flat(), tags=tags, resume=resume, way_on=way_on) as run:
-            drift = _drift(versions.aliased(CHAMPION), prepared)
+            with stage("looking for drift"):
+                drift = _drift(versions.aliased(CHAMPION), prepared)
             run.write("drift.csv", drift_csv(drift))
             challenger = versions.of_run(run.run_id) or _challenger(versions, run, prepared)
             scored = pd.read_parquet(run.folder / FORECASTS_FILE)
@@ -172,10 +184,10 @@ def _decide(case: Case) -> tuple[Comparison, Version | None]:
     for entry in ledger(versions):
         if entry.version == challenger.number:  # decided by a process that died right after
             champion = versions.find(str(entry.old)) if entry.old else None
-            return compare(case, champion), champion
+            return _judge(case, champion), champion
     for _ in range(_MOST_RACES):
         champion = versions.aliased(CHAMPION)
-        comparison = compare(case, champion)
+        comparison = _judge(case, champion)
         decision = comparison.decision
         try:
             if decision.promoted:
@@ -187,6 +199,16 @@ def _decide(case: Case) -> tuple[Comparison, Version | None]:
         else:
             return comparison, champion
     raise InputError(f"the champion of {versions.model} has changed {_MOST_RACES} times meanwhile: retrain again")
+
+
+def _judge(case: Case, champion: Version | None) -> Comparison:
+    against = f" beside the champion, version {champion.number}" if champion else ""
+    with stage(f"judging version {case.challenger.number} in an empty folder{against}"):
+        comparison = compare(case, champion)
+    for check in comparison.decision.checks:
+        outcome = "passed" if check.passed else "failed"
+        log.info("check %s %s: %s", check.name, outcome, check.message, extra=NOT_ON_SCREEN)
+    return comparison
 
 
 def _drift(champion: Version | None, prepared: Prepared) -> Drift:
@@ -227,9 +249,14 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
         "held out to": str(times[-1]),
     }
     subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated)
-    run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
-    create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
+    with stage("drawing the report"):
+        run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
+    title = f"{case.versions.model}, version {case.challenger.number}: {outcome[DECISION]}"
+    note = gate_note(title, decision, drift, run, page=_PAGE)
+    create_markdown_artifact(note, key="gate", description=title)
+    log.info("%s", drift.sentence, extra=NOT_ON_SCREEN)
+    log.info("report %s", run.address(_PAGE), extra=NOT_ON_SCREEN)
     run.set_tags(outcome)
     case.versions.tag(case.challenger, {**outcome, DRIFT: drift.sentence, _REPORT: run.address(_PAGE)})
 

@@ -10,9 +10,9 @@ import typer
 from wattcast.flows.cli.options import AsJson
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_inspection import inspected_record, show_inspected
-from wattcast.flows.cli.startup import screen
 from wattcast.flows.experiment.experiment import read_told
 from wattcast.tasks.progress import live_words
+from wattcast.tasks.stages import screen
 
 _SET = "Value of one option of file or readings, such as file.decimal=','; may be given several times."
 

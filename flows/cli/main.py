@@ -13,16 +13,17 @@ from rich.table import Column, Table
 
 from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
-from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Seed, Settings
+from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
-from wattcast.flows.cli.startup import INTERRUPTED, screen
+from wattcast.flows.cli.startup import INTERRUPTED
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import describe, read_experiment
 from wattcast.flows.experiment.search_space import check_space
 from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError
 from wattcast.model.network.kernel import CORES
+from wattcast.tasks.stages import screen
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
@@ -56,16 +57,17 @@ def train(
     data: Data = None,
     seed: Seed = None,
     resume: Resume = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a forecaster, score it beside the baselines and log everything in MLflow."""
     if resume and any(given is not None for given in (preset, config, settings, data, seed)):
-        raise InputError("--resume takes everything from the run that it goes on with: give no other option but --json")
+        raise InputError(
+            "--resume takes everything from the run that it goes on with: give no other option but --json and --quiet"
+        )
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
-    with ready(experiment):
-        from wattcast.flows.train import train as train_flow
-
+    with ready("train", experiment, quiet=quiet) as train_flow:
         trained = train_flow(experiment, resume)
     give(trained, record=trained_record, show=show_trained, as_json=as_json)
 
@@ -107,14 +109,15 @@ def sweep(
         str | None,
         typer.Option(help="Address of the Dask scheduler, such as tcp://127.0.0.1:8786; only for --runner dask."),
     ] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Tune an experiment, and say with fresh seeds whether it helped. Run it again to go on."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     check_space(experiment)
-    with ready(experiment):
-        from wattcast.flows.sweep import sweep as sweep_flow
-
+    with ready("sweep", experiment, quiet=quiet) as sweep_flow:
         swept = sweep_flow(
             experiment,
             trials=trials,

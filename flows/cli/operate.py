@@ -11,13 +11,25 @@ from typing import Annotated, Literal
 
 import typer
 
-from wattcast.flows.cli.options import AsJson, Config, Data, ModelName, ModelVersion, Preset, Settings, with_old_names
+from wattcast.flows.cli.options import (
+    AsJson,
+    Config,
+    Data,
+    ModelName,
+    ModelVersion,
+    Preset,
+    Quiet,
+    Seed,
+    Settings,
+    with_old_names,
+)
 from wattcast.flows.cli.output import give
-from wattcast.flows.cli.startup import begin, screen
+from wattcast.flows.cli.startup import begin
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
+from wattcast.tasks.stages import screen, stage
 
 operate = typer.Typer()
 
@@ -30,6 +42,7 @@ def retrain(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
+    seed: Seed = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -41,14 +54,14 @@ def retrain(
         Literal["wait", "cancel"],
         typer.Option(help="What to do while this model is being retrained elsewhere: wait for it, or cancel."),
     ] = "wait",
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger on the newest readings, and make it the champion if it passes the gate."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--as-of", as_of)
-    with ready(experiment):
-        from wattcast.flows.retrain import retrain as retrain_flow
-
+    with ready("retrain", experiment, quiet=quiet) as retrain_flow:
         retrained = retrain_flow(experiment, moment, name, when_busy)
     from wattcast.flows.cli.show_models import show_retrained
 
@@ -62,6 +75,7 @@ def replay(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
+    seed: Seed = None,
     every: Annotated[
         str, typer.Option(metavar="DURATION", help="Time from one retraining to the next, such as 7d or 36h.")
     ] = "7d",
@@ -73,14 +87,14 @@ def replay(
             help="Time of the first retraining; when 60 % of the rows have passed if left out.",
         ),
     ] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Go through the readings as if time passed, retrain and gate each week, and say whether that was worth it."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--from", start)
-    with ready(experiment):
-        from wattcast.flows.replay import replay as replay_flow
-
+    with ready("replay", experiment, quiet=quiet) as replay_flow:
         replayed = replay_flow(experiment, every, moment)
     from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 
@@ -102,17 +116,23 @@ def forecast(
     every: Annotated[
         bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
     ] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from the newest readings, and score the past forecasts whose actuals have arrived."""
     from wattcast.tasks.data.files import check_writable
 
     check_writable(output)
-    begin()
-    from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
-    from wattcast.flows.forecast import forecast as forecast_flow
+    begin(quiet=quiet)
+    with stage("starting"):
+        from prefect.settings import get_current_settings
 
-    forecasts = forecast_flow(source, str(output), model, name, every)
+        from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
+        from wattcast.flows.forecast import forecast as flow
+        from wattcast.flows.forecast import make_forecasts
+
+        make = flow if get_current_settings().api.url else make_forecasts  # no server: nobody to tell of a flow run
+    forecasts = make(source, str(output), model, name, every)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
@@ -132,13 +152,16 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")] = 5001,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes that answer requests.")] = 2,
+    quiet: Quiet = False,
 ) -> None:
     """Serve forecasts over HTTP, by MLflow's own server: raw readings to /invocations, forecasts back."""
-    begin()
+    begin(quiet=quiet)
     from wattcast.flows.service.serve import serve as serve_model
-    from wattcast.tasks.registry.versions import Versions
 
-    version = Versions.open(name).find(model)
+    with stage(f"looking for {model} of {name}"):
+        from wattcast.tasks.registry.versions import Versions
+
+        version = Versions.open(name).find(model)
     screen.print(f"serving version {version.number} of {name} at http://{host}:{port}/invocations; Ctrl-C ends it")
     sys.exit(serve_model(name, str(version.number), host=host, port=port, workers=workers))
 
@@ -178,10 +201,12 @@ def rollback(
         str, typer.Option(help="Reason for the rollback, which is kept in the ledger.")
     ] = "asked for on the command line",
     name: ModelName = MODEL,
+    quiet: Quiet = False,
 ) -> None:
     """Make an earlier version the champion again, once it has been loaded and tested; a second call undoes it."""
-    begin()
-    from wattcast.flows.promotion.rollback import roll_back_to
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.promotion.rollback import roll_back_to
 
     entry = roll_back_to(name, to, why)
     screen.print(f"version {entry.new} of {name} is the champion again, in place of version {entry.old}")
@@ -217,11 +242,13 @@ def doctor(
         bool,
         typer.Option("--fix", help="Close the runs, and finish the promotions, that dead processes have left open."),
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 at a problem."""
-    begin()
-    from wattcast.flows.cli.show_models import show_findings
-    from wattcast.flows.service.doctor import examine
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.cli.show_models import show_findings
+        from wattcast.flows.service.doctor import examine
 
     findings = examine(name, fix=fix)
     show_findings(findings)

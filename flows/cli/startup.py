@@ -10,26 +10,25 @@ import urllib.error
 import urllib.request
 from types import FrameType
 
-from rich.console import Console
 from rich.markup import escape
 
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import NOT_ON_SCREEN, screen, stage
 
-screen = Console(stderr=True)
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
 _FAREWELL_S = 8  # for the run to be closed
 
 
-def begin(experiment: Experiment | None = None) -> None:
-    """Prepare for a flow, on `experiment` where it has one.
+def begin(experiment: Experiment | None = None, *, quiet: bool = False) -> None:
+    """Prepare for a flow, on `experiment` where it has one; `quiet` leaves nothing on the screen but warnings.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
-    _set_up_libraries()
+    _set_up_libraries(quiet=quiet)
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
@@ -38,18 +37,24 @@ def begin(experiment: Experiment | None = None) -> None:
 
 
 class ScreenHandler(logging.Handler):
-    """Shows a warning as the command shows its errors: in full lines, however narrow the terminal."""
+    """Shows stages, and warnings as the command shows its errors: in full lines, however narrow the terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
-        word = record.levelname.lower()
-        screen.print(f"[bold yellow]{word}:[/] {escape(record.getMessage())}", highlight=False, soft_wrap=True)
+        """Print one record, unless the command shows the same in its own way."""
+        if NOT_ON_SCREEN.keys() <= vars(record).keys():
+            return
+        warns = record.levelno >= logging.WARNING
+        word = f"[bold yellow]{record.levelname.lower()}:[/] " if warns else ""
+        style = None if warns else "dim"
+        screen.print(f"{word}{escape(record.getMessage())}", style=style, highlight=False, soft_wrap=True)
 
 
-def _set_up_libraries() -> None:
-    """Our own warnings on the screen, of the libraries what is critical. A user's own settings win."""
+def _set_up_libraries(*, quiet: bool = False) -> None:
+    """Our own words on the screen, of the libraries what is critical. A user's own settings win."""
     os.environ.update(completed(COMMAND))
-    logging.getLogger("wattcast").addHandler(ScreenHandler(logging.WARNING))
+    ours = logging.getLogger("wattcast")
+    ours.setLevel(logging.WARNING if quiet else logging.INFO)
+    ours.addHandler(ScreenHandler())
 
 
 def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
@@ -81,11 +86,12 @@ def _check_own_file(experiment: Experiment) -> None:
 
     if experiment.data in CHOICES:
         return
-    frame = read_ahead(experiment.data, experiment.file).frame
-    try:
-        readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
-        trainable(frame, readings, window_rows=experiment.window.least_rows)
-    except InputError as error:
-        names = ", ".join(str(name) for name in frame.columns[:20])
-        yours = "name yours in readings.timestamp, readings.targets and readings.features"
-        raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None
+    with stage("looking at the file"):
+        frame = read_ahead(experiment.data, experiment.file).frame
+        try:
+            readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
+            trainable(frame, readings, window_rows=experiment.window.least_rows)
+        except InputError as error:
+            names = ", ".join(str(name) for name in frame.columns[:20])
+            yours = "name yours in readings.timestamp, readings.targets and readings.features"
+            raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None

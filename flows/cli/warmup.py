@@ -1,4 +1,4 @@
-"""TensorFlow takes seconds to import, and Prefect's temporary server seconds to start: both at once."""
+"""TensorFlow takes seconds to import, Prefect and its server seconds to start: all at once."""
 
 from __future__ import annotations
 
@@ -6,23 +6,32 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 from rich.console import Console
 
-from wattcast.flows.cli.startup import begin, screen
+from wattcast.flows.cli.startup import begin
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.flows.service.local_prefect import API, LocalPrefect
+from wattcast.tasks.stages import screen, stage
 
 
 @contextmanager
-def ready(experiment: Experiment | None = None) -> Iterator[None]:
-    """For the block that imports and runs a flow, on `experiment` where it has one.
+def ready(flow: str, experiment: Experiment, *, quiet: bool = False) -> Iterator[Any]:
+    """The flow of this name, for the block that runs it on `experiment`; a server that it can tell is there by then.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
-    begin(experiment)
+    begin(experiment, quiet=quiet)
     with tensorflow_in_background(screen):
-        yield
+        with stage("starting Prefect"):
+            server = None if os.environ.get(API) else LocalPrefect()
+            module = import_module(f"wattcast.flows.{flow}")
+            if server:
+                server.wait()
+        yield getattr(module, flow)
 
 
 @contextmanager

@@ -9,14 +9,12 @@ _EVERYWHERE = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
     "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar a file
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "wattcast",  # what we log is in Prefect's page
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # nothing is sent from here
 }
 COMMAND = {
     **_EVERYWHERE,
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the command shows our warnings itself
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # the temporary server's, too
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
 }

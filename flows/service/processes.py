@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -26,13 +27,26 @@ def port_fault(host: str, port: int) -> str:
     return ""
 
 
+def answers(url: str) -> bool:
+    """Whether a server answers there, and that all is well."""
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 - it is http
+        return True
+    return False
+
+
 def start(
-    module: Sequence[str], environment: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+    module: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone."""
     return subprocess.Popen(  # noqa: S603 - no shell
         [sys.executable, "-m", *module],
         env=environment,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         text=True,

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from wattcast.flows.service.environment import MODEL_SERVER, completed
-from wattcast.flows.service.processes import end, members, port_fault, sessions, start
+from wattcast.flows.service.processes import answers, end, members, port_fault, sessions, start
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import stage
 
 _GREETING = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:")
 _FAREWELL_S = 15  # for requests that are being answered
@@ -43,11 +44,19 @@ def serve(name: str, model: str, *, host: str, port: int, workers: int) -> int:
     with _told_to_stop() as told, start(command, environment, stderr=subprocess.PIPE) as server:
         speaker = threading.Thread(target=_pass_on, args=(server.stderr,), daemon=True)
         speaker.start()
+        with stage("loading the model"):
+            while server.poll() is None and not told and not answers(f"http://{_reachable(host)}:{port}/ping"):
+                time.sleep(0.1)
         while server.poll() is None and not told:
             time.sleep(0.1)
         end(partial(members, sessions(server.pid)), patience_s=_FAREWELL_S)
         speaker.join(timeout=1)
     return 128 + told[0] if told else server.returncode
+
+
+def _reachable(host: str) -> str:
+    """An address of this machine at which `host` answers."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - nothing listens here
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from wattcast.flows.service.environment import SERVICES, completed
-from wattcast.flows.service.processes import end, port_fault, start
+from wattcast.flows.service.processes import answers, end, port_fault, start
 from wattcast.model.errors import InputError
 
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000}
@@ -55,7 +54,7 @@ def up() -> None:
         for name, serve, port in (("prefect", "server start", ports[0]), ("mlflow", "ui --workers 1", ports[1])):
             parts[name] = _start(name, f"{name} {serve} --host 127.0.0.1 --port {port}", stdout=subprocess.DEVNULL)
         _watch(parts, until=f"{prefect}/api/health")
-        if not _answers(f"{prefect}/api/work_pools/wattcast"):
+        if not answers(f"{prefect}/api/work_pools/wattcast"):
             _run("prefect work-pool create wattcast --type process")
         _run("prefect --no-prompt deploy --all")
         parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
@@ -119,17 +118,11 @@ def _run(command: str) -> None:
 
 
 def _watch(parts: _Parts, until: str | None = None) -> None:
-    while not (until and _answers(until)):
+    while not (until and answers(until)):
         for name, process in parts.items():
             if process.poll() is not None:
                 raise InputError(f"{name} has ended by itself, with code {process.returncode}")
         time.sleep(0.5)
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 - it is http
-        return True
-    return False
 
 
 def _interrupt(*_: object) -> NoReturn:

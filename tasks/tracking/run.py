@@ -37,7 +37,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.origin import code_tags
-from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
+from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, page_of_run, store_client
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,11 @@ class Run(Log):
     def address(self, name: str) -> str:
         """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
         return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
+
+    @property
+    def page(self) -> str:
+        """The address of its page in MLflow; empty where none is known to be served."""
+        return page_of_run(self.client.get_run(self.run_id).info.experiment_id, self.run_id)
 
     @property
     def parent(self) -> Parent:

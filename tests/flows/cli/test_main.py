@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import show_training as shown
-from wattcast.flows.cli.output import decimals
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
+from wattcast.tasks.numbers import decimals
 
 COMMANDS = typer.main.get_group(cli.app).commands
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
