@@ -13,9 +13,10 @@ nothing beyond the gap is ever read. Its start is the row of its first place, al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 
-F = TypeVar("F", np.float32, np.float64)
+F = TypeVar("F", bound="np.floating[Any]")
 
 
 class WindowConfig(Config):
@@ -87,7 +88,7 @@ class Series:
     targets: Array  # [S, K] scaled
     readings: Floats  # [S, K] the targets, in their own unit
     calendar: Array  # [S, C]
-    lowest: float = -np.inf  # below which no target can be
+    lowest: float = -math.inf  # below which no target can be
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from threading import Timer
 from time import perf_counter
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,26 @@ def is_live() -> bool:
     return screen.is_terminal and not is_quiet()
 
 
+class ScreenHandler(logging.Handler):
+    """Shows what we say in full lines, however narrow the terminal, and warnings as such."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record, unless it is shown in another way."""
+        if NOT_ON_SCREEN.keys() <= vars(record).keys():
+            return
+        warns = record.levelno >= logging.WARNING
+        word = f"[bold yellow]{record.levelname.lower()}:[/] " if warns else ""
+        style = None if warns else "dim"
+        screen.print(f"{word}{escape(record.getMessage())}", style=style, highlight=False, soft_wrap=True)
+
+
+def show_on_screen(level: int = logging.INFO) -> None:
+    """Show what we say from this `level` on."""
+    ours = logging.getLogger("wattcast")
+    ours.setLevel(level)
+    ours.addHandler(ScreenHandler())
+
+
 @contextmanager
 def stage(name: str, *, spins: bool = True) -> Iterator[None]:
     """For the block that does what `name` says: one line with its seconds when it is done, none when it fails.
@@ -48,6 +68,8 @@ def stage(name: str, *, spins: bool = True) -> Iterator[None]:
 
 @contextmanager
 def _spinning(name: str) -> Iterator[None]:
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # takes its time
+
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=True) as progress:
         progress.add_task(name, total=None)

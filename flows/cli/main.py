@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from wattcast.flows.cli import late  # noqa: F401 - before what imports NumPy, pandas or pyarrow
+
+# isort: split
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -6,16 +6,13 @@ import logging
 import os
 import signal
 import threading
-import urllib.error
-import urllib.request
 from types import FrameType
 
-from rich.markup import escape
-
+from wattcast.flows.cli.late import load
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
-from wattcast.tasks.stages import NOT_ON_SCREEN, screen, stage
+from wattcast.tasks.stages import show_on_screen, stage
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
@@ -28,6 +25,7 @@ def begin(experiment: Experiment | None = None, *, quiet: bool = False) -> None:
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
+    load()
     _set_up_libraries(quiet=quiet)
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
@@ -36,25 +34,10 @@ def begin(experiment: Experiment | None = None, *, quiet: bool = False) -> None:
         _check_own_file(experiment)
 
 
-class ScreenHandler(logging.Handler):
-    """Shows stages, and warnings as the command shows its errors: in full lines, however narrow the terminal."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print one record, unless the command shows the same in its own way."""
-        if NOT_ON_SCREEN.keys() <= vars(record).keys():
-            return
-        warns = record.levelno >= logging.WARNING
-        word = f"[bold yellow]{record.levelname.lower()}:[/] " if warns else ""
-        style = None if warns else "dim"
-        screen.print(f"{word}{escape(record.getMessage())}", style=style, highlight=False, soft_wrap=True)
-
-
 def _set_up_libraries(*, quiet: bool = False) -> None:
     """Our own words on the screen, of the libraries what is critical. A user's own settings win."""
     os.environ.update(completed(COMMAND))
-    ours = logging.getLogger("wattcast")
-    ours.setLevel(logging.WARNING if quiet else logging.INFO)
-    ours.addHandler(ScreenHandler())
+    show_on_screen(logging.WARNING if quiet else logging.INFO)
 
 
 def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
@@ -67,6 +50,9 @@ def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
 
 def _require_answer(variable: str) -> None:
     """A server that is named in the environment must answer: the libraries would try for minutes."""
+    import urllib.error
+    import urllib.request
+
     address = os.environ.get(variable, "")
     if not address.startswith(("http://", "https://")):
         return

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from wattcast.flows.cli.startup import begin
 from wattcast.flows.experiment.experiment import Experiment
-from wattcast.flows.service.local_prefect import API, LocalPrefect
 from wattcast.tasks.stages import screen, stage
 
 
@@ -24,6 +23,8 @@ def ready(flow: str, experiment: Experiment, *, quiet: bool = False) -> Iterator
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
+    from wattcast.flows.service.local_prefect import API, LocalPrefect
+
     begin(experiment, quiet=quiet)
     with tensorflow_in_background(screen):
         with stage("starting Prefect"):

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import psutil
-from rich.console import Console
 from rich.markup import escape
 
 from wattcast.flows.service.environment import SERVICES, completed
 from wattcast.flows.service.processes import answers, end, port_fault, start
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import screen, show_on_screen, stage
+from wattcast.tasks.tracking.page import PAGE
 
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000}
 FOLDER, PART = "WATTCAST_UP_FOLDER", "WATTCAST_UP_PART"
@@ -30,8 +31,11 @@ _PARTS = ("worker", "mlflow", "prefect")
 _RUN = "prefect.engine"  # in the command of a flow run's process
 _RUNS_FAREWELL_S, _FAREWELL_S = 20, 10  # for what is asked to end
 _TELL_S = 0.5  # in which the worker tells how runs have ended
-_screen = Console(stderr=True, highlight=False, soft_wrap=True)
 _Parts = dict[str, subprocess.Popen[str]]
+
+
+def _say(words: str) -> None:
+    screen.print(words, highlight=False, soft_wrap=True)
 
 
 def up() -> None:
@@ -44,29 +48,36 @@ def up() -> None:
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)
     if any(_ours(part) for part in _PARTS):
         raise InputError("an earlier `make up` of this folder is running or has left something: make down ends it")
-    os.environ.update({**completed(SERVICES), "PREFECT_API_URL": f"{prefect}/api"})
+    os.environ.update({**completed(SERVICES), "PREFECT_API_URL": f"{prefect}/api", PAGE: mlflow})
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, _interrupt)
     try:
-        _screen.print("starting Prefect, MLflow and a worker; Ctrl-C ends them")
+        _say("starting Prefect, MLflow and a worker; Ctrl-C ends them")
         parts: _Parts = {}
-        for name, serve, port in (("prefect", "server start", ports[0]), ("mlflow", "ui --workers 1", ports[1])):
-            parts[name] = _start(name, f"{name} {serve} --host 127.0.0.1 --port {port}", stdout=subprocess.DEVNULL)
-        _watch(parts, until=f"{prefect}/api/health")
-        if not answers(f"{prefect}/api/work_pools/wattcast"):
-            _run("prefect work-pool create wattcast --type process")
-        _run("prefect --no-prompt deploy --all")
-        parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
-        _watch(parts, until=f"{mlflow}/health")
-        _screen.print(f"Prefect  {prefect}\nMLflow   {mlflow}\nelsewhere first: export PREFECT_API_URL={prefect}/api")
+        with stage("starting Prefect's server"):
+            for name, serve, port in (("prefect", "server start", ports[0]), ("mlflow", "ui --workers 1", ports[1])):
+                parts[name] = _start(name, f"{name} {serve} --host 127.0.0.1 --port {port}", stdout=subprocess.DEVNULL)
+            _watch(parts, until=f"{prefect}/api/health")
+        with stage("making the deployments of prefect.yaml"):
+            if not answers(f"{prefect}/api/work_pools/wattcast"):
+                _run("prefect work-pool create wattcast --type process")
+            _run("prefect --no-prompt deploy --all")
+        with stage("starting the worker, and waiting for MLflow"):
+            parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
+            _watch(parts, until=f"{mlflow}/health")
+        _say(f"Prefect  {prefect}\nMLflow   {mlflow}\n{_hint(prefect)}")
         _watch(parts)
     except KeyboardInterrupt:
-        _screen.print("ending what was started")
+        _say("ending what was started")
     finally:
         for number in signals:
             signal.signal(number, signal.SIG_IGN)
         down()
+
+
+def _hint(prefect: str) -> str:
+    return f"in another terminal, so that commands find this server:\n  export PREFECT_API_URL={prefect}/api"
 
 
 def down() -> int:
@@ -132,9 +143,10 @@ def _interrupt(*_: object) -> NoReturn:
 if __name__ == "__main__":
     try:
         if sys.argv[1:] == ["down"]:
-            _screen.print(f"processes ended: {down()}")
+            _say(f"processes ended: {down()}")
         else:
+            show_on_screen()
             up()
     except InputError as error:
-        _screen.print(f"[bold red]error:[/] {escape(str(error))}")
+        _say(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)

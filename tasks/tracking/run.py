@@ -37,7 +37,8 @@ from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.origin import code_tags
-from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, page_of_run, store_client
+from wattcast.tasks.tracking.page import page_of_run
+from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,8 @@ class Run(Log):
     @property
     def page(self) -> str:
         """The address of its page in MLflow; empty where none is known to be served."""
-        return page_of_run(self.client.get_run(self.run_id).info.experiment_id, self.run_id)
+        at = self.parent
+        return page_of_run(at.store, at.experiment_id, at.run_id)
 
     @property
     def parent(self) -> Parent:

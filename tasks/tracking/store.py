@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -16,8 +15,6 @@ from mlflow.exceptions import MlflowException
 from wattcast.model.errors import InputError
 
 EXPERIMENT = "appliances-energy"
-PAGE = "WATTCAST_MLFLOW_PAGE"
-"""Names the address at which MLflow's page shows a local store, where it is served beside us."""
 
 
 _TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI expects language models
@@ -43,13 +40,6 @@ def tracking_faults() -> Iterator[None]:
 def tracking_uri() -> str:
     """Where runs are tracked."""
     return str(mlflow.get_tracking_uri())
-
-
-def page_of_run(experiment: str, run_id: str) -> str:
-    """The address of a run's page: at the tracking server, or where a local store is shown; else empty."""
-    uri = tracking_uri()
-    server = uri if uri.startswith(("http://", "https://")) else os.environ.get(PAGE, "")
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}" if server else ""
 
 
 def is_local_store() -> bool:

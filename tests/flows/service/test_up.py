@@ -81,7 +81,7 @@ def read(url: str, body: dict[str, Any] | None = None) -> Any:
 
 def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, environment: dict[str, str]) -> None:
     with make_up(folder, environment) as (process, log):
-        wait_until(lambda: process.poll() is not None or "elsewhere" in log.read_text(), "the addresses", 150)
+        wait_until(lambda: process.poll() is not None or "in another terminal" in log.read_text(), "the addresses", 150)
         assert process.poll() is None, log.read_text()
         prefect, mlflow = (f"http://127.0.0.1:{environment[name]}" for name in ("PREFECT_PORT", "MLFLOW_PORT"))
         assert {prefect, mlflow} <= set(log.read_text().split())
