@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch
-from wattcast.flows.retrain import dated
+from wattcast.flows.promotion.dates import dated
 from wattcast.model.arrays import Floats
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
@@ -81,7 +81,7 @@ def replay(
         frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
         rows = rows_until(times, experiment.split)
         first = first_cut(times[:rows], moment_of(start, times) if start else None)
-        prepared = divide(dated(experiment, frame, first), fetched)  # before a run begins: it may be too early
+        prepared = divide(dated(experiment, times, first), fetched)  # before a run begins: it may be too early
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
@@ -122,7 +122,7 @@ def _trainer(experiment: Experiment, fetched: Fetched) -> Callable[[pd.Timestamp
     """Trains a challenger as `retrain` does as of a cut; what it knows of the readings ends there."""
 
     def challenge(at: pd.Timestamp) -> Challenger:
-        prepared = divide(dated(experiment, fetched.frame, at), fetched)
+        prepared = divide(dated(experiment, pd.DatetimeIndex(fetched.frame.index), at), fetched)
         windows, as_of = prepared.windows, prepared.experiment
         began = perf_counter()
         fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)

@@ -16,9 +16,9 @@ from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, divide, fetch
 from wattcast.flows.promotion.comparison import Case, compare
+from wattcast.flows.promotion.dates import dated
 from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.train import FORECASTS_FILE, train_in
-from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.uci import NOISE_COLUMNS
@@ -104,7 +104,7 @@ def retrain(
         close_abandoned()
         settle(versions)
         fetched = fetch(experiment)
-        prepared = divide(dated(experiment, fetched.frame, as_of), fetched)
+        prepared = divide(dated(experiment, pd.DatetimeIndex(fetched.frame.index), as_of), fetched)
         experiment = prepared.experiment
         if prepared.is_simulated:
             log.warning("%s", BANNER)
@@ -127,24 +127,6 @@ def retrain(
             comparison, champion = _decide(case)
             _log(run, case, comparison, drift, champion)
         return _retrained(versions, versions.find(str(challenger.number)), prepared, repeated=False)
-
-
-def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) -> Experiment:
-    """The experiment with the held-out span as its test part, and the fractions of its split before that."""
-    gate, split, times = experiment.gate, experiment.split, pd.DatetimeIndex(frame.index)
-    until = moment_of(as_of, times) if as_of else times[-1]
-    if not times[0] <= until <= times[-1]:
-        raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
-    test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
-    before = times[times < test_from]
-    choosing = int(len(before) * split.train / (split.train + split.validation))
-    if not choosing:
-        raise InputError(
-            f"of the readings from {times[0]} to {until} the newest {gate.holdout_days:g} days are held out, which "
-            "leaves none to train on: choose a later date or fewer gate.holdout_days"
-        )
-    dates = {"validation_from": before[choosing], "test_from": test_from, "until": until}
-    return experiment.changed({f"split.{option}": str(date.tz_localize(None)) for option, date in dates.items()})
 
 
 def _key(prepared: Prepared, name: str) -> str:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from wattcast.flows.cli.commands import Commands
 from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
 from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings
@@ -32,7 +33,7 @@ from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 app = typer.Typer(
     help="Honest, tracked, reloadable GRU forecasts of a building's energy use.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Commands,
     pretty_exceptions_enable=False,
 )
 app.command()(inspect)
@@ -46,8 +47,20 @@ Resume = Annotated[
 ]
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"wattcast {version('wattcast')}")  # noqa: T201 - the output that was asked for
+        raise typer.Exit
+
+
 @app.callback()
-def wattcast() -> None:
+def wattcast(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Honest, tracked, reloadable GRU forecasts of a building's energy use."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.stages import screen, stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 operate = typer.Typer()
 
@@ -61,7 +64,13 @@ def retrain(
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--as-of", as_of)
-    with ready("retrain", experiment, quiet=quiet) as retrain_flow:
+
+    def check(times: pd.DatetimeIndex) -> None:
+        from wattcast.flows.promotion.dates import dated
+
+        dated(experiment, times, moment)
+
+    with ready("retrain", experiment, quiet=quiet, check=check) as retrain_flow:
         retrained = retrain_flow(experiment, moment, name, when_busy)
     from wattcast.flows.cli.show_models import show_retrained
 

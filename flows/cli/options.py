@@ -19,6 +19,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         "--preset",
+        autocompletion=lambda incomplete: [name for name in preset_names() if name.startswith(incomplete)],
         help=f"Preset to start from: {', '.join(preset_names())}; that of --config, or {DEFAULT_PRESET}, if left out.",
     ),
 ]

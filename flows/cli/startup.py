@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from wattcast.flows.cli.late import load
 from wattcast.flows.experiment.experiment import Experiment
@@ -14,13 +16,23 @@ from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import show_on_screen, stage
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
 _FAREWELL_S = 8  # for the run to be closed
 
 
-def begin(experiment: Experiment | None = None, *, quiet: bool = False) -> None:
+def begin(
+    experiment: Experiment | None = None,
+    *,
+    quiet: bool = False,
+    check: Callable[[pd.DatetimeIndex], object] | None = None,
+) -> None:
     """Prepare for a flow, on `experiment` where it has one; `quiet` leaves nothing on the screen but warnings.
+
+    What else must hold of the times of its readings is for `check` to look at.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
@@ -31,7 +43,9 @@ def begin(experiment: Experiment | None = None, *, quiet: bool = False) -> None:
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
     if experiment:
-        _check_own_file(experiment)
+        times = _times_of_own_file(experiment)
+        if check:
+            check(_known_times() if times is None else times)
 
 
 def _set_up_libraries(*, quiet: bool = False) -> None:
@@ -64,19 +78,33 @@ def _require_answer(variable: str) -> None:
         raise InputError(f"{variable} names {address}, which does not answer: {error}; start it or unset it") from None
 
 
-def _check_own_file(experiment: Experiment) -> None:
-    """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
+def _known_times() -> pd.DatetimeIndex:
+    """Those of the UCI data, and of the simulated house in their place."""
+    import pandas as pd
+
+    from wattcast.tasks.data.uci import CADENCE_MINUTES, FIRST, LAST
+
+    return pd.date_range(FIRST, LAST, freq=f"{CADENCE_MINUTES}min")
+
+
+def _times_of_own_file(experiment: Experiment) -> pd.DatetimeIndex | None:
+    """When the readings of a file of the user's were taken; None where it is none.
+
+    What is wrong with it is said at once, not after Prefect and TensorFlow have started.
+    """
+    import pandas as pd
+
     from wattcast.model.clean import settle
     from wattcast.tasks.data.download import CHOICES, read_ahead
     from wattcast.tasks.data.validate import trainable
 
     if experiment.data in CHOICES:
-        return
+        return None
     with stage("looking at the file"):
         frame = read_ahead(experiment.data, experiment.file).frame
         try:
             readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
-            trainable(frame, readings, window_rows=experiment.window.least_rows)
+            return pd.DatetimeIndex(trainable(frame, readings, window_rows=experiment.window.least_rows).frame.index)
         except InputError as error:
             names = ", ".join(str(name) for name in frame.columns[:20])
             yours = "name yours in readings.timestamp, readings.targets and readings.features"

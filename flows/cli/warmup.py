@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -15,17 +15,28 @@ from wattcast.flows.cli.startup import begin
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.tasks.stages import screen, stage
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @contextmanager
-def ready(flow: str, experiment: Experiment, *, quiet: bool = False) -> Iterator[Any]:
+def ready(
+    flow: str,
+    experiment: Experiment,
+    *,
+    quiet: bool = False,
+    check: Callable[[pd.DatetimeIndex], object] | None = None,
+) -> Iterator[Any]:
     """The flow of this name, for the block that runs it on `experiment`; a server that it can tell is there by then.
+
+    What `begin` takes is handed on to it.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
     from wattcast.flows.service.local_prefect import API, LocalPrefect
 
-    begin(experiment, quiet=quiet)
+    begin(experiment, quiet=quiet, check=check)
     with tensorflow_in_background(screen):
         with stage("starting Prefect"):
             server = None if os.environ.get(API) else LocalPrefect()

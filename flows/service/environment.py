@@ -28,6 +28,9 @@ MODEL_SERVER = {
 SERVICES = {
     **_EVERYWHERE,
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # there is no command that would say it in other words
+    "PYTHONWARNINGS": "ignore",  # what libraries tell each other
+    "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",  # `prefect deployment run --watch` shows what a run logs
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
     # a slot of a run that was killed together with the server is given back, too
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",

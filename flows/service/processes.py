@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +14,12 @@ from contextlib import suppress
 
 import psutil
 
+_NOISE = re.compile(
+    r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|E\d{4} .*cu(da|dnn|blas)|"
+    r"\[MLflow\] Security middleware",
+    re.IGNORECASE,
+)
+"""How lines begin that look like trouble and are none: greetings of libraries, which no level silences."""
 _ROUNDS = 3  # in which what is ended might start something else
 _LOOK_S = 0.5
 
@@ -53,6 +60,14 @@ def start(
         errors="replace",
         start_new_session=True,
     )
+
+
+def pass_on(lines: Iterable[str]) -> None:
+    """What a process says on standard error, but for what looks like trouble and is none."""
+    for line in lines:
+        if not _NOISE.match(line):
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
 
 def sessions(leader: int) -> set[int]:

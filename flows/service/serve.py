@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,14 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from wattcast.flows.service.environment import MODEL_SERVER, completed
-from wattcast.flows.service.processes import answers, end, members, port_fault, sessions, start
+from wattcast.flows.service.processes import answers, end, members, pass_on, port_fault, sessions, start
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import stage
 
-_GREETING = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:")
 _FAREWELL_S = 15  # for requests that are being answered
 
 
@@ -42,7 +39,7 @@ def serve(name: str, model: str, *, host: str, port: int, workers: int) -> int:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"  # uvicorn is there
     environment = {**completed(MODEL_SERVER), "PATH": path}
     with _told_to_stop() as told, start(command, environment, stderr=subprocess.PIPE) as server:
-        speaker = threading.Thread(target=_pass_on, args=(server.stderr,), daemon=True)
+        speaker = threading.Thread(target=pass_on, args=(server.stderr,), daemon=True)
         speaker.start()
         with stage("loading the model"):
             while server.poll() is None and not told and not answers(f"http://{_reachable(host)}:{port}/ping"):
@@ -70,10 +67,3 @@ def _told_to_stop() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _pass_on(lines: IO[str]) -> None:
-    """What the server says, but for the greetings of TensorFlow, which no level silences."""
-    for line in lines:
-        if not _GREETING.match(line):
-            sys.stderr.write(line)

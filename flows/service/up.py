@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -20,7 +21,7 @@ import psutil
 from rich.markup import escape
 
 from wattcast.flows.service.environment import SERVICES, completed
-from wattcast.flows.service.processes import answers, end, port_fault, start
+from wattcast.flows.service.processes import answers, end, pass_on, port_fault, start
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import screen, show_on_screen, stage
 from wattcast.tasks.tracking.page import PAGE
@@ -118,7 +119,10 @@ def _free_ports() -> list[int]:
 
 
 def _start(part: str, command: str, *, stdout: int | None = None) -> subprocess.Popen[str]:
-    return start(command.split(), {**os.environ, FOLDER: str(Path.cwd()), PART: part}, stdout=stdout)
+    marks = {FOLDER: str(Path.cwd()), PART: part}
+    process = start(command.split(), {**os.environ, **marks}, stdout=stdout, stderr=subprocess.PIPE)
+    threading.Thread(target=pass_on, args=(process.stderr,), daemon=True).start()
+    return process
 
 
 def _run(command: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -21,11 +22,14 @@ from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import show_training as shown
+from wattcast.flows.cli import startup
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
+from wattcast.model.errors import InputError
 from wattcast.tasks.numbers import decimals
 
 COMMANDS = typer.main.get_group(cli.app).commands
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib", "pandera")
+LATE = ("numpy", "pandas", "pyarrow", "scipy", "psutil", "urllib.request", "rich.progress")
 
 
 def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +63,8 @@ try:
     main()
 except SystemExit:
     pass
-print([name for name in {HEAVY!r} if name in sys.modules])
+from wattcast.flows.cli.late import _Late
+print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.modules[name]) is not _Late])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -148,6 +153,46 @@ def test_old_names_of_options_work_with_a_hint(old: list[str], hint: str, messag
     else:
         assert (done.returncode, done.stderr) == (0, hint)
         assert done.stdout.startswith("mine has no version yet")
+
+
+def test_a_flag_shows_no_type_behind_it() -> None:
+    shown = [CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS]
+    assert not [text for text in shown if "<bool>" in text]
+    assert sum("--help  " in text for text in shown) == len(COMMANDS)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"wattcast {metadata.version('wattcast')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "found"),
+    [("wattcast retr", 1, ["retrain"]), ("wattcast train --preset seed-l", 3, ["seed-l2"])],
+)
+def test_a_shell_completes_commands_and_presets(words: str, place: int, found: list[str]) -> None:
+    environment = {"_WATTCAST_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+    assert CliRunner().invoke(cli.app, env=environment, prog_name="wattcast").output.split() == found
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "retrain", "replay"])
+def test_whatever_trains_takes_a_seed(command: str) -> None:
+    assert "seed" in {parameter.name for parameter in COMMANDS[command].params}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "message"),
+    [("2061-01-01", "as-of must lie within the readings"), ("2016-01-13", "leaves none to train on")],
+)
+def test_a_date_that_cannot_be_is_told_before_anything_starts(
+    as_of: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
+    done = CliRunner().invoke(cli.app, ["retrain", "--data", "uci", "--as-of", as_of])
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_old_names_of_options_are_not_in_the_help() -> None:
