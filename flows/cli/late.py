@@ -7,6 +7,7 @@ pandas and pyarrow, whose functions it never calls. This module, imported first,
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from threading import RLock
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 _NAMES = ("numpy", "numpy.typing", "pandas", "pyarrow", "pyarrow.compute", "pyarrow.csv")
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _lock = RLock()
 
 
@@ -35,11 +37,15 @@ def load() -> None:
             del sys.modules[name]
         for name in late:
             import_module(name)
+        if late and os.environ.get(_PLUGINS) == "__all__":
+            del os.environ[_PLUGINS]
 
 
 def _stand_in() -> None:
     if any(name in sys.modules for name in _NAMES):
         return
+    if _PLUGINS not in os.environ:  # pydantic would look for some in all packages, before its first configuration
+        os.environ[_PLUGINS] = "__all__"
     for name in _NAMES:
         package, _, inner = name.rpartition(".")
         sys.modules[name] = module = _Late(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from wattcast.flows.cli import late  # noqa: F401 - before what imports NumPy, pandas or pyarrow
 
 # isort: split
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -184,6 +186,7 @@ def options(preset: Preset = None, config: Config = None) -> None:
 
 def main() -> None:
     """Run the command: bad input is one message and exit code 2, a training that diverged one and exit code 1."""
+    atexit.register(gc.freeze)  # TensorFlow alone leaves so much behind that Python would look through it for seconds
     try:
         app()
     except (InputError, DivergedError) as error:

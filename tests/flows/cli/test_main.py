@@ -294,8 +294,9 @@ def test_warnings_are_seen_while_tensorflow_is_imported(tmp_path: Path) -> None:
 import logging
 from wattcast.flows.cli import startup
 from wattcast.flows.cli.warmup import tensorflow_in_background
+from wattcast.tasks.stages import screen
 startup._set_up_libraries()
-with tensorflow_in_background(startup.screen):
+with tensorflow_in_background(screen):
     logging.getLogger("wattcast.tasks.data.download").warning("taken at once")
 logging.getLogger("wattcast.tasks.data.download").warning("and later")
 """
