@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import typer
 from servers import running, wait_until
@@ -226,8 +227,23 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
     assert result["metrics"]["test_rmse"] > 0
     assert "SIMULATED READINGS" in done.stderr
     assert "Traceback" not in done.stderr
+    stages = ["starting Prefect", "reading the data", "training a network", "scoring beside the baselines"]
+    told = re.findall(r"^([\w ]+): \d+\.\d s$", done.stderr, re.M)
+    assert [stage for stage in told if stage in stages] == stages
+    assert "training, epoch 1: loss " in done.stderr
+    wait_until(lambda: not servers_of(tmp_path), "the end of Prefect's server", 30)
     assert result["run_id"] != "0" * 32
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
+
+
+def servers_of(folder: Path) -> list[psutil.Process]:
+    """Prefect's own servers of commands that were run there."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(folder) and "wattcast.flows.service.local_prefect" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_a_training_against_an_mlflow_server(
@@ -241,8 +257,9 @@ def test_a_training_against_an_mlflow_server(
     settings = [part for setting in small for part in ("--set", setting)]
     with served(["mlflow", "server", "--workers", "1"], folder=tmp_path, path="/health") as address:
         servers = {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": prefect_server}
-        done = wattcast("train", "--json", *settings, folder=here, **servers)
+        done = wattcast("train", "--json", "--quiet", *settings, folder=here, **servers)
         assert done.returncode == 0, done.stderr
+        assert done.stderr == "warning: TRAINED ON SIMULATED READINGS, NOT ON A REAL HOUSE\n"
         result = json.loads(done.stdout)
         assert result["report"] == f"runs:/{result['run_id']}/report.html"
         with pytest.MonkeyPatch.context() as patch:
