@@ -26,11 +26,16 @@ _SERVER = {
 }
 
 
+_started: list[LocalPrefect] = []
+"""Their pipes are open until we end: Prefect's client tells of a run's last events after everything else."""
+
+
 class LocalPrefect:
     """The server, from the moment in which it is asked to start."""
 
     def __init__(self) -> None:
         self._process = start([_MODULE], {**os.environ, **_SERVER}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        _started.append(self)
 
     def wait(self) -> None:
         """Name it to Prefect's client, once it answers.
@@ -39,8 +44,8 @@ class LocalPrefect:
         """
         from prefect.context import refresh_global_settings_context
 
-        told = self._process.stdout
-        if address := told.readline().strip() if told else "":
+        addresses = (line.strip() for line in self._process.stdout or () if line.startswith("http"))
+        if address := next(addresses, None):
             os.environ[API] = address
             refresh_global_settings_context()
 
