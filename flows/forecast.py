@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from prefect.artifacts import create_table_artifact
 
-from wattcast.flows.guarded import guarded
+from wattcast.flows.job import job
 from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.dialect import Dialect
@@ -19,6 +19,7 @@ from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
+from wattcast.tasks.stages import stage
 from wattcast.tasks.tracking.past_runs import read_artifact
 from wattcast.tasks.tracking.run import CONFIG_FILE
 from wattcast.tasks.tracking.store import tracking_faults
@@ -26,7 +27,7 @@ from wattcast.tasks.tracking.store import tracking_faults
 OUTPUT = "forecasts.csv"
 
 
-@guarded(run_name="forecast-{name}")
+@job("forecast-{name}")
 def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them by name
     input: str = "auto",
     output: str = OUTPUT,
@@ -49,15 +50,33 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
-    with tracking_faults():
-        versions = Versions.open(name, trusting=trust)
-        version = versions.find(model)
-        contract = versions.contract(version)
-        readings, habits = versions.reading_of(version)
-    raw = download_task(input, _dialect(version))
-    require_unit(readings, raw.units)
-    frame = raw.frame
-    made = _forecast(versions, version, frame, every=every)
+    added = make_forecasts(input, output, model, name, every, trust)
+    create_table_artifact(
+        [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
+    )
+    return added
+
+
+def make_forecasts(  # noqa: PLR0917 - as the flow
+    input: str = "auto",
+    output: str = OUTPUT,
+    model: str = CHAMPION,
+    name: str = MODEL,
+    every: bool = False,
+    trust: bool = False,
+) -> Forecasts:
+    """What the flow does, and all of it that needs no server of Prefect's."""
+    with stage(f"reading the data and {model} of {name}"):
+        with tracking_faults():
+            versions = Versions.open(name, trusting=trust)
+            version = versions.find(model)
+            contract = versions.contract(version)
+            readings, habits = versions.reading_of(version)
+        raw = download_task(input, _dialect(version))
+        require_unit(readings, raw.units)
+        frame = raw.frame
+    with stage(f"forecasting in an empty folder, by version {version.number}"):
+        made = _forecast(versions, version, frame, every=every)
     trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
     added: Forecasts = add_forecasts_task(
         Path(output),
@@ -67,7 +86,6 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
         version=str(version.number),
         trained_to=trained_to,
     )
-    create_table_artifact([vars(score) for score in added.scores], key="past-forecasts", description=name)
     return added
 
 

@@ -26,6 +26,7 @@ from wattcast.tasks.learning.scale import scale, scale_task
 from wattcast.tasks.learning.split import split_task
 from wattcast.tasks.learning.watch import watch_task
 from wattcast.tasks.learning.window import window, window_task
+from wattcast.tasks.stages import stage
 
 if TYPE_CHECKING:
     import keras
@@ -156,6 +157,14 @@ class Prepared:
         """What a page says of the data."""
         return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """Preset and data, and the parts: what there is to say before a training, in two lines."""
+        times, ours = self.times, self.experiment
+        rows = f"{len(times):,} rows every {ours.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
+        parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
+        return f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}", ", ".join(parts)
+
     def example(self, steps: int) -> pd.DataFrame:
         """The newest readings of so many steps as they came: what a user of the product gives it.
 
@@ -208,14 +217,15 @@ def fetch(experiment: Experiment) -> Fetched:
     Raises:
         InputError: the data cannot be had or cannot be used.
     """
-    raw = download_task(experiment.data, experiment.file)
-    readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
-    ours = raw.source != "file"
-    settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
-    new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
-    for words in (*raw.evidence, *found, *([unit] if new else [])):
-        log.warning("%s", words)
-    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
+    with stage("reading the data"):
+        raw = download_task(experiment.data, experiment.file)
+        readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
+        ours = raw.source != "file"
+        settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
+        new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
+        for words in (*raw.evidence, *found, *([unit] if new else [])):
+            log.warning("%s", words)
+        cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
     return Fetched(raw, settled, cleaned)
 
 

@@ -15,9 +15,9 @@ from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.guarded import guarded
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
-from wattcast.flows.retrain import dated
+from wattcast.flows.promotion.dates import dated
 from wattcast.model.arrays import Floats
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
@@ -32,7 +32,8 @@ from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.replay import replay_csv, replay_png, replay_report
-from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
+from wattcast.tasks.tracking.past_runs import close_abandoned
 from wattcast.tasks.tracking.run import CONFIG_FILE, JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 
@@ -50,8 +51,13 @@ class Replayed:
     worth: Worth
     report: str
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        return self.worth.sentence
 
-@guarded(run_name="replay-{experiment.title}", on_crashed=close_after_crash)
+
+@job("replay-{experiment.title}")
 def replay(
     experiment: Experiment = UNCHANGED,
     every: str = "7d",
@@ -76,7 +82,7 @@ def replay(
         frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
         rows = rows_until(times, experiment.split)
         first = first_cut(times[:rows], moment_of(start, times) if start else None)
-        prepared = watched(divide(dated(experiment, frame, first), fetched))  # before a run begins: it may be too early
+        prepared = watched(divide(dated(experiment, times, first), fetched))  # before a run begins: it may be too early
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         if prepared.is_simulated:
@@ -88,14 +94,17 @@ def replay(
         way_on = "a replay begins anew each time"
         name = f"replay {run_name(given, experiment.data)} every {every}"
         with tracked_run(name, params=params, tags=tags, way_on=way_on) as run:
+            log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
             run.write(CONFIG_FILE, experiment.to_toml())
             run.log_dataset(frame.iloc[:rows], source=prepared.raw.source, origin=prepared.raw.origin)
-            with live_steps("retraining", len(cuts)) as done:
+            with stage(f"retraining {len(cuts)} times", spins=False), live_steps("retraining", len(cuts)) as done:
                 challenge = _trainer(experiment, fetched)
                 day = experiment.readings.steps_a_day
                 history = walk(cuts, challenge, scored, experiment.gate, block=day, unit=prepared.unit, done=done)
-            worth = weigh(history, duration(every) or DAY)
-            _log(run, experiment, prepared, history, worth, every=every)
+            with stage("weighing what it was worth"):
+                worth = weigh(history, duration(every) or DAY)
+                _log(run, experiment, prepared, history, worth, every=every)
+            log.info("report %s", run.address("replay.html"), extra=NOT_ON_SCREEN)
         return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))
 
 
@@ -116,7 +125,7 @@ def _trainer(experiment: Experiment, fetched: Fetched) -> Callable[[pd.Timestamp
     """Trains a challenger as `retrain` does as of a cut; what it knows of the readings ends there."""
 
     def challenge(at: pd.Timestamp) -> Challenger:
-        prepared = divide(dated(experiment, fetched.frame, at), fetched)
+        prepared = divide(dated(experiment, pd.DatetimeIndex(fetched.frame.index), at), fetched)
         windows, as_of = prepared.windows, prepared.experiment
         began = perf_counter()
         fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)
@@ -155,6 +164,6 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
-    create_markdown_artifact(worth.sentence, key="replay", description=run.run_id)
+    create_markdown_artifact(worth.sentence, key="replay", description=f"Replay of {run.name}")
     run.describe(worth.sentence)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

@@ -14,11 +14,12 @@ from prefect.artifacts import create_markdown_artifact
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.guarded import guarded
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, divide, fetch, watched
 from wattcast.flows.promotion.comparison import Case, compare
+from wattcast.flows.promotion.dates import dated
+from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.train import FORECASTS_FILE, train_in
-from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.uci import NOISE_COLUMNS
@@ -45,8 +46,9 @@ from wattcast.tasks.registry.versions import (
 )
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.retraining import drift_csv, retrain_report
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.description import with_verdict
-from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
+from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run
 from wattcast.tasks.tracking.run import JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 
@@ -72,8 +74,15 @@ class Retrained:
     data_source: str
     repeated: bool  # an earlier retraining on the same readings has decided this already
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        outcome = "promoted" if self.promoted else "refused"
+        again = "decided before, on the same readings: " if self.repeated else ""
+        return f"{again}{outcome} version {self.version}: {self.why}"
 
-@guarded(run_name="retrain-{name}", on_crashed=close_after_crash)
+
+@job("retrain-{name}")
 def retrain(
     experiment: Experiment = UNCHANGED,
     as_of: ClockTime | None = None,
@@ -101,10 +110,12 @@ def retrain(
         close_abandoned()
         settle(versions)
         fetched = fetch(experiment)
-        prepared = watched(divide(dated(experiment, fetched.frame, as_of), fetched))
+        prepared = watched(divide(dated(experiment, pd.DatetimeIndex(fetched.frame.index), as_of), fetched))
         given, experiment = experiment, prepared.experiment
         if prepared.is_simulated:
             log.warning("%s", BANNER)
+        for line in prepared.told:
+            log.info("%s", line)
         key = _key(prepared, name)
         if decided := next((version for version in versions.all() if _is_decided(version, key)), None):
             return _retrained(versions, decided, prepared, repeated=True)
@@ -113,7 +124,8 @@ def retrain(
         resume = resumable_run(_KEY, key)
         way_on = "the same command goes on from the last epoch"
         with tracked_run(title, params=experiment.flat(), tags=tags, resume=resume, way_on=way_on) as run:
-            drift = _drift(versions.aliased(CHAMPION), prepared)
+            with stage("looking for drift"):
+                drift = _drift(versions.aliased(CHAMPION), prepared)
             run.write("drift.csv", drift_csv(drift))
             challenger = versions.of_run(run.run_id) or _challenger(versions, run, prepared)
             scored = pd.read_parquet(run.folder / FORECASTS_FILE)
@@ -121,24 +133,6 @@ def retrain(
             comparison, champion = _decide(case)
             _log(run, case, comparison, drift, champion)
         return _retrained(versions, versions.find(str(challenger.number)), prepared, repeated=False)
-
-
-def dated(experiment: Experiment, frame: pd.DataFrame, as_of: ClockTime | None) -> Experiment:
-    """The experiment with the held-out span as its test part, and the fractions of its split before that."""
-    gate, split, times = experiment.gate, experiment.split, pd.DatetimeIndex(frame.index)
-    until = moment_of(as_of, times) if as_of else times[-1]
-    if not times[0] <= until <= times[-1]:
-        raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
-    test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
-    before = times[times < test_from]
-    choosing = int(len(before) * split.train / (split.train + split.validation))
-    if not choosing:
-        raise InputError(
-            f"of the readings from {times[0]} to {until} the newest {gate.holdout_days:g} days are held out, which "
-            "leaves none to train on: choose a later date or fewer gate.holdout_days"
-        )
-    dates = {"validation_from": before[choosing], "test_from": test_from, "until": until}
-    return experiment.changed({f"split.{option}": str(date.tz_localize(None)) for option, date in dates.items()})
 
 
 def _key(prepared: Prepared, name: str) -> str:
@@ -178,10 +172,10 @@ def _decide(case: Case) -> tuple[Comparison, Version | None]:
     for entry in ledger(versions):
         if entry.version == challenger.number:  # decided by a process that died right after
             champion = versions.find(str(entry.old)) if entry.old else None
-            return compare(case, champion), champion
+            return _judge(case, champion), champion
     for _ in range(_MOST_RACES):
         champion = versions.aliased(CHAMPION)
-        comparison = compare(case, champion)
+        comparison = _judge(case, champion)
         decision = comparison.decision
         try:
             if decision.promoted:
@@ -193,6 +187,16 @@ def _decide(case: Case) -> tuple[Comparison, Version | None]:
         else:
             return comparison, champion
     raise InputError(f"the champion of {versions.model} has changed {_MOST_RACES} times meanwhile: retrain again")
+
+
+def _judge(case: Case, champion: Version | None) -> Comparison:
+    against = f" beside the champion, version {champion.number}" if champion else ""
+    with stage(f"judging version {case.challenger.number} in an empty folder{against}"):
+        comparison = compare(case, champion)
+    for check in comparison.decision.checks:
+        outcome = "passed" if check.passed else "failed"
+        log.info("check %s %s: %s", check.name, outcome, check.message, extra=NOT_ON_SCREEN)
+    return comparison
 
 
 def _drift(champion: Version | None, prepared: Prepared) -> Drift:
@@ -233,12 +237,17 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
         "held out to": str(times[-1]),
     }
     subject = Subject(f"retraining of {case.versions.model}", facts, prepared.is_simulated, prepared.suspicions)
-    run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
-    create_markdown_artifact(decision.reason, key="gate", description=run.run_id)
+    with stage("drawing the report"):
+        run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     told = with_verdict(run.description, promoted=decision.promoted, reason=decision.reason)
     run.describe(told)
     case.versions.describe(case.challenger, f"{told}\n\n{drift.sentence}")
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
+    title = f"{case.versions.model}, version {case.challenger.number}: {outcome[DECISION]}"
+    note = gate_note(title, decision, drift, run, page=_PAGE)
+    create_markdown_artifact(note, key="gate", description=title)
+    log.info("%s", drift.sentence, extra=NOT_ON_SCREEN)
+    log.info("report %s", run.address(_PAGE), extra=NOT_ON_SCREEN)
     run.set_tags(outcome)
     case.versions.tag(case.challenger, {**outcome, DRIFT: drift.sentence, _REPORT: run.address(_PAGE)})
 

@@ -21,7 +21,8 @@ from pydantic import TypeAdapter
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.search_space import check_space, untuned
-from wattcast.flows.guarded import guarded, refuse_secrets
+from wattcast.flows.guarded import refuse_secrets
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds
 from wattcast.flows.tuning.objective import TrainingObjective
@@ -31,10 +32,12 @@ from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import masked, tellable
 from wattcast.tasks.metric_names import TEST, of_baseline
 from wattcast.tasks.names import check_name
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.progress import live_steps, live_study
 from wattcast.tasks.report.page import Subject
 from wattcast.tasks.report.sweep import sweep_report, trials_csv
-from wattcast.tasks.tracking.past_runs import close_after_crash, end_children
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
+from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, shared_run
 from wattcast.tasks.tracking.store import is_local_store, tracking_faults
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
@@ -68,8 +71,14 @@ class Swept:
     report: str
     best_config: str
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        best = with_unit(readable(self.best_rmse, 2), self.verdict.unit)
+        return f"trial {self.best_trial} of {self.counts.done} is best, validation RMSE {best}; {self.verdict.sentence}"
 
-@guarded(run_name="sweep-{experiment.title}", on_crashed=close_after_crash)
+
+@job("sweep-{experiment.title}")
 def sweep(
     experiment: Experiment = UNCHANGED,
     *,
@@ -114,6 +123,8 @@ def sweep(
         _require_shared(storage)
     side_by_side, worker, cores = SideBySide(runner, address, jobs), uuid4().hex, max(1, CORES // jobs)
     title, prepared = experiment.title, prepare(experiment)
+    for line in prepared.told:
+        log.info("%s", line)
     experiment = prepared.experiment
     plan = StudyPlan(
         url=storage,
@@ -128,8 +139,9 @@ def sweep(
     )
     deadline = math.inf if timeout is None else time.time() + timeout
     with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):
+        log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
         leave = partial(_leave, shared, run, worker)
-        with live_study(shared):
+        with stage(f"{trials} trials, {jobs} at once", spins=False), live_study(shared):
             call = {"objective": TrainingObjective(prepared, cores), "plan": plan, "parent": run.parent}
             names = [f"{worker}/{number}" for number in range(jobs)]
             calls = [{**call, "worker": name, "deadline": deadline} for name in names]
@@ -157,8 +169,10 @@ def sweep(
             verdict = _remembered(shared, best.ticket, seeds, compare)
             found_by = f"trial {best.ticket} of {plan.name}, run {run.run_id}"
             toml = tuned.changed({"found_by": found_by}).to_toml()
-            _write(run, shared, prepared, verdict, title=f"sweep of {title}", best=toml)
-    create_markdown_artifact(verdict.sentence, key="verdict", description=plan.name)
+            with stage("drawing the report"):
+                _write(run, shared, prepared, verdict, title=f"sweep of {title}", best=toml)
+            log.info("report %s", run.address("report.html"), extra=NOT_ON_SCREEN)
+    create_markdown_artifact(verdict.sentence, key="verdict", description=f"Verdict of the sweep {plan.name}")
     return Swept(
         study=plan.name,
         run_id=run.run_id,
@@ -254,7 +268,8 @@ def _remembered(
     before = shared.recall(_VERDICT)
     if before and before["judged"] == judged:
         return _VERDICTS.validate_python(before["verdict"])
-    with live_steps("verdict", 2 * seeds if best else seeds) as done:
+    trainings = 2 * seeds if best else seeds
+    with stage(f"{trainings} trainings for the verdict", spins=False), live_steps("verdict", trainings) as done:
         verdict = compare(done)
     shared.remember(_VERDICT, {"judged": judged, "verdict": _VERDICTS.dump_python(verdict, mode="json")})
     return verdict

@@ -14,8 +14,9 @@ from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.guarded import guarded
+from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, prepare
+from wattcast.flows.scores import score_rows, told
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
@@ -31,9 +32,10 @@ from wattcast.tasks.metric_names import TEST, renamings
 from wattcast.tasks.progress import live_epochs
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.training import report_task
+from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.description import describe_training
 from wattcast.tasks.tracking.logged_model import log_forecaster
-from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run, unfinished_run
+from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run, unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write_graph
@@ -57,8 +59,13 @@ class Trained:
     report: str
     suspicions: tuple[str, ...] = ()  # of a future that leaked into the readings
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        return told(self.evaluation)
 
-@guarded(run_name="{experiment.title}", on_crashed=close_after_crash)
+
+@job("{experiment.title}")
 def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trained:
     """Train one experiment, score it beside the baselines, prove that nothing leaked, and log everything in MLflow.
 
@@ -78,6 +85,8 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         )
     if prepared.is_simulated:
         log.warning("%s", BANNER)
+    for line in prepared.told:
+        log.info("%s", line)
     name = run_name(experiment, prepared.experiment.data)
     tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
     params = prepared.experiment.flat()
@@ -98,17 +107,24 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
 
     `judged` is what scores of the test part are called.
     """
+    log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
     run.write(CONFIG_FILE, prepared.experiment.to_toml())
     run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
     fitted = _fit(prepared, run)
-    _prove(prepared, run)
-    forecaster = _product(prepared, fitted)
-    evaluation = _evaluate(prepared, fitted, forecaster)
+    with stage("proving that nothing leaked"):
+        _prove(prepared, run)
+    with stage("scoring beside the baselines"):
+        forecaster = _product(prepared, fitted)
+        evaluation = _evaluate(prepared, fitted, forecaster)
     _log_scores(run, prepared, fitted, evaluation, judged)
+    for rows in score_rows(evaluation).values():
+        for row in rows:
+            log.info("%s", ", ".join(f"{name} {cell}" for name, cell in row.items()), extra=NOT_ON_SCREEN)
+    log.info("%s: %s", evaluation.diagnosis.verdict, evaluation.diagnosis.reason, extra=NOT_ON_SCREEN)
     model_uri = _log(run, prepared, fitted, forecaster, evaluation)
-    return Trained(
-        run.run_id, model_uri, prepared.raw.source, evaluation, run.address("report.html"), prepared.suspicions
-    )
+    report = run.address("report.html")
+    log.info("model %s, report %s", model_uri, report, extra=NOT_ON_SCREEN)
+    return Trained(run.run_id, model_uri, prepared.raw.source, evaluation, report, prepared.suspicions)
 
 
 def _fit(prepared: Prepared, run: Run) -> Fitted:
@@ -116,7 +132,11 @@ def _fit(prepared: Prepared, run: Run) -> Fitted:
     if run.local:
         events.mkdir(exist_ok=True)
         link_events(events, run.name, run.run_id)
-    with live_epochs(experiment.fit.epochs, experiment.fit.members, unit=prepared.unit) as show:
+    networks = "a network" if experiment.fit.members == 1 else f"{experiment.fit.members} networks"
+    with (
+        stage(f"training {networks}", spins=False),
+        live_epochs(experiment.fit.epochs, experiment.fit.members, unit=prepared.unit) as show,
+    ):
         fitted: Fitted = train_task(
             experiment.model,
             experiment.fit,
@@ -201,14 +221,17 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     run.write("scaler.json", json.dumps(prepared.scaler.to_json(), indent=2) + "\n")
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)
-    subject, known = _subject(run, prepared, fitted), experiment.readings.known
-    page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
-    run.write("report.html", page.html)
-    run.write("forecast.png", page.forecast_png)
-    run.write("learning_curve.png", page.learning_png)
-    create_table_artifact([asdict(score) for score in evaluation.scores], key="scores", description=experiment.title)
-    example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
-    return log_forecaster(run, forecaster, example)
+    with stage("drawing the report"):
+        subject, known = _subject(run, prepared, fitted), experiment.readings.known
+        page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
+        run.write("report.html", page.html)
+        run.write("forecast.png", page.forecast_png)
+        run.write("learning_curve.png", page.learning_png)
+    with stage("saving the model"):
+        rows = [row for rows in score_rows(evaluation, ("test", "validation", "train")).values() for row in rows]
+        create_table_artifact(rows, key="scores", description=f"Scores of {run.name}")
+        example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
+        return log_forecaster(run, forecaster, example)
 
 
 def _subject(run: Run, prepared: Prepared, fitted: Fitted) -> Subject:

@@ -28,9 +28,6 @@ MISSING_MARKS = (
 LONGEST_SHOWN = 60
 """Characters of a cell that a message shows."""
 
-_NUMBERS = (int, float, np.integer, np.floating, Decimal)
-_BOOLS = (bool, np.bool_)
-_NOTHING = (type(None), type(pd.NA), type(pd.NaT))
 _SEAM = "\0"
 
 
@@ -68,14 +65,16 @@ def read_numbers(column: pd.Series, *, decimal: str = ".", thousands: str = "") 
     order = {kind: place for place, kind in enumerate(set(types))}
     codes = np.fromiter(map(order.__getitem__, types), np.intp, len(types))
     values, bad = np.full(len(cells), np.nan), np.zeros(len(cells), np.bool_)
+    nothing = (type(None), type(pd.NA), type(pd.NaT))
+    numbers, bools = (int, float, np.integer, np.floating, Decimal), (bool, np.bool_)
     for kind, code in order.items():
-        if issubclass(kind, _NOTHING):
+        if issubclass(kind, nothing):
             continue
         rows = np.flatnonzero(codes == code)
         some = cells if len(order) == 1 else [cells[row] for row in rows.tolist()]
         if issubclass(kind, str):
             values[rows], bad[rows] = _read_texts(some, decimal, thousands)
-        elif issubclass(kind, _NUMBERS) and not issubclass(kind, _BOOLS):
+        elif issubclass(kind, numbers) and not issubclass(kind, bools):
             values[rows] = np.fromiter(map(_as_float, some), np.float64, len(some))
         else:
             bad[rows] = True

@@ -10,7 +10,7 @@ S: rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from wattcast.model.arrays import Floats, Rows, Times
 CLOSE = 1.5
 """Readings that lie so many usual distances apart, or fewer, follow each other."""
 
-_FIXED_DAY = pd.Timestamp("2020-01-01", tz="UTC")
+_FIXED_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def moment_of(shown: datetime, times: pd.DatetimeIndex) -> pd.Timestamp:
 
 def beside_utc(zone: tzinfo | None) -> pd.Timedelta:
     """How far the clock of `zone` was ahead of UTC on a fixed day: what steps of several hours begin by."""
-    return pd.Timedelta(0) if zone is None else pd.Timedelta(_FIXED_DAY.tz_convert(zone).utcoffset() or 0)
+    return pd.Timedelta(0) if zone is None else pd.Timedelta(_FIXED_DAY.astimezone(zone).utcoffset() or 0)
 
 
 def localize(stamps: pd.DatetimeIndex, zone: str) -> Localized:

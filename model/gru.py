@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wattcast.model.arrays import Array
 from wattcast.model.config import Config
 from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig, Windows
 
@@ -132,7 +131,7 @@ class Shape:
         return cls(config.lookback, inputs, targets, config.output_length, config.padded, ahead)
 
 
-Weights = tuple[npt.NDArray[np.float32], ...]
+Weights = tuple[Array, ...]
 """A network's weights, in the order of `weight_names`."""
 W = TypeVar("W")
 

@@ -6,12 +6,10 @@ Formulas: Hyndman and Athanasopoulos, "Forecasting: principles and practice", 3r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Values = npt.NDArray[np.floating[Any]]
+from wattcast.model.arrays import Values
 
 
 def mse(actual: Values, forecast: Values) -> float:

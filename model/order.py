@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Ticks = npt.NDArray[np.int64]
+from wattcast.model.arrays import Rows
+
+Ticks = Rows
 """Microseconds since 1970."""
 
 JITTER = 0.1

@@ -5,7 +5,6 @@ How they become a clean frame stands in `wattcast.model.clean`.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -219,5 +218,7 @@ def is_power(unit: str) -> bool:
 def nearest(name: str, names: Iterable[str]) -> str:
     """`": did you mean 'x'?"` for the closest of `names` to `name`, or an empty string where none is close."""
     folded = {str(candidate).lower(): str(candidate) for candidate in names}
+    import difflib  # for messages alone
+
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return f": did you mean {folded[close[0]]!r}?" if close else ""

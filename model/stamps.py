@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import product
 from typing import Literal
 
@@ -53,7 +54,7 @@ ENDS = "..."
 """What stands for the end in the format of intervals, which is not read."""
 _TIME_PART = re.compile(r"[ ,T]*%[HI]")
 _CLOCK = r"(?<!\d)\d{1,2}:\d{2}"
-_PUT_BACK = pd.Timedelta(hours=1)
+_PUT_BACK = timedelta(hours=1)
 _SELDOM = 0.01  # an hour in autumn
 _SEASON = r"\s*\((?:CES?T|WES?T|EES?T|BST|GMT)\)"
 """Which of the two hours is meant when a clock is put back, as grids write it: the order of the rows says it, too."""

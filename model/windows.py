@@ -13,9 +13,10 @@ nothing beyond the gap is ever read. Its start is the row of its first place, al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import Scaler
 from wattcast.model.seasons import Seasons, known_seasons
 
-F = TypeVar("F", np.float32, np.float64)
+F = TypeVar("F", bound="np.floating[Any]")
 
 
 class WindowConfig(Config):
@@ -109,7 +110,7 @@ class Series:
     targets: Array  # [S, K] scaled
     readings: Floats  # [S, K] the targets, in their own unit
     ahead: Array  # [S, A] what is known of a row beforehand, as `ahead_columns` names it
-    lowest: float = -np.inf  # below which no target can be
+    lowest: float = -math.inf  # below which no target can be
 
 
 @dataclass(frozen=True)

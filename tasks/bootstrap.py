@@ -21,13 +21,18 @@ _MOST_GATHERED = 1_000_000  # sums of blocks that are held at once
 _FEWEST_BLOCKS = 5  # in a part
 
 
+def root(losses: Floats) -> Floats:
+    """An RMSE of squared errors."""
+    return np.sqrt(losses)
+
+
 def difference_interval(
     one: Floats,
     other: Floats,
     *,
     block: int | None,
     level: float = LEVEL,
-    score: Callable[[Floats], Floats] = np.sqrt,
+    score: Callable[[Floats], Floats] = root,
 ) -> Interval:
     """The interval of `other`'s mean score minus `one`'s, from their losses `[K, N]` of the same windows.
 

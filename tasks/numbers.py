@@ -30,3 +30,10 @@ def readable(
 def with_unit(text: str, unit: str | None) -> str:
     """`57.4 kWh`, `RMSE kWh`; `text` alone where the unit is not known."""
     return f"{text} {unit}" if unit else text
+
+
+def decimals(value: float, digits: int = 2) -> str:
+    """A number for a table with so many decimals, or a dash for what is no number."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:z.{digits}f}" if abs(value) < _LARGEST else f"{value:.1e}"

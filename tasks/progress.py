@@ -1,32 +1,56 @@
-"""Live lines on the terminal for what takes its time; nothing where there is no terminal."""
+"""Live lines on the terminal for what takes its time; where there is no terminal, a plain line now and then."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread, Timer
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from wattcast.model.fit import Epoch
 from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.stages import NOT_ON_SCREEN, is_live, screen
 
 if TYPE_CHECKING:
     from wattcast.tasks.tuning.study import SharedStudy
 
+log = logging.getLogger(__name__)
+
 _PHASES = {"select": "training", "refit": "refitting"}
 _REFRESH_S = 1.0
+_PLAIN_S = 10.0  # from one plain line to the next
 
 
 @contextmanager
 def live_epochs(epochs: int, members: int = 1, *, unit: str | None) -> Iterator[Callable[[Epoch], None]]:
     """A listener that shows epoch, loss, validation RMSE in `unit`, learning rate and the time that is left."""
     with _progress() as progress:
-        yield _Lines(progress, epochs, members, unit).show
+        lines, plain = _Lines(progress, epochs, members, unit), _Plain()
+
+        def show(epoch: Epoch) -> None:
+            lines.show(epoch)
+            plain.say(lambda: f"{lines.name(epoch.member, epoch.phase)}, epoch {epoch.number}: {describe(epoch, unit)}")
+
+        yield show
+
+
+class _Plain:
+    """Lines for the log, a few seconds apart; the first one is said at once."""
+
+    def __init__(self) -> None:
+        self.next = 0.0
+
+    def say(self, words: Callable[[], str]) -> None:
+        if monotonic() >= self.next:
+            self.next = monotonic() + _PLAIN_S
+            log.info("%s", words(), extra=NOT_ON_SCREEN if is_live() else None)
 
 
 @dataclass
@@ -45,9 +69,11 @@ class _Lines:
 
     def line(self, member: int, phase: str, total: int, state: str = "") -> TaskID:
         if (member, phase) not in self.lines:
-            name = _PHASES[phase] + (f" {member} of {self.members}" if self.members > 1 else "")
-            self.lines[member, phase] = self.progress.add_task(name, total=total, state=state)
+            self.lines[member, phase] = self.progress.add_task(self.name(member, phase), total=total, state=state)
         return self.lines[member, phase]
+
+    def name(self, member: int, phase: str) -> str:
+        return _PHASES[phase] + (f" {member} of {self.members}" if self.members > 1 else "")
 
     def show(self, epoch: Epoch) -> None:
         total = self.epochs
@@ -73,15 +99,16 @@ def live_study(study: SharedStudy) -> Iterator[None]:
     """One line: how many trials are done and running, by whomever, the best so far and the time left."""
     with _progress() as progress:
         line = progress.add_task("trials", total=study.plan.total, state="")
-        stopped = Event()
+        stopped, plain = Event(), _Plain()
 
         def watch() -> None:
-            while not stopped.wait(_REFRESH_S):
-                progress.update(line, completed=study.counts().done, state=study.describe())
+            while not stopped.wait(_REFRESH_S if is_live() else _PLAIN_S):
+                with suppress(Exception):  # whoever works on the study tells what is wrong with its storage
+                    done, state = study.counts().done, study.describe()
+                    progress.update(line, completed=done, state=state)
+                    plain.say(partial("trials: {} of {}, {}".format, done, study.plan.total, state))
 
-        watcher = Thread(target=watch, daemon=True)
-        if not progress.disable:
-            watcher.start()
+        Thread(target=watch, daemon=True).start()
         try:
             yield
         finally:
@@ -92,18 +119,22 @@ def live_study(study: SharedStudy) -> Iterator[None]:
 def live_steps(name: str, total: int) -> Iterator[Callable[[], None]]:
     """One line for `total` steps; what it yields is called after each."""
     with _progress() as progress:
-        line = progress.add_task(name, total=total, state="")
-        yield lambda: progress.advance(line)
+        line, plain = progress.add_task(name, total=total, state=""), _Plain()
+
+        def advance() -> None:
+            progress.advance(line)
+            plain.say(lambda: f"{name}: {progress.tasks[line].completed:.0f} of {total}")
+
+        yield advance
 
 
 @contextmanager
 def live_words(after_s: float = 2.0) -> Iterator[Callable[[str], None]]:
     """One line that says what is done, once the block takes longer than `after_s` seconds; it is told by a call."""
-    console = Console(stderr=True)
-    status = console.status("")
+    status = screen.status("")
     timer = Timer(after_s, status.start)
     timer.daemon = True
-    if console.is_terminal:
+    if is_live():
         timer.start()
     try:
         yield lambda words: status.update(f"{escape(words)} ...")
@@ -113,7 +144,6 @@ def live_words(after_s: float = 2.0) -> Iterator[Callable[[str], None]]:
 
 
 def _progress() -> Progress:
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(20),
@@ -121,4 +151,4 @@ def _progress() -> Progress:
         TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=screen, disable=not is_live())

@@ -155,7 +155,7 @@ def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One network for an epoch, and on the simulated house unless the command names a file; else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
-    monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
     arguments = shlex.split(command)[1:]
     if "RUN_ID" in arguments:
         pytest.skip("an unfinished run is needed: test_train.py resumes one")
@@ -170,7 +170,7 @@ def test_trainings_run(command: str, office: Path, workspace: Path, monkeypatch:
 def test_sweeps_run(command: str, office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With fewer and shorter trials on the simulated house; else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
-    monkeypatch.setattr(startup, "_set_up_libraries", lambda: None)
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
     less = ["--data", "simulated", "--trials", "2", "--seeds", "2"]
     done = CliRunner().invoke(cli.app, [*shlex.split(command)[1:], *less, *LESS])
     assert done.exception is None, done.output

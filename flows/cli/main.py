@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from wattcast.flows.cli import late  # noqa: F401 - before what imports NumPy, pandas or pyarrow
+
+# isort: split
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from wattcast.flows.cli.commands import Commands
 from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
-from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Seed, Settings
+from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
-from wattcast.flows.cli.startup import INTERRUPTED, screen
+from wattcast.flows.cli.startup import INTERRUPTED
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import describe, read_experiment
 from wattcast.flows.experiment.search_space import check_space
@@ -25,12 +31,13 @@ from wattcast.model.fit import DivergedError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import fault_of
+from wattcast.tasks.stages import screen
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
     help="Honest, tracked, reloadable GRU forecasts of a building's energy use.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Commands,
     pretty_exceptions_enable=False,
 )
 app.command()(inspect)
@@ -44,8 +51,20 @@ Resume = Annotated[
 ]
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"wattcast {version('wattcast')}")  # noqa: T201 - the output that was asked for
+        raise typer.Exit
+
+
 @app.callback()
-def wattcast() -> None:
+def wattcast(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Honest, tracked, reloadable GRU forecasts of a building's energy use."""
 
 
@@ -58,16 +77,17 @@ def train(
     data: Data = None,
     seed: Seed = None,
     resume: Resume = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a forecaster, score it beside the baselines and log everything in MLflow."""
     if resume and any(given is not None for given in (preset, config, settings, data, seed)):
-        raise InputError("--resume takes everything from the run that it goes on with: give no other option but --json")
+        raise InputError(
+            "--resume takes everything from the run that it goes on with: give no other option but --json and --quiet"
+        )
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
-    with ready(experiment):
-        from wattcast.flows.train import train as train_flow
-
+    with ready("train", experiment, quiet=quiet) as train_flow:
         trained = train_flow(experiment, resume)
     give(trained, record=trained_record, show=show_trained, as_json=as_json)
 
@@ -109,14 +129,15 @@ def sweep(
         str | None,
         typer.Option(help="Address of the Dask scheduler, such as tcp://127.0.0.1:8786; only for --runner dask."),
     ] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Tune an experiment, and say with fresh seeds whether it helped. Run it again to go on."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     check_space(experiment)
-    with ready(experiment):
-        from wattcast.flows.sweep import sweep as sweep_flow
-
+    with ready("sweep", experiment, quiet=quiet) as sweep_flow:
         swept = sweep_flow(
             experiment,
             trials=trials,
@@ -170,6 +191,7 @@ def main() -> None:
 
     What fails around it, a disk or a server, is one message and exit code 2 as well.
     """
+    atexit.register(gc.freeze)  # TensorFlow alone leaves so much behind that Python would look through it for seconds
     try:
         app()
     except (InputError, DivergedError) as error:

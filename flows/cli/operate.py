@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,16 +18,22 @@ from wattcast.flows.cli.options import (
     ModelName,
     ModelVersion,
     Preset,
+    Quiet,
+    Seed,
     Settings,
     Trust,
     with_old_names,
 )
 from wattcast.flows.cli.output import give
-from wattcast.flows.cli.startup import begin, screen
+from wattcast.flows.cli.startup import begin
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
+from wattcast.tasks.stages import screen, stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 operate = typer.Typer()
 
@@ -40,6 +46,7 @@ def retrain(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
+    seed: Seed = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -52,14 +59,20 @@ def retrain(
         typer.Option(help="What to do while this model is being retrained elsewhere: wait for it, or cancel."),
     ] = "wait",
     trust: Trust = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger on the newest readings, and make it the champion if it passes the gate."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--as-of", as_of)
-    with ready(experiment):
-        from wattcast.flows.retrain import retrain as retrain_flow
 
+    def check(times: pd.DatetimeIndex) -> None:
+        from wattcast.flows.promotion.dates import dated
+
+        dated(experiment, times, moment)
+
+    with ready("retrain", experiment, quiet=quiet, check=check) as retrain_flow:
         retrained = retrain_flow(experiment, moment, name, when_busy, trust)
     from wattcast.flows.cli.show_models import show_retrained
 
@@ -73,6 +86,7 @@ def replay(
     config: Config = None,
     settings: Settings = None,
     data: Data = None,
+    seed: Seed = None,
     every: Annotated[
         str, typer.Option(metavar="DURATION", help="Time from one retraining to the next, such as 7d or 36h.")
     ] = "7d",
@@ -84,14 +98,14 @@ def replay(
             help="Time of the first retraining; when 60 % of the rows have passed if left out.",
         ),
     ] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Go through the readings as if time passed, retrain and gate each week, and say whether that was worth it."""
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options={"data": data})
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--from", start)
-    with ready(experiment):
-        from wattcast.flows.replay import replay as replay_flow
-
+    with ready("replay", experiment, quiet=quiet) as replay_flow:
         replayed = replay_flow(experiment, every, moment)
     from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 
@@ -114,17 +128,23 @@ def forecast(
         bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
     ] = False,
     trust: Trust = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast from the newest readings, and score the past forecasts whose actuals have arrived."""
     from wattcast.tasks.data.files import check_writable
 
     check_writable(output)
-    begin()
-    from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
-    from wattcast.flows.forecast import forecast as forecast_flow
+    begin(quiet=quiet)
+    with stage("starting"):
+        from prefect.settings import get_current_settings
 
-    forecasts = forecast_flow(source, str(output), model, name, every, trust)
+        from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
+        from wattcast.flows.forecast import forecast as flow
+        from wattcast.flows.forecast import make_forecasts
+
+        make = flow if get_current_settings().api.url else make_forecasts  # no server: nobody to tell of a flow run
+    forecasts = make(source, str(output), model, name, every, trust)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
@@ -154,17 +174,20 @@ def serve(
         bool, typer.Option("--follow", help="Serve another version as soon as the alias stands for it.")
     ] = False,
     trust: Trust = False,
+    quiet: Quiet = False,
 ) -> None:
     """Serve forecasts over HTTP: raw readings to /invocations, forecasts back."""
-    begin()
+    begin(quiet=quiet)
     from wattcast.flows.service.serve import Serving
     from wattcast.flows.service.serve import serve as serve_model
-    from wattcast.tasks.registry.versions import Versions
 
     if follow and model.removeprefix("v").isdecimal():
         raise InputError(f"--follow needs an alias, such as champion, received version {model}, which stays as it is")
-    versions = Versions.open(name, trusting=trust)
-    version = versions.find(model)
+    with stage(f"looking for {model} of {name}"):
+        from wattcast.tasks.registry.versions import Versions
+
+        versions = Versions.open(name, trusting=trust)
+        version = versions.find(model)
     screen.print(f"serving version {version.number} of {name} at http://{host}:{port}/invocations; Ctrl-C ends it")
     serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow)
     sys.exit(serve_model(versions, model if follow else str(version.number), serving))
@@ -206,10 +229,12 @@ def rollback(
     ] = "asked for on the command line",
     name: ModelName = MODEL,
     trust: Trust = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make an earlier version the champion again, once it has been loaded and tested; a second call undoes it."""
-    begin()
-    from wattcast.flows.promotion.rollback import roll_back_to
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.promotion.rollback import roll_back_to
 
     entry = roll_back_to(name, to, why, trust=trust)
     screen.print(f"version {entry.new} of {name} is the champion again, in place of version {entry.old}")
@@ -246,11 +271,13 @@ def doctor(
         typer.Option("--fix", help="Close the runs, and finish the promotions, that dead processes have left open."),
     ] = False,
     trust: Trust = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check versions, stores, leftovers, champion and schedule, and say how to mend each; exit code 1 at a problem."""
-    begin()
-    from wattcast.flows.cli.show_models import show_findings
-    from wattcast.flows.service.doctor import examine
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.cli.show_models import show_findings
+        from wattcast.flows.service.doctor import examine
 
     findings = examine(name, fix=fix, trust=trust)
     show_findings(findings)

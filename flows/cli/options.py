@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from wattcast.flows.cli.startup import screen
 from wattcast.flows.experiment.experiment import DEFAULT_PRESET, Experiment, preset_names
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import screen
 
 Preset = Annotated[
     str | None,
     typer.Option(
         "--preset",
+        autocompletion=lambda incomplete: [name for name in preset_names() if name.startswith(incomplete)],
         help=f"Preset to start from: {', '.join(preset_names())}; that of --config, or {DEFAULT_PRESET}, if left out.",
     ),
 ]
@@ -40,6 +41,9 @@ Seed = Annotated[
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Show neither bars nor stages, but warnings, errors and the result.")
 ]
 ModelName = Annotated[str, typer.Option("--model-name", help="Name of the registered model in MLflow.")]
 ModelVersion = Annotated[

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-_LARGEST = 1e6  # that is written out
-
 Result = TypeVar("Result")
 
 
@@ -26,13 +24,6 @@ def give(
         print(json.dumps(record(result)))  # noqa: T201 - the output that was asked for
     else:
         show(result)
-
-
-def decimals(value: float, digits: int = 2) -> str:
-    """A number for a table with so many decimals, or a dash for what is no number."""
-    if not math.isfinite(value):
-        return "-"
-    return f"{value:z.{digits}f}" if abs(value) < _LARGEST else f"{value:.1e}"
 
 
 def finite(value: float) -> float | None:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wattcast.flows.cli.output import decimals, finite, show_banner
+from wattcast.flows.cli.output import finite, show_banner
 from wattcast.model.readings import MADE_AT
-from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.numbers import decimals, readable, with_unit
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wattcast.flows.cli.output import decimals, finite, show_banner
+from wattcast.flows.cli.output import finite, show_banner
 from wattcast.tasks.numbers import readable, with_unit
 
 if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
     from wattcast.flows.train import Trained
-    from wattcast.tasks.learning.evaluate import Score
     from wattcast.tasks.learning.interval_scores import IntervalScore
 
 
@@ -34,16 +33,13 @@ def trained_record(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _test_table(scores: list[Score], target: str, unit: str | None) -> Table:
+def _test_table(rows: list[dict[str, str]], target: str) -> Table:
     from wattcast.tasks.learning.evaluate import GRU
 
-    title = f"{target}: test part, scored once"
-    head = ("model", *(with_unit(metric, unit) for metric in ("RMSE", "MAE")), "R2", "MAPE %", "skill")
-    table = Table(*head, title=escape(title), title_justify="left")
-    for score in sorted((score for score in scores if score.part == "test"), key=lambda score: score.rmse):
-        energies = (readable(each, nothing="-") for each in (score.rmse, score.mae))
-        ratios = (decimals(*each) for each in ((score.r2, 2), (score.mape, 1), (score.skill, 2)))
-        table.add_row(score.model, *energies, *ratios, style="bold" if score.model == GRU else None)
+    head = [name for name in rows[0] if name != "target"]
+    table = Table(*head, title=escape(f"{target}: test part, scored once"), title_justify="left")
+    for row in rows:
+        table.add_row(*(row[name] for name in head), style="bold" if row["model"] == GRU else None)
     return table
 
 
@@ -61,11 +57,12 @@ def _interval_table(scores: list[IntervalScore], target: str, unit: str | None) 
 
 def show_trained(trained: Trained) -> None:
     """The scores of the test part, the diagnosis, and where everything is."""
+    from wattcast.flows.scores import score_rows
+
     evaluation = trained.evaluation
     console = Console()
-    for target in dict.fromkeys(score.target for score in evaluation.scores):
-        scores = [score for score in evaluation.scores if score.target == target]
-        console.print(_test_table(scores, target, evaluation.unit))
+    for target, rows in score_rows(evaluation).items():
+        console.print(_test_table(rows, target))
         if evaluation.intervals:
             console.print(_interval_table(evaluation.intervals.overall(target), target, evaluation.unit))
     for target in dict.fromkeys(score.target for score in evaluation.scores):

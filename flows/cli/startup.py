@@ -7,40 +7,50 @@ import os
 import signal
 import tempfile
 import threading
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
+from wattcast.flows.cli.late import load
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
-from wattcast.model.telling import tellable
+from wattcast.tasks.stages import show_on_screen, stage
 
-screen = Console(stderr=True)
+if TYPE_CHECKING:
+    import pandas as pd
+
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""
 _FAREWELL_S = 8  # for the run to be closed
 _LEAST_ROOM = 2**20  # bytes
 
 
-def begin(experiment: Experiment | None = None) -> None:
-    """Prepare for a flow, on `experiment` where it has one.
+def begin(
+    experiment: Experiment | None = None,
+    *,
+    quiet: bool = False,
+    check: Callable[[pd.DatetimeIndex], object] | None = None,
+) -> None:
+    """Prepare for a flow, on `experiment` where it has one; `quiet` leaves nothing on the screen but warnings.
+
+    What else must hold of the times of its readings is for `check` to look at.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
-    _set_up_libraries()
+    load()
+    _set_up_libraries(quiet=quiet)
     signal.signal(signal.SIGINT, _leave_soon)
     _require_answer("MLFLOW_TRACKING_URI")
     _require_answer("PREFECT_API_URL")
     if "MLFLOW_TRACKING_URI" not in os.environ:
         require_room(Path.cwd(), "MLflow keeps runs in the working folder", "change to another folder")
     if experiment:
-        _check_own_file(experiment)
+        times = _times_of_own_file(experiment)
+        if check:
+            check(_known_times() if times is None else times)
 
 
 def require_room(folder: Path, use: str, way: str) -> None:
@@ -60,19 +70,10 @@ def require_room(folder: Path, use: str, way: str) -> None:
         ) from None
 
 
-class ScreenHandler(logging.Handler):
-    """Shows a warning as the command shows its errors: in full lines, however narrow the terminal."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
-        word, said = record.levelname.lower(), escape(tellable(record.getMessage()))
-        screen.print(f"[bold yellow]{word}:[/] {said}", highlight=False, soft_wrap=True)
-
-
-def _set_up_libraries() -> None:
-    """Our own warnings on the screen, of the libraries what is critical. A user's own settings win."""
+def _set_up_libraries(*, quiet: bool = False) -> None:
+    """Our own words on the screen, of the libraries what is critical. A user's own settings win."""
     os.environ.update(completed(COMMAND))
-    logging.getLogger("wattcast").addHandler(ScreenHandler(logging.WARNING))
+    show_on_screen(logging.WARNING if quiet else logging.INFO)
 
 
 def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
@@ -85,6 +86,9 @@ def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
 
 def _require_answer(variable: str) -> None:
     """A server that is named in the environment must answer: the libraries would try for minutes."""
+    import urllib.error
+    import urllib.request
+
     address = os.environ.get(variable, "")
     if not address.startswith(("http://", "https://")):
         return
@@ -96,19 +100,34 @@ def _require_answer(variable: str) -> None:
         raise InputError(f"{variable} names {address}, which does not answer: {error}; start it or unset it") from None
 
 
-def _check_own_file(experiment: Experiment) -> None:
-    """What is wrong with a file of the user's is said at once, not after Prefect and TensorFlow have started."""
+def _known_times() -> pd.DatetimeIndex:
+    """Those of the UCI data, and of the simulated house in their place."""
+    import pandas as pd
+
+    from wattcast.tasks.data.uci import CADENCE_MINUTES, FIRST, LAST
+
+    return pd.date_range(FIRST, LAST, freq=f"{CADENCE_MINUTES}min")
+
+
+def _times_of_own_file(experiment: Experiment) -> pd.DatetimeIndex | None:
+    """When the readings of a file of the user's were taken; None where it is none.
+
+    What is wrong with it is said at once, not after Prefect and TensorFlow have started.
+    """
+    import pandas as pd
+
     from wattcast.model.clean import settle
     from wattcast.tasks.data.download import CHOICES, read_ahead
     from wattcast.tasks.data.validate import trainable
 
     if experiment.data in CHOICES:
-        return
-    frame = read_ahead(experiment.data, experiment.file).frame
-    try:
-        readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
-        trainable(frame, readings, window_rows=experiment.window.least_rows)
-    except InputError as error:
-        names = ", ".join(str(name) for name in frame.columns[:20])
-        yours = "name yours in readings.timestamp, readings.targets and readings.features"
-        raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None
+        return None
+    with stage("looking at the file"):
+        frame = read_ahead(experiment.data, experiment.file).frame
+        try:
+            readings, _ = settle(frame, experiment.readings)  # the flow tells what was found
+            return pd.DatetimeIndex(trainable(frame, readings, window_rows=experiment.window.least_rows).frame.index)
+        except InputError as error:
+            names = ", ".join(str(name) for name in frame.columns[:20])
+            yours = "name yours in readings.timestamp, readings.targets and readings.features"
+            raise InputError(f"{error}\nthe file's columns are {names}; {yours}") from None

@@ -1,32 +1,53 @@
-"""TensorFlow takes seconds to import, and Prefect's temporary server seconds to start: both at once."""
+"""TensorFlow takes seconds to import, Prefect and its server seconds to start: all at once."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from wattcast.flows.cli.startup import begin, require_room, screen
+from wattcast.flows.cli.startup import begin, require_room
 from wattcast.flows.experiment.experiment import Experiment
+from wattcast.tasks.stages import screen, stage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
-def ready(experiment: Experiment | None = None) -> Iterator[None]:
-    """For the block that imports and runs a flow, on `experiment` where it has one.
+def ready(
+    flow: str,
+    experiment: Experiment,
+    *,
+    quiet: bool = False,
+    check: Callable[[pd.DatetimeIndex], object] | None = None,
+) -> Iterator[Any]:
+    """The flow of this name, for the block that runs it on `experiment`; a server that it can tell is there by then.
+
+    What `begin` takes is handed on to it.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
     """
-    if not os.environ.get("PREFECT_API_URL"):
+    from wattcast.flows.service.local_prefect import API, LocalPrefect
+
+    if not os.environ.get(API):
         home = os.environ.get("PREFECT_HOME") or os.path.expanduser("~/.prefect")  # noqa: PTH111 - there may be no home
         require_room(Path(home), "Prefect keeps its database in its home", "set PREFECT_HOME to another folder")
-    begin(experiment)
+    begin(experiment, quiet=quiet, check=check)
     with tensorflow_in_background(screen):
-        yield
+        with stage("starting Prefect"):
+            server = None if os.environ.get(API) else LocalPrefect()
+            module = import_module(f"wattcast.flows.{flow}")
+            if server:
+                server.wait()
+        yield getattr(module, flow)
 
 
 @contextmanager

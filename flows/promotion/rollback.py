@@ -10,6 +10,7 @@ from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.ledger import Entry, roll_back, settle
 from wattcast.tasks.registry.names import MODEL, PREVIOUS
 from wattcast.tasks.registry.versions import Version, Versions
+from wattcast.tasks.stages import stage
 from wattcast.tasks.tracking.store import tracking_faults
 
 
@@ -39,7 +40,8 @@ def try_example(versions: Versions, version: Version) -> None:
     """
     name = f"version {version.number} of {versions.model}"
     try:
-        made = clean_room.forecast_example(versions, version)
+        with stage(f"trying {name} in an empty folder"):
+            made = clean_room.forecast_example(versions, version)
     except CannotForecastError as fault:
         raise InputError(f"{name} {fault}") from fault
     if not np.isfinite(made.select_dtypes("number").to_numpy(np.float64)).all():

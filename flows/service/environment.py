@@ -11,7 +11,6 @@ _EVERYWHERE = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
     "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar a file
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "wattcast",  # what we log is in Prefect's page
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # nothing is sent from here
 }
 COMMAND = {
@@ -19,7 +18,6 @@ COMMAND = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a traceback for each fault of its store, which the command tells itself
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the command shows our warnings itself
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # the temporary server's, too
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # we log before a flow begins and after it has ended
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # TensorFlow is imported meanwhile
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for what was asked for
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a quarter of a minute for each call to a server that is gone, not four
@@ -31,6 +29,9 @@ MODEL_SERVER = _EVERYWHERE
 SERVICES = {
     **_EVERYWHERE,
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # there is no command that would say it in other words
+    "PYTHONWARNINGS": "ignore",  # what libraries tell each other
+    "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",  # `prefect deployment run --watch` shows what a run logs
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
     # a slot of a run that was killed together with the server is given back, too
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import psutil
 
+_NOISE = re.compile(
+    r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|E\d{4} .*cu(da|dnn|blas)|"
+    r"\[MLflow\] Security middleware",
+    re.IGNORECASE,
+)
+"""How lines begin that look like trouble and are none: greetings of libraries, which no level silences."""
 _ROUNDS = 3  # in which what is ended might start something else
 _LOOK_S = 0.5
 
@@ -26,19 +34,40 @@ def port_fault(host: str, port: int) -> str:
     return ""
 
 
+def answers(url: str) -> bool:
+    """Whether a server answers there, and that all is well."""
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 - it is http
+        return True
+    return False
+
+
 def start(
-    module: Sequence[str], environment: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+    module: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone."""
     return subprocess.Popen(  # noqa: S603 - no shell
         [sys.executable, "-m", *module],
         env=environment,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         text=True,
         errors="replace",
         start_new_session=True,
     )
+
+
+def pass_on(lines: Iterable[str]) -> None:
+    """What a process says on standard error, but for what looks like trouble and is none."""
+    for line in lines:
+        if not _NOISE.match(line):
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
 
 def sessions(leader: int) -> set[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import signal
 import socket
 import subprocess
@@ -17,20 +16,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from wattcast.flows.service import inside_server as inside
 from wattcast.flows.service.environment import MODEL_SERVER, completed
-from wattcast.flows.service.processes import end, members, sessions
+from wattcast.flows.service.processes import end, members, pass_on, sessions
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.versions import Version, Versions
+from wattcast.tasks.stages import stage
 from wattcast.tasks.tracking.store import tracking_faults
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_GREETING = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:")
 _FAREWELL_S = 15  # for requests that are being answered
 _LOOK_S = 5.0  # between two looks at the registry
 _POLL_S = 0.1
@@ -63,6 +62,9 @@ def serve(versions: Versions, model: str, serving: Serving) -> int:
         alive, failed = [start(versions.find(model))], 0  # the first one answers, a second one is about to
         look_at = time.monotonic() + _LOOK_S
         try:
+            with stage("loading the model"):
+                while not (told or alive[0].is_ready or alive[0].died()):
+                    time.sleep(_POLL_S)
             while not told:
                 time.sleep(_POLL_S)
                 if code := alive[0].died():
@@ -204,7 +206,7 @@ class _Generation:
             start_new_session=True,  # a terminal's Ctrl-C comes to us alone
             pass_fds=[self.listening],
         )
-        threading.Thread(target=_pass_on, args=(worker.stderr,), daemon=True).start()
+        threading.Thread(target=pass_on, args=(worker.stderr,), daemon=True).start()
         self.workers[number] = worker
 
     def _listens(self, number: str) -> bool:
@@ -227,10 +229,3 @@ def _told_to_stop() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _pass_on(lines: IO[str]) -> None:
-    """What a process says, but for the greetings of TensorFlow, which no level silences."""
-    for line in lines:
-        if not _GREETING.match(line):
-            sys.stderr.write(line)

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import suppress
@@ -19,12 +20,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import psutil
-from rich.console import Console
 from rich.markup import escape
 
 from wattcast.flows.service.environment import SERVICES, completed
-from wattcast.flows.service.processes import end, port_fault, start
+from wattcast.flows.service.processes import answers, end, pass_on, port_fault, start
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import screen, show_on_screen, stage
+from wattcast.tasks.tracking.page import PAGE
 
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000}
 FOLDER, PART = "WATTCAST_UP_FOLDER", "WATTCAST_UP_PART"
@@ -33,8 +35,11 @@ _RUN = "prefect.engine"  # in the command of a flow run's process
 _RUNS_FAREWELL_S, _FAREWELL_S = 20, 10  # for what is asked to end
 _FIND_EXPERIMENT = "api/2.0/mlflow/experiments/get-by-name?experiment_name=appliances-energy"
 _TELL_S = 0.5  # in which the worker tells how runs have ended
-_screen = Console(stderr=True, highlight=False, soft_wrap=True)
 _Parts = dict[str, subprocess.Popen[str]]
+
+
+def _say(words: str) -> None:
+    screen.print(words, highlight=False, soft_wrap=True)
 
 
 def up() -> None:
@@ -47,31 +52,36 @@ def up() -> None:
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)
     if any(_ours(part) for part in _PARTS):
         raise InputError("an earlier `make up` of this folder is running or has left something: make down ends it")
-    os.environ.update({**completed(SERVICES), "PREFECT_API_URL": f"{prefect}/api"})
+    os.environ.update({**completed(SERVICES), "PREFECT_API_URL": f"{prefect}/api", PAGE: mlflow})
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, _interrupt)
     try:
-        _screen.print("starting Prefect, MLflow and a worker; Ctrl-C ends them")
+        _say("starting Prefect, MLflow and a worker; Ctrl-C ends them")
         parts: _Parts = {}
-        for name, serve, port in (("prefect", "server start", ports[0]), ("mlflow", "ui --workers 1", ports[1])):
-            parts[name] = _start(name, f"{name} {serve} --host 127.0.0.1 --port {port}", stdout=subprocess.DEVNULL)
-        _watch(parts, until=f"{prefect}/api/health")
-        if not _answers(f"{prefect}/api/work_pools/wattcast"):
-            _run("prefect work-pool create wattcast --type process")
-        _run("prefect --no-prompt deploy --all")
-        parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
-        _watch(parts, until=f"{mlflow}/health")
-        _screen.print(
-            f"Prefect  {prefect}\nMLflow   {_runs_page(mlflow)}\nelsewhere first: export PREFECT_API_URL={prefect}/api"
-        )
+        with stage("starting Prefect's server"):
+            for name, serve, port in (("prefect", "server start", ports[0]), ("mlflow", "ui --workers 1", ports[1])):
+                parts[name] = _start(name, f"{name} {serve} --host 127.0.0.1 --port {port}", stdout=subprocess.DEVNULL)
+            _watch(parts, until=f"{prefect}/api/health")
+        with stage("making the deployments of prefect.yaml"):
+            if not answers(f"{prefect}/api/work_pools/wattcast"):
+                _run("prefect work-pool create wattcast --type process")
+            _run("prefect --no-prompt deploy --all")
+        with stage("starting the worker, and waiting for MLflow"):
+            parts["worker"] = _start("worker", "prefect worker start --pool wattcast --name wattcast")
+            _watch(parts, until=f"{mlflow}/health")
+        _say(f"Prefect  {prefect}\nMLflow   {_runs_page(mlflow)}\n{_hint(prefect)}")
         _watch(parts)
     except KeyboardInterrupt:
-        _screen.print("ending what was started")
+        _say("ending what was started")
     finally:
         for number in signals:
             signal.signal(number, signal.SIG_IGN)
         down()
+
+
+def _hint(prefect: str) -> str:
+    return f"in another terminal, so that commands find this server:\n  export PREFECT_API_URL={prefect}/api"
 
 
 def down() -> int:
@@ -112,7 +122,10 @@ def _free_ports() -> list[int]:
 
 
 def _start(part: str, command: str, *, stdout: int | None = None) -> subprocess.Popen[str]:
-    return start(command.split(), {**os.environ, FOLDER: str(Path.cwd()), PART: part}, stdout=stdout)
+    marks = {FOLDER: str(Path.cwd()), PART: part}
+    process = start(command.split(), {**os.environ, **marks}, stdout=stdout, stderr=subprocess.PIPE)
+    threading.Thread(target=pass_on, args=(process.stderr,), daemon=True).start()
+    return process
 
 
 def _run(command: str) -> None:
@@ -123,7 +136,7 @@ def _run(command: str) -> None:
 
 
 def _watch(parts: _Parts, until: str | None = None) -> None:
-    while not (until and _answers(until)):
+    while not (until and answers(until)):
         for name, process in parts.items():
             if process.poll() is not None:
                 raise InputError(f"{name} has ended by itself, with code {process.returncode}")
@@ -133,15 +146,9 @@ def _watch(parts: _Parts, until: str | None = None) -> None:
 def _runs_page(mlflow: str) -> str:
     """Where MLflow lists the runs: its first page is for language models."""
     experiment = "1"  # that of a new store's first run
-    with suppress(OSError), urllib.request.urlopen(f"{mlflow}/{_FIND_EXPERIMENT}", timeout=5) as answer:  # noqa: S310
+    with suppress(OSError), urllib.request.urlopen(f"{mlflow}/{_FIND_EXPERIMENT}", timeout=5) as answer:  # noqa: S310 - http
         experiment = json.load(answer)["experiment"]["experiment_id"]
     return f"{mlflow}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310 - it is http
-        return True
-    return False
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -151,9 +158,10 @@ def _interrupt(*_: object) -> NoReturn:
 if __name__ == "__main__":
     try:
         if sys.argv[1:] == ["down"]:
-            _screen.print(f"processes ended: {down()}")
+            _say(f"processes ended: {down()}")
         else:
+            show_on_screen()
             up()
     except InputError as error:
-        _screen.print(f"[bold red]error:[/] {escape(str(error))}")
+        _say(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)

@@ -51,7 +51,7 @@ def train_with_seed(configuration: Configuration, seed: int, parent: Parent, *, 
     return forecast
 
 
-train_with_seed_task = step(train_with_seed).with_options(task_run_name="{configuration.name} seed {seed}")
+train_with_seed_task = step(train_with_seed, task_run_name="{configuration.name} seed {seed}")
 
 
 def compare_with_fresh_seeds(

@@ -164,7 +164,8 @@ def read_ahead(name: str, dialect: Dialect = ANY_DIALECT) -> Raw:
     return raw
 
 
-fetch_task = step(fetch).with_options(
+fetch_task = step(
+    fetch,
     retries=2,
     retry_delay_seconds=exponential_backoff(0.5),
     retry_jitter_factor=0.5,

@@ -7,8 +7,6 @@ import io
 import re
 from itertools import pairwise
 
-from charset_normalizer import from_bytes
-
 from wattcast.model.errors import InputError
 
 CHUNK_BYTES = 2**22
@@ -140,6 +138,8 @@ def _is_western(text: str | None) -> bool:
 
 def _detected(letters: bytes) -> list[str]:
     """The encodings that a detector finds likely, the best first."""
+    from charset_normalizer import from_bytes  # which takes its time
+
     return [match.encoding for match in from_bytes(letters)][:2]
 
 

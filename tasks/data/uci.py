@@ -7,6 +7,9 @@ UNITS = dict.fromkeys(ENERGY_COLUMNS, "Wh")
 """As its authors say, of 10 minutes; the simulated house is like it."""
 
 
+FIRST, LAST, CADENCE_MINUTES = "2016-01-11 17:00", "2016-05-27 18:00", 10
+"""Of the time stamps; the simulated house that stands in for it has the same ones."""
+
 ROOM_COLUMNS = tuple(f"{quantity}{room}" for room in range(1, 10) for quantity in ("T", "RH_"))
 
 

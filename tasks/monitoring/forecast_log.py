@@ -52,6 +52,11 @@ class Forecasts:
     unit: str | None
     label: Label  # where in its step a time stamp stands
 
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+        return f"{len(self.made):,} forecasts added, {len(self.frame):,} in the file"
+
 
 def add_forecasts(
     path: Path,

@@ -41,6 +41,7 @@ from wattcast.tasks.faults import fault_of
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.metric_names import of_curve
 from wattcast.tasks.tracking.origin import code_tags
+from wattcast.tasks.tracking.page import page_of_run
 from wattcast.tasks.tracking.store import EXPERIMENT, experiment_id, store_client
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,12 @@ class Run(Log):
     def address(self, name: str) -> str:
         """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
         return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
+
+    @property
+    def page(self) -> str:
+        """The address of its page in MLflow; empty where none is known to be served."""
+        at = self.parent
+        return page_of_run(at.store, at.experiment_id, at.run_id)
 
     @property
     def parent(self) -> Parent:

@@ -58,7 +58,7 @@ def search(objective: Objective, plan: StudyPlan, parent: Parent, *, worker: str
             raise
 
 
-search_task = step(search).with_options(task_run_name="search {worker}")
+search_task = step(search, task_run_name="search {worker}")
 
 
 class _PrunedError(Exception):

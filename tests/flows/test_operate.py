@@ -86,7 +86,7 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
 ) -> None:
     def retrain(as_of: str, epochs: int) -> None:
         fit = {"epochs": epochs, "members": 1}
-        site.deployed("retrain/weekly", experiment={"data": "uci", "fit": fit, **QUICK}, as_of=as_of)
+        site.deployed("retrain/retrain-weekly", experiment={"data": "uci", "fit": fit, **QUICK}, as_of=as_of)
 
     retrain("2016-03-20", 1)
     retrain("2016-04-17", 6)
@@ -104,7 +104,7 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
     assert json.loads(site.wattcast("models", "--json"))["ledger"][-1]["new"] == 2
 
     output = site.folder / "forecasts.csv"
-    site.deployed("forecast/newest", input="uci", output=str(output))
+    site.deployed("forecast/forecast-newest", input="uci", output=str(output))
     forecasts = pd.read_csv(output, parse_dates=["made_at", "date"])
     assert forecasts["version"].tolist() == [2]
     assert forecasts["date"].tolist() == [pd.Timestamp("2016-05-27 18:10")]
@@ -118,7 +118,7 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
     (known,) = client.search_experiments(filter_string="name = 'appliances-energy'")
     assert {run.info.status for run in client.search_runs([known.experiment_id])} == {"FINISHED"}
     doctor = site.run("wattcast", "doctor")
-    assert "schedule: weekly is active, a worker is online" in doctor.stdout
+    assert "schedule: retrain-weekly is active, a worker is online" in doctor.stdout
     assert doctor.returncode == 0, doctor.stdout
 
 

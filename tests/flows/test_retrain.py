@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -109,6 +110,21 @@ def test_a_worse_challenger_is_refused_by_figures_of_now(first: Retrained, secon
         ("refused", 2, 1),
     ]
     assert json.loads((artifacts(second.run_id) / "ledger.json").read_text())[-1]["action"] == "refused"
+
+
+def test_prefects_note_of_the_gate_says_what_was_decided_and_on_which_figures(second: Retrained) -> None:
+    from prefect.artifacts import Artifact
+
+    artifact = Artifact.get("gate")  # the newest one
+    assert artifact is not None
+    assert artifact.description == f"{NAME}, version 2: refused"
+    note = str(artifact.data)
+    assert note.startswith(f"# {NAME}, version 2: refused\n\n{second.why}\n\n| check | outcome | found |\n")
+    assert re.search(r"^\| baselines \| .* \| RMSE of .* persistence.* \(challenger \d+.*, persistence \d+", note, re.M)
+    assert re.search(r"^\| champion \| \*\*failed\*\* \| .* \(champion \d+.*, challenger \d+", note, re.M)
+    assert f"## Drift\n\n{second.drift}\n" in note
+    assert f"Run `{second.run_id}`" in note
+    assert f"Report `{second.report}`" in note
 
 
 def test_the_champion_is_scored_on_the_same_windows_as_it_serves(second: Retrained, file: Path) -> None:

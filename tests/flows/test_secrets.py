@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, LogFilter
 from prefect.settings import PREFECT_HOME
 
 from wattcast.flows.experiment.experiment import read_experiment
-from wattcast.flows.guarded import guarded, refuse_secrets
+from wattcast.flows.guarded import Guarded, refuse_secrets
 from wattcast.flows.sweep import sweep
 from wattcast.flows.train import train
 from wattcast.model.errors import InputError
@@ -77,12 +77,11 @@ def test_a_planted_password_is_in_nothing_that_a_sweep_and_its_failures_leave_be
 def test_prefect_gets_a_flows_parameters_without_passwords_and_the_function_gets_them_whole() -> None:
     seen = []
 
-    @guarded(run_name="masking")
-    def masking(where: str, deep: dict[str, list[str]], count: int) -> None:
+    def keep(where: str, deep: dict[str, list[str]], count: int) -> None:
         seen.append((where, deep, count))
 
     url = f"postgresql://me:{SECRET}@host/{uuid4().hex}"
-    masking(url, {"a": [url]}, 3)
+    Guarded(keep, name="masking")(url, {"a": [url]}, 3)
     assert seen == [(url, {"a": [url]}, 3)]
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(flow_run_filter=FlowRunFilter())

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from urllib.parse import urlparse
+from uuid import UUID
 
 import mlflow
 import numpy as np
@@ -140,15 +141,55 @@ def test_tensorboard_finds_scalars_and_graph(artifacts: Path) -> None:
     assert train_events.Graph().node
 
 
-def test_scores_are_a_prefect_artifact(trained: Trained) -> None:
+def test_scores_are_a_prefect_artifact_as_on_the_screen(trained: Trained) -> None:
+    """The test part first, from best to worst, three digits and the unit."""
     from prefect.artifacts import Artifact
 
     artifact = Artifact.get("scores")
     assert artifact is not None
+    assert artifact.description == "Scores of recommended-simulated"
     rows = json.loads(artifact.data)
-    assert len(rows) == 7 * 3
-    test_rmse = {row["model"]: row["rmse"] for row in rows if row["part"] == "test"}
-    assert test_rmse["gru"] == pytest.approx(trained.evaluation.metrics()["test_rmse"])
+    assert [row["part"] for row in rows] == ["test"] * 7 + ["validation"] * 7 + ["train"] * 7
+    assert list(rows[0]) == ["part", "model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill"]
+    test = [float(row["RMSE Wh"]) for row in rows[:7]]
+    assert test == sorted(test)
+    (own,) = (row["RMSE Wh"] for row in rows[:7] if row["model"] == "gru")
+    assert own == f"{trained.evaluation.metrics()['test_rmse']:.1f}"
+
+
+def test_the_log_and_the_last_state_of_the_flow_run_say_what_was_done(trained: Trained, run: Run) -> None:
+    said, state = told_to_prefect(run.data.tags["prefect.flow_run"])
+    expected = [
+        "reading the data: ",
+        "preset recommended on simulated, simulated house: 19,735 rows every 10 minutes from 2016-01-11 17:00:00",
+        "train 11,841 rows from 2016-01-11 17:00:00, validation 3,947 rows from ",
+        f"MLflow run {trained.run_id}",
+        "training, epoch 1: loss ",
+        "training a network: ",
+        "proving that nothing leaked: ",
+        "scoring beside the baselines: ",
+        "model ridge, RMSE Wh ",
+        f"{trained.evaluation.diagnosis.verdict}: ",
+        "drawing the report: ",
+        "saving the model: ",
+        f"model {trained.model_uri}, report {trained.report}",
+        trained.sentence,
+    ]
+    places = [next((n for n, line in enumerate(said) if line.startswith(words)), -1) for words in expected]
+    assert -1 not in places, dict(zip(expected, places, strict=True))
+    assert state == trained.sentence
+    assert re.fullmatch(r"test RMSE \d+\.\d Wh against \d+\.\d Wh \(\w+\)", state)
+
+
+def told_to_prefect(flow_run_id: str) -> tuple[list[str], str]:
+    """What the log of a flow run holds, and the message of its last state."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+
+    with get_client(sync_client=True) as client:
+        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(flow_run_id)])), limit=200)
+        state = client.read_flow_run(UUID(flow_run_id)).state
+    return [each.message for each in sorted(logs, key=lambda each: each.timestamp)], (state and state.message) or ""
 
 
 def test_its_configuration_gives_the_same_scores_again(artifacts: Path, trained: Trained) -> None:
@@ -220,6 +261,9 @@ def test_a_diverging_loss_ends_the_run_as_failed(small: tuple[str, ...]) -> None
     run = newest_run()
     assert run.info.status == "FAILED"
     assert "lower fit.initial_learning_rate" in run.data.tags["failure"]
+    said, state = told_to_prefect(run.data.tags["prefect.flow_run"])
+    assert any(line.startswith("training diverged: the loss is ") for line in said)
+    assert "lower fit.initial_learning_rate" in state
 
 
 def test_a_leak_ends_the_run_as_failed(small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:

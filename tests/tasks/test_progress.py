@@ -1,8 +1,9 @@
-"""The line on the terminal: what it says, and that there is none without a terminal."""
+"""The line on the terminal: what it says, and that a plain one now and then stands for it without a terminal."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import time
 from io import StringIO
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from wattcast.model.fit import Epoch
-from wattcast.tasks import progress
+from wattcast.tasks import progress, stages
 
 EPOCH = Epoch(
     phase="select",
@@ -30,6 +31,11 @@ EPOCH = Epoch(
 REFIT = dataclasses.replace(EPOCH, phase="refit", number=1, val_loss=None, val_mse=None, val_rmse=None)
 
 
+def show_on(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (progress, stages):
+        monkeypatch.setattr(module, "screen", console)
+
+
 def test_an_epoch_in_words() -> None:
     assert progress.describe(EPOCH, "Wh") == "loss 0.3922  validation 63.9 Wh  rate 0.002"
     assert progress.describe(REFIT, "Wh") == "loss 0.3922  rate 0.002"
@@ -38,8 +44,7 @@ def test_an_epoch_in_words() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_line_is_live_on_a_terminal_and_absent_elsewhere(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     screen = StringIO()
-    console = Console(file=screen, force_terminal=terminal, width=120)
-    monkeypatch.setattr(progress, "Console", lambda **options: console)
+    show_on(Console(file=screen, force_terminal=terminal, width=120), monkeypatch)
     with progress.live_epochs(10, unit="Wh") as show:
         show(dataclasses.replace(EPOCH, number=1, val_loss=0.4))
         show(dataclasses.replace(EPOCH, number=2))
@@ -52,6 +57,34 @@ def test_the_line_is_live_on_a_terminal_and_absent_elsewhere(monkeypatch: pytest
     assert ("1/2" in text) == terminal  # the refit has as many epochs as the best one's number
     assert terminal or text == ""
     assert " of " not in text
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, False), (False, True)])
+def test_an_epoch_is_told_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, terminal: bool, shown: bool
+) -> None:
+    """A command that has live lines leaves the plain ones to the log of its flow run."""
+    show_on(Console(file=StringIO(), force_terminal=terminal), monkeypatch)
+    caplog.set_level(logging.INFO, "wattcast")
+    now = [100.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with progress.live_epochs(10, 2, unit="Wh") as show:
+        for number, seconds in ((1, 0.0), (2, 9.9), (3, 0.2)):
+            now[0] += seconds
+            show(at(2, number, val_loss=0.4))
+    assert caplog.messages == [
+        f"training 2 of 2, epoch {number}: loss 0.3922  validation 63.9 Wh  rate 0.002" for number in (1, 3)
+    ]
+    assert all(hasattr(record, "not_on_screen") != shown for record in caplog.records)
+
+
+def test_steps_are_told_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    show_on(Console(file=StringIO()), monkeypatch)
+    caplog.set_level(logging.INFO, "wattcast")
+    with progress.live_steps("verdict", 10) as done:
+        done()
+        done()
+    assert caplog.messages == ["verdict: 1 of 10"]
 
 
 def test_each_network_of_several_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +125,7 @@ def at(member: int, number: int, *, val_loss: float) -> Epoch:
 def screen_after(monkeypatch: pytest.MonkeyPatch, epochs: list[Epoch]) -> dict[str, str]:
     """What stands on each line in the end: its name and how many epochs of how many."""
     screen = StringIO()
-    console = Console(file=screen, force_terminal=True, width=120)
-    monkeypatch.setattr(progress, "Console", lambda **options: console)
+    show_on(Console(file=screen, force_terminal=True, width=120), monkeypatch)
     with progress.live_epochs(10, 2, unit="Wh") as show:
         for epoch in epochs:
             show(epoch)
@@ -108,7 +140,7 @@ def test_words_are_shown_where_it_takes_longer(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, after_s: float, shown: bool
 ) -> None:
     screen = StringIO()
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=screen, force_terminal=terminal, width=120))
+    show_on(Console(file=screen, force_terminal=terminal, width=120), monkeypatch)
     with progress.live_words(after_s) as say:
         say("reading [the] file")
         time.sleep(0.3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
 from wattcast.tasks.data.download import download_task, fetch_task
@@ -24,3 +26,13 @@ def test_no_argument_of_a_step_is_hashed_whatever_options_it_has() -> None:
     task = step(double_task)
     assert task.cache_policy == task.with_options(retries=2).cache_policy == fetch_task.cache_policy == NO_CACHE
     assert (task.retries, task.persist_result) == (0, None)
+
+
+def test_outside_of_a_flow_run_a_step_is_its_plain_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect would start a server to tell of the call."""
+
+    def tell(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Task, "__call__", tell)
+    assert step(double_task, retries=2)(3) == 6

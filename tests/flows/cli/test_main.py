@@ -10,10 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import typer
 from servers import running, wait_until
@@ -21,11 +23,14 @@ from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import show_training as shown
-from wattcast.flows.cli.output import decimals
+from wattcast.flows.cli import startup
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
+from wattcast.model.errors import InputError
+from wattcast.tasks.numbers import decimals
 
 COMMANDS = typer.main.get_group(cli.app).commands
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "plotly", "matplotlib")
+LATE = ("numpy", "pandas", "pyarrow", "scipy", "psutil", "urllib.request", "rich.progress", "holidays")
 
 
 def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -59,7 +64,8 @@ try:
     main()
 except SystemExit:
     pass
-print([name for name in {HEAVY!r} if name in sys.modules])
+from wattcast.flows.cli.late import _Late
+print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.modules[name]) is not _Late])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -150,6 +156,46 @@ def test_old_names_of_options_work_with_a_hint(old: list[str], hint: str, messag
         assert done.stdout.startswith("mine has no version yet")
 
 
+def test_a_flag_shows_no_type_behind_it() -> None:
+    shown = [CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS]
+    assert not [text for text in shown if "<bool>" in text]
+    assert sum("--help  " in text for text in shown) == len(COMMANDS)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"wattcast {metadata.version('wattcast')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "found"),
+    [("wattcast retr", 1, ["retrain"]), ("wattcast train --preset seed-l", 3, ["seed-l2"])],
+)
+def test_a_shell_completes_commands_and_presets(words: str, place: int, found: list[str]) -> None:
+    environment = {"_WATTCAST_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+    assert CliRunner().invoke(cli.app, env=environment, prog_name="wattcast").output.split() == found
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "retrain", "replay"])
+def test_whatever_trains_takes_a_seed(command: str) -> None:
+    assert "seed" in {parameter.name for parameter in COMMANDS[command].params}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "message"),
+    [("2061-01-01", "as-of must lie within the readings"), ("2016-01-13", "leaves none to train on")],
+)
+def test_a_date_that_cannot_be_is_told_before_anything_starts(
+    as_of: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
+    done = CliRunner().invoke(cli.app, ["retrain", "--data", "uci", "--as-of", as_of])
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_old_names_of_options_are_not_in_the_help() -> None:
     shown = {name: CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS}
     named = {name for name, text in shown.items() if "--model-name" in text}
@@ -181,8 +227,23 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
     assert result["metrics"]["test_rmse"] > 0
     assert "SIMULATED READINGS" in done.stderr
     assert "Traceback" not in done.stderr
+    stages = ["starting Prefect", "reading the data", "training a network", "scoring beside the baselines"]
+    told = re.findall(r"^([\w ]+): \d+\.\d s$", done.stderr, re.M)
+    assert [stage for stage in told if stage in stages] == stages
+    assert "training, epoch 1: loss " in done.stderr
+    wait_until(lambda: not servers_of(tmp_path), "the end of Prefect's server", 30)
     assert result["run_id"] != "0" * 32
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
+
+
+def servers_of(folder: Path) -> list[psutil.Process]:
+    """Prefect's own servers of commands that were run there."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(folder) and "wattcast.flows.service.local_prefect" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_a_training_against_an_mlflow_server(
@@ -196,8 +257,9 @@ def test_a_training_against_an_mlflow_server(
     settings = [part for setting in small for part in ("--set", setting)]
     with served(["mlflow", "server", "--workers", "1"], folder=tmp_path, path="/health") as address:
         servers = {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": prefect_server}
-        done = wattcast("train", "--json", *settings, folder=here, **servers)
+        done = wattcast("train", "--json", "--quiet", *settings, folder=here, **servers)
         assert done.returncode == 0, done.stderr
+        assert done.stderr == "warning: TRAINED ON SIMULATED READINGS, NOT ON A REAL HOUSE\n"
         result = json.loads(done.stdout)
         assert result["report"] == f"runs:/{result['run_id']}/report.html"
         with pytest.MonkeyPatch.context() as patch:
@@ -249,8 +311,9 @@ def test_warnings_are_seen_while_tensorflow_is_imported(tmp_path: Path) -> None:
 import logging
 from wattcast.flows.cli import startup
 from wattcast.flows.cli.warmup import tensorflow_in_background
+from wattcast.tasks.stages import screen
 startup._set_up_libraries()
-with tensorflow_in_background(startup.screen):
+with tensorflow_in_background(screen):
     logging.getLogger("wattcast.tasks.data.download").warning("taken at once")
 logging.getLogger("wattcast.tasks.data.download").warning("and later")
 """

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from wattcast.flows.cli import main as cli
-from wattcast.flows.cli.startup import _check_own_file, require_room
+from wattcast.flows.cli.startup import _times_of_own_file, require_room
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.data import download
@@ -30,7 +30,7 @@ def test_a_users_file_is_looked_at_first_and_yet_read_and_warned_of_once(
     file = tmp_path / "mine.csv"
     house.drop(index=[100]).to_csv(file, index=False)
     experiment = Experiment().changed({"data": str(file)})
-    _check_own_file(experiment)
+    assert len(_times_of_own_file(experiment)) == len(house) - 1
     assert (read, caplog.messages) == ([str(file)], [])
     raw = download.download(experiment.data)
     validate(raw.frame, experiment.readings, window_rows=experiment.window.rows)

@@ -15,7 +15,7 @@ import pytest
 from servers import running, wait_until
 
 from wattcast.flows.service.environment import COMMAND, MODEL_SERVER, SERVICES, completed
-from wattcast.flows.service.processes import end, members, port_fault, sessions
+from wattcast.flows.service.processes import end, members, pass_on, port_fault, sessions
 
 FAMILY = """
 import signal, subprocess, sys, time
@@ -90,3 +90,16 @@ def test_a_users_own_settings_win(settings: dict[str, str]) -> None:
     environment = completed(settings, own)
     assert environment == {**settings, **own, "no_proxy": "intern,localhost,127.0.0.1"}
     assert completed(settings, {}) == {**settings, "NO_PROXY": "127.0.0.1,localhost"}
+
+
+def test_what_looks_like_trouble_and_is_none_is_not_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    said = [
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
+        "I0000 00:00:1795759105.811659   22630 cudart_stub.cc:31] Could not find cuda drivers\n",
+        "E0000 00:00:1795759105.811659   22630 cuda_dnn.cc:8310] Unable to register cuDNN factory\n",
+        "[MLflow] Security middleware enabled with default settings (localhost-only).\n",
+        "E0000 00:00:1795759105.811659   22630 pool.cc:12] out of memory\n",
+        "05:58:21 | ERROR | the tracking store cannot be used\n",
+    ]
+    pass_on(said)
+    assert capsys.readouterr().err.splitlines(keepends=True) == said[-2:]

@@ -24,7 +24,13 @@ from wattcast.flows.service.up import FOLDER, PART
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.story
-DEPLOYMENTS = ["forecast/newest", "replay/weekly", "retrain/weekly", "sweep/recommended", "train/recommended"]
+DEPLOYMENTS = [
+    "forecast/forecast-newest",
+    "replay/replay-weekly",
+    "retrain/retrain-weekly",
+    "sweep/sweep-recommended",
+    "train/train-recommended",
+]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,7 @@ def read(url: str, body: dict[str, Any] | None = None) -> Any:
 
 def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, environment: dict[str, str]) -> None:
     with make_up(folder, environment) as (process, log):
-        wait_until(lambda: process.poll() is not None or "elsewhere" in log.read_text(), "the addresses", 150)
+        wait_until(lambda: process.poll() is not None or "in another terminal" in log.read_text(), "the addresses", 150)
         assert process.poll() is None, log.read_text()
         prefect, mlflow = (f"http://127.0.0.1:{environment[name]}" for name in ("PREFECT_PORT", "MLFLOW_PORT"))
         assert {prefect, mlflow} <= set(log.read_text().split())
@@ -93,15 +99,17 @@ def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, env
         assert all(one["job_variables"] == {"working_dir": "."} and not one["pull_steps"] for one in made.values())
         schedules = {name: [each["active"] for each in one["schedules"]] for name, one in made.items()}
         assert {name: active for name, active in schedules.items() if active} == {
-            "forecast/newest": [False],
-            "retrain/weekly": [True],
+            "forecast/forecast-newest": [False],
+            "retrain/retrain-weekly": [True],
         }
-        limited = made["retrain/weekly"]
+        limited = made["retrain/retrain-weekly"]
         assert limited["global_concurrency_limit"]["limit"] == 1
         assert limited["concurrency_options"]["collision_strategy"] == "ENQUEUE"
         query = {"deployments": {"id": {"any_": [limited["id"]]}}}
         wait_until(lambda: read(f"{prefect}/api/flow_runs/filter", query), "a run that the schedule has planned", 60)
-        experiment = made["train/recommended"]["parameter_openapi_schema"]["definitions"]["Experiment"]["properties"]
+        experiment = made["train/train-recommended"]["parameter_openapi_schema"]["definitions"]["Experiment"][
+            "properties"
+        ]
         assert experiment["preset"]["description"] == "name of the preset that gives all that is not set"
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0

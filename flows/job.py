@@ -1,0 +1,107 @@
+"""How a plain function becomes a flow of Prefect's, whose log tells what it did and whose last state what came out."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from prefect import Flow
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.handlers import APILogHandler
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from wattcast.flows.guarded import Guarded
+from wattcast.model.telling import tellable
+from wattcast.tasks.stages import NOT_ON_SCREEN
+from wattcast.tasks.tracking.past_runs import close_after_crash
+
+
+class Result(Protocol):
+    """What a flow returns."""
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in one line."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Result)
+log = logging.getLogger(__name__)
+
+
+def job(run_name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
+    """A function as a flow of its name, whose runs are named by a template of its parameters.
+
+    Called, it returns what the function does; the last state of its run says the sentence of that.
+    """
+
+    def made(function: Callable[P, R]) -> Flow[P, R]:
+        failed: set[Any] = set()  # flow runs of this process
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                with _told_to_prefect():
+                    result = function(*args, **kwargs)
+                    log.info("%s", result.sentence, extra=NOT_ON_SCREEN)
+            except Exception:
+                failed.add(flow_run.id)
+                raise
+            if flow_run.id in failed:  # beside a state of ours Prefect would raise the fault of the attempt before
+                return result
+            state: Any = Completed(message=result.sentence, data=result)
+            return cast("R", state)  # Prefect gives the data of it to whoever has called
+
+        signature = inspect.signature(function, eval_str=True)  # Prefect would look for its types in this module
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+        return Guarded(run, name=function.__name__, flow_run_name=run_name, on_crashed=[close_after_crash])
+
+    return made
+
+
+@contextmanager
+def _told_to_prefect() -> Iterator[None]:
+    """What we log goes to the log of the flow run, and why it failed; nothing of that where there is no flow run."""
+    if FlowRunContext.get() is None:
+        yield
+        return
+    ours, handler = logging.getLogger("wattcast"), _RunLog()
+    level = ours.level
+    if level == logging.NOTSET:
+        ours.setLevel(logging.INFO)
+    ours.addHandler(handler)
+    try:
+        yield
+        handler.flush()  # what is said last is there before the state that ends the run
+    except Exception as error:
+        log.error("%s", tellable(str(error)), extra=NOT_ON_SCREEN)
+        handler.flush()
+        raise
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(level)
+
+
+class _RunLog(APILogHandler):
+    """Sends what any thread says in the name of the flow run in which it was made: Prefect knows a run by its context.
+
+    Prefect's own way, `PREFECT_LOGGING_EXTRA_LOGGERS`, knows no other threads than the flow's and its tasks'.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.context = copy_context()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        if FlowRunContext.get() or TaskRunContext.get():
+            super().emit(record)
+        else:
+            self.context.copy().run(super().emit, record)
