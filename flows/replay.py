@@ -164,6 +164,6 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
-    create_markdown_artifact(worth.sentence, key="replay", description=f"Replay of {run.name}")
+    create_markdown_artifact(worth.sentence, key="replay", description=f"Replay of {experiment.title}")
     run.describe(worth.sentence)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

@@ -229,7 +229,7 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
         run.write("learning_curve.png", page.learning_png)
     with stage("saving the model"):
         rows = [row for rows in score_rows(evaluation, ("test", "validation", "train")).values() for row in rows]
-        create_table_artifact(rows, key="scores", description=f"Scores of {run.name}")
+        create_table_artifact(rows, key="scores", description=f"Scores of {experiment.title}")
         example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
         return log_forecaster(run, forecaster, example)
 

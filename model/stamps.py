@@ -24,7 +24,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.types import infer_dtype
 
 from wattcast.model.cells import shown
 from wattcast.model.errors import InputError
@@ -121,7 +120,7 @@ def read_stamps(column: pd.Index, form: str | None) -> pd.DatetimeIndex | None:
 
 def _stamps_alone(column: pd.Index) -> pd.Index:
     """`column` without cells that are no stamps and would be taken for one: numbers among text, and `now`."""
-    if column.dtype == object and infer_dtype(column, skipna=True) not in _ALIKE:
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) not in _ALIKE:
         column = column.where([not isinstance(cell, int | float | np.number) for cell in column], None)
     moving = column.isin(["now", "today"])
     return column.where(~moving, None) if moving.any() else column

@@ -109,7 +109,7 @@ def check_clean_room(made: Floats, scored: Floats, actual: Floats, *, unit: str 
     """It forecasts the same in an empty folder as in the training that scored it. Arrays are `[N, L]`, in `unit`."""
     apart = float(np.abs(made - scored).max())
     span = float(np.ptp(np.concatenate([scored, actual])))
-    same = apart <= _TOLERANCE * span + np.spacing(float(np.abs(scored).max()))
+    same = apart <= _TOLERANCE * span + float(np.spacing(np.abs(scored).max()))
     differ = f"forecasts differ elsewhere by {with_unit(f'{apart:g}', unit)}"
     message = "loads in an empty folder and forecasts the same" if same else differ
     return Check("clean_room", same, message, {"apart": apart})
