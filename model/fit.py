@@ -18,9 +18,6 @@ class FitConfig(Config):
     """How a network is trained."""
 
     loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on scaled targets; huber turns linear at 1")
-    fading: float = Field(
-        0.0, ge=0, description="the n-th step of a forecast weighs 1 / n^fading in the loss; 0 weighs all the same"
-    )
     optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or the seed's plain gradient descent")
     initial_learning_rate: float = Field(1e-3, gt=0, description="learning rate of the first update")
     decay_steps: int = Field(1000, ge=1, description="updates between two drops of the learning rate")
@@ -28,6 +25,9 @@ class FitConfig(Config):
         None, gt=0, description="in place of decay_steps: passes over the training windows between two drops"
     )
     decay_rate: float = Field(1.0, gt=0, le=1, description="factor of each drop; 1 is no decay")
+    fading: float = Field(
+        0.0, ge=0, description="the n-th step of a forecast weighs 1 / n^fading in the loss; 0 weighs all the same"
+    )
     clip_norm: float = Field(0.0, ge=0, description="the gradient's global norm is clipped to this; 0 is no clipping")
     batch_size: int = Field(64, ge=1, le=2**20, description="windows an update")
     epochs: int = Field(60, ge=1, description="passes over the training windows, at most")

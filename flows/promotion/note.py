@@ -39,7 +39,7 @@ def _found(check: Check) -> str:
 
 def _drifted(drift: Drift) -> list[str]:
     """A table of the columns that have, those that the model reads first, and how many it leaves out."""
-    moved = sorted((column for column in drift.columns if column.level != "none"), key=lambda column: not column.read)
+    moved = drift.drifted
     if not moved:
         return []
     head = ("column", "read by the model", "drift", "PSI", "likely cause")

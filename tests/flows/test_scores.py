@@ -94,7 +94,7 @@ def test_a_note_of_the_gate_holds_verdict_checks_drift_and_links(page: str, link
         Check("data", True, "trained on real readings (uci)"),
         Check("champion", False, "may be better by luck", {"champion": 59.7, "difference": -0.31, "low": math.nan}),
     )
-    moved = drift(("T1", False, "major"), ("load", True, "moderate"), ("T2", True, "stable"))
+    moved = drift(("T1", False, "major"), ("load", True, "moderate"), ("T2", True, "none"))
     run = cast("Run", _Tracked(page))
     lines = gate_note("office, version 4: refused", Decision(checks), moved, run, page="retrain.html").splitlines()
     assert lines[:3] == ["# office, version 4: refused", "", "may be better by luck"]

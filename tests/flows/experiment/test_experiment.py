@@ -16,7 +16,7 @@ from wattcast.model.errors import InputError
 
 def test_the_presets_are_the_seeds_those_of_its_next_chapter_and_ours() -> None:
     seeds = ["seed-dropout", "seed-l2", "seed-rnn-dropout", "seed-sequence", "seed-variable"]
-    assert preset_names() == ["recommended", "recommended-mae", *seeds]
+    assert preset_names() == ["recommended", "recommended-day", "recommended-mae", *seeds]
 
 
 def test_the_recommended_ones_are_twins_of_four_networks() -> None:
