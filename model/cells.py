@@ -83,7 +83,7 @@ def read_numbers(column: pd.Series, *, decimal: str = ".", thousands: str = "") 
 
 def shown(cell: Any) -> str:
     """`cell` as a message writes it, at most `LONGEST_SHOWN` characters of it."""
-    plain = cell.item() if isinstance(cell, np.generic) else cell
+    plain = cell.item() if getattr(cell, "shape", None) == () else cell  # of NumPy, which may not be there yet
     text = repr(plain[: LONGEST_SHOWN + 1] if isinstance(plain, str) else plain)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 

@@ -233,7 +233,7 @@ def test_a_training_from_the_command_line(small: tuple[str, ...], tmp_path: Path
     assert "training, epoch 1: loss " in done.stderr
     wait_until(lambda: not servers_of(tmp_path), "the end of Prefect's server", 30)
     assert result["run_id"] != "0" * 32
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock", "mlruns"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves", "mlflow.db", "mlflow.db.lock", "mlruns"]
 
 
 def servers_of(folder: Path) -> list[psutil.Process]:
