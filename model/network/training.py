@@ -44,6 +44,7 @@ from wattcast.model.windows import Windows
 
 _LANE = 64  # windows; a batch is cut no finer
 _SHORTENED = 0.25  # share of the windows of an epoch
+_restoring = Lock()  # NumPy reads headers by Python's parser, which in 3.11 fails now and then in two threads at once
 
 
 def train_network(
@@ -323,7 +324,7 @@ class _Fitting:
 
     def _restore(self, file: Path) -> None:
         names = weight_names(self.course.model)
-        with np.load(file) as arrays:
+        with _restoring, np.load(file) as arrays:
             if missing := [name for name in names if f"weights/{name}" not in arrays]:
                 raise InputError(
                     f"the checkpoint {str(file)!r} lacks {missing[0]}, as another version of wattcast wrote it: "

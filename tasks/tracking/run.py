@@ -351,8 +351,8 @@ def _artifact_folder(
             _upload(client, run_id, folder)
             if waiting:
                 shutil.rmtree(waiting)
-            with suppress(OSError):  # another run's files wait, too
-                waiting.parent.rmdir()
+                with suppress(OSError):  # another run's files wait, too
+                    waiting.parent.rmdir()
 
 
 def _upload(client: MlflowClient, run_id: str, folder: Path) -> None:

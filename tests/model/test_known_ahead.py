@@ -62,7 +62,7 @@ def made(request: pytest.FixtureRequest) -> tuple[Forecaster, Prepared]:
     network, readings, window = VARIANTS[request.param]
     prepared = prepare(RAW, readings=readings, window=window, scale=ScaleConfig(targets="log"))
     shape = Shape.of(prepared.windows.train)
-    assert shape.ahead == len(ahead_columns(readings))
+    assert shape.ahead == len(ahead_columns(readings, WindowConfig()))
     seeds = range(2 if "members" in request.param else 1)
     plain = build(network, shape, [initial_weights(network, shape, seed) for seed in seeds])
     return Forecaster(readings, window, prepared.scaler, network, plain), prepared
@@ -236,7 +236,7 @@ def test_a_holiday_is_read_of_the_past_and_of_each_step_and_needs_no_column() ->
         flags = [0.0] * off + [1.0] * (120 - off)
         assert series.inputs[:, -1].tolist() == flags
         assert series.ahead[:, len(CALENDAR_COLUMNS)].tolist() == flags
-        assert ahead_columns(readings)[len(CALENDAR_COLUMNS) :] == ("public holiday",)
+        assert ahead_columns(readings, WindowConfig())[len(CALENDAR_COLUMNS) :] == ("public holiday",)
 
 
 # What it is worth

@@ -234,7 +234,7 @@ def test_series_holds_what_is_known_of_its_rows_and_of_those_to_come():
     assert scaler.columns == ("Appliances", "T1", "lights", "T_out")
     np.testing.assert_array_equal(plain.inputs, scaler.transform(frame))
     np.testing.assert_array_equal(plain.ahead, np.hstack([calendar(plain.times), plain.inputs[:, 2:]]))
-    assert ahead_columns(readings) == (*CALENDAR_COLUMNS, "lights", "T_out")
+    assert ahead_columns(readings, WindowConfig()) == (*CALENDAR_COLUMNS, "lights", "T_out")
     later = frame.iloc[-3:][["T_out", "lights"]].assign(T_out=[1, np.nan, 3])
     longer = make_series(frame.iloc[:-3], readings, scaler, to_come=later)
     assert longer.times.equals(plain.times)

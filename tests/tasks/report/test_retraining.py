@@ -42,7 +42,9 @@ def test_names_of_columns_checks_and_models_are_names_and_nothing_else() -> None
     page = HTMLPage(html)
     harmless = HTMLPage(retrain_report(Subject("a", {"b": "c"}, simulated=True), comparison("d"), drift("e"), "f"))
     assert tags(page) == tags(harmless)
-    assert not [given for _, given in page.elements if {"href", "src", "onerror"} & given.keys()]
+    own = {"#gate", "#drift", "#facts", "#configuration"}  # the table of contents
+    assert {given["href"] for _, given in page.elements if "href" in given} == own
+    assert not [given for _, given in page.elements if {"src", "onerror"} & given.keys()]
     assert page.all("h1") == [f"{HOSTILE}: report"]
     assert page.all("pre") == [HOSTILE]
     assert "<" not in page.all("script", id="data")[0]
