@@ -52,10 +52,13 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     """The newest forecasts, and how good the past ones were."""
     console = Console()
     made = forecasts.made
-    newest = made[made[MADE_AT] == made[MADE_AT].iloc[-1]]
+    moment = made[MADE_AT].iloc[-1]
+    newest = made[made[MADE_AT] == moment].drop(columns=MADE_AT)
     title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
-    title += f"; time stamps are the {forecasts.label} of their step"
-    table = Table(*(escape(str(name)) for name in made.columns), title=title, title_justify="left")
+    title += f"; made at {moment}; time stamps are the {forecasts.label} of their step"
+    table = Table(title=title, title_justify="left")
+    for name, values in newest.items():
+        table.add_column(escape(str(name)), no_wrap=values.dtype != float, overflow="fold")  # no time is cut off
     for row in newest.itertuples(index=False):
         table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))
     console.print(table)

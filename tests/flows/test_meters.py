@@ -167,7 +167,7 @@ def test_all_steps_of_a_forecast_are_shown_under_the_names_of_their_columns(
     shown = capsys.readouterr().out
     assert "load [kWh/h]" in shown
     assert "time stamps are the start of their step" in shown
-    assert shown.count("2021-") == 48
+    assert shown.count("2021-") == 25  # that of each step, and once the moment of the forecast
 
 
 def test_a_meter_that_was_away_is_forecast_again_after_its_first_readings(
