@@ -56,7 +56,8 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     newest = made[made[MADE_AT] == moment].drop(columns=MADE_AT)
     title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
     title += f"; made at {moment}; time stamps are the {forecasts.label} of their step"
-    table = Table(title=title, title_justify="left")
+    console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
+    table = Table()
     for name, values in newest.items():
         table.add_column(escape(str(name)), no_wrap=values.dtype != float, overflow="fold")  # no time is cut off
     for row in newest.itertuples(index=False):
