@@ -220,7 +220,7 @@ def _clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -
                 f"{shown(given[name].iloc[row])} in row {row}"
             )
         faults += numbers.faults
-        values[name] = numbers.array
+        values[name] = np.where(beyond, np.nan, numbers.array) if beyond.any() else numbers.array
     index = None if times is None else times.rename(config.timestamp)
     read = pd.DataFrame(values, index=index)
     faults = [*meter_faults, *time_faults, *faults]

@@ -188,6 +188,13 @@ def test_stamps_a_few_seconds_beside_the_grid_are_moved_onto_it_with_a_word():
 # Quantities
 
 
+def test_readings_whose_sum_would_be_beyond_all_numbers_are_refused_and_not_added_up():
+    times = pd.date_range("2021-01-01", periods=60, freq="min")
+    fine = pd.DataFrame({"date": times, "wh": np.full(60, 1.5e308)})
+    (fault,) = clean(fine, ReadingsConfig(targets=("wh",))).faults
+    assert fault.startswith("column 'wh' must hold finite numbers, 60 of 60 values are not, first 1.5e+308 in row 0")
+
+
 def test_finer_readings_are_added_up_and_their_features_averaged():
     minutes = pd.date_range("2016-01-11 17:00", periods=40, freq="1min")
     cleaned = clean(pd.DataFrame({"date": minutes, "wh": 1.0, "deg": np.arange(40.0)}), CONFIG)
