@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from wattcast.model.config import Config
 from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
@@ -54,7 +56,7 @@ class Contract(Config):
             quantiles=quantiles,
             unit=readings.energy_unit,
             min_history=window.min_history,
-            seasonal_days=_seasonal_days(readings, window),
+            seasonal_days=_seasonal_days(window, readings.cadence_minutes),
         )
 
     @classmethod
@@ -71,7 +73,7 @@ class Contract(Config):
             quantiles=tuple(record.get("quantiles", ())),
             **{name: window[name] for name in ("lookback", "steps_ahead", "output_length")},
             min_history=window.get("min_history"),
-            seasonal_days=_seasonal_days(ReadingsConfig.model_validate(readings), WindowConfig.model_validate(window)),
+            seasonal_days=_seasonal_days(WindowConfig.model_validate(window), readings["cadence_minutes"]),
             inputs=tuple(sorted([*readings["targets"], *readings["features"], *known, *_beside(readings)])),
             known=tuple(sorted(known)),
             unit=ReadingsConfig.model_validate(unit).energy_unit,
@@ -126,6 +128,6 @@ def _beside(readings: Mapping[str, Any]) -> list[str]:
     return [name for name in (readings.get("time_of_day"), meter.get("column")) if name]
 
 
-def _seasonal_days(readings: ReadingsConfig, window: WindowConfig) -> int:
+def _seasonal_days(window: WindowConfig, cadence_minutes: int) -> int:
     """The days that readings must reach back before a step; none where a history may be short."""
-    return 0 if window.padded else window.seasons(readings.cadence).days
+    return 0 if window.padded else window.seasons(pd.Timedelta(minutes=cadence_minutes)).days

@@ -111,3 +111,14 @@ def test_all_that_differs_is_named() -> None:
         "steps_ahead 3 instead of 1",
         "history 12 instead of 6",
     ]
+
+
+def test_readings_that_must_reach_back_further_are_named_and_less_far_disturb_nobody() -> None:
+    window = WINDOW.model_copy(update={"seasonal_lags": (1, 7)})
+    week = Contract.of(READINGS, window)
+    assert week.seasonal_days == 7
+    assert week.differences(CONTRACT) == ["readings of 7 days instead of 0"]
+    assert CONTRACT.differences(week) == []
+    assert Contract.of(READINGS, window.model_copy(update={"min_history": 2})).seasonal_days == 0
+    record = {"readings": READINGS.model_dump(mode="json"), "window": window.model_dump(mode="json")}
+    assert Contract.of_saved(record) == week
