@@ -480,6 +480,10 @@ def test_recurrent_weights_start_as_asked():
             {"layers": ({"units": 2, "output_keep_prob": 0.5},), "readout": "states"},
             "nothing when the readout is 'states'",
         ),
+        ({"head": "shared"}, r"target_calendar = true, received False, 'last_state' and False"),
+        ({"head": "shared", "target_calendar": True, "tanh_layer": True}, r"received True, 'last_state' and True"),
+        ({"head": "shared", "target_calendar": True, "readout": "outputs"}, r"received False, 'outputs' and True"),
+        ({"head": "shared", "target_calendar": True, "head_units": 0}, "head_units"),
     ],
 )
 def test_options_that_are_unknown_or_without_effect_are_refused(options, message):
