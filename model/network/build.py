@@ -67,7 +67,7 @@ def _shared_head(shape: Shape, parts: Parts, readout: Any, ahead: Any, newest: A
     """`[B, R]`, `[B, L, A]` and the newest readings `[B, 1, K]`, or 0 -> `[B, L, K]`.
 
     A step far ahead differs from its neighbours by what is known of it, a near one by what has just been read: so all
-    share one layer. Each has a sum of its own over the readout on top, which counts for half as much `_HALVED` steps on.
+    share one layer. On top each has a sum of its own over the readout, worth half as much every `_HALVED` steps.
     """
     state = ops.expand_dims(parts.dense("state", readout), 1)  # [B, 1, H]
     steps = ops.tanh(state + parts.dense("step", ahead))  # [B, L, H]
