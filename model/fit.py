@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wattcast.model.config import Config
 from wattcast.model.gru import Weights
 
 if TYPE_CHECKING:
     import keras
+
+_DECAY_STEPS = 1000
 
 
 class FitConfig(Config):
@@ -20,9 +22,11 @@ class FitConfig(Config):
     loss: Literal["mse", "mae", "huber"] = Field("mse", description="loss on scaled targets; huber turns linear at 1")
     optimiser: Literal["adam", "sgd"] = Field("adam", description="Adam, or the seed's plain gradient descent")
     initial_learning_rate: float = Field(1e-3, gt=0, description="learning rate of the first update")
-    decay_steps: int = Field(1000, ge=1, description="updates between two drops of the learning rate")
-    decay_passes: float | None = Field(
-        None, gt=0, description="in place of decay_steps: passes over the training windows between two drops"
+    decay_steps: int = Field(_DECAY_STEPS, ge=1, description="updates between two drops of the learning rate")
+    decay_passes: float = Field(
+        0.0,
+        ge=0,
+        description="in place of decay_steps: passes over the training windows between two drops; 0 counts updates",
     )
     decay_rate: float = Field(1.0, gt=0, le=1, description="factor of each drop; 1 is no decay")
     fading: float = Field(
@@ -41,9 +45,18 @@ class FitConfig(Config):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order of the windows and dropout masks")
 
+    @model_validator(mode="after")
+    def _no_option_without_effect(self) -> FitConfig:
+        if self.decay_passes and self.decay_steps != _DECAY_STEPS:
+            raise ValueError(
+                f"the learning rate drops by passes or by updates: set decay_passes = 0 or leave out decay_steps, "
+                f"received {self.decay_passes:g} and {self.decay_steps}"
+            )
+        return self
+
     def updates_between_drops(self, windows: int) -> int:
         """Updates between two drops of the learning rate, of a training on so many windows."""
-        if self.decay_passes is None:
+        if not self.decay_passes:
             return self.decay_steps
         return max(1, round(self.decay_passes * -(-windows // self.batch_size)))
 

@@ -23,6 +23,7 @@ from wattcast.model.windows import CALENDAR_COLUMNS, WindowConfig, Windows
 
 NAME = "gru"
 """What the network is called among the models that are scored."""
+_HEAD_UNITS = 48
 
 
 class LayerConfig(Config):
@@ -65,7 +66,7 @@ class GRUConfig(Config):
         "tanh layer that all steps share reads the readout, what is known of its step, and a bias of each step's own, "
         "and the nearest steps read the readout directly, too",
     )
-    head_units: int = Field(48, ge=1, description="width of the tanh layer of a shared head")
+    head_units: int = Field(_HEAD_UNITS, ge=1, description="width of the tanh layer of a shared head")
 
     @model_validator(mode="after")
     def _no_option_without_effect(self) -> GRUConfig:
@@ -79,6 +80,11 @@ class GRUConfig(Config):
                 f"a shared head has a tanh layer of its own, reads one readout and the calendar of each step: head = "
                 f"'shared' needs tanh_layer = false, a readout other than 'outputs' and target_calendar = true, "
                 f"received {self.tanh_layer}, {self.readout!r} and {self.target_calendar}"
+            )
+        if self.head != "shared" and self.head_units != _HEAD_UNITS:
+            raise ValueError(
+                f"head_units is the width of a shared head's tanh layer: set head = 'shared' or leave out head_units, "
+                f"received {self.head!r} and {self.head_units}"
             )
         if self.readout not in {"last_output", "outputs"} and self.layers[-1].output_keep_prob < 1:
             raise ValueError(

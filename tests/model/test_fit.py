@@ -303,7 +303,8 @@ def test_diverged_training_names_step_and_remedy(prepared):
         {"initial_learning_rate": 0},
         {"decay_rate": 1.1},
         {"decay_steps": 0},
-        {"decay_passes": 0},
+        {"decay_passes": -1},
+        {"decay_passes": 3, "decay_steps": 260},
         {"fading": -1},
         {"clip_norm": -1},
         {"seed": -1},
@@ -325,7 +326,7 @@ def test_decay_in_passes_is_decay_in_as_many_updates_as_those_have():
     in_passes = FitConfig(decay_passes=3, batch_size=128)
     assert in_passes.updates_between_drops(11_841) == 3 * 93  # the last batch of a pass is a smaller one
     assert FitConfig(decay_passes=0.001, batch_size=128).updates_between_drops(200) == 1
-    assert FitConfig(decay_steps=260, batch_size=128).updates_between_drops(11_841) == 260
+    assert FitConfig(decay_passes=0, decay_steps=260, batch_size=128).updates_between_drops(11_841) == 260
 
 
 # Resuming

@@ -470,6 +470,7 @@ def test_recurrent_weights_start_as_asked():
         ({"recurrent_initialiser": "zeros"}, "recurrent_initialiser"),
         ({"readout_keep_prob": 0}, "readout_keep_prob"),
         ({"regularisation_scale": -1, "tanh_layer": True}, "regularisation_scale"),
+        ({"head_units": 32}, "set head = 'shared' or leave out head_units, received 'direct' and 32"),
         ({"regularisation_scale": 0.5}, r"received 0\.5 without that layer: set tanh_layer = true or regularisation"),
         (
             {"layers": ({"units": 2}, {"units": 2, "output_keep_prob": 0.5})},
