@@ -29,6 +29,7 @@ LONGEST_SHOWN = 60
 """Characters of a cell that a message shows."""
 
 _SEAM = "\0"
+_SIGNS = str.maketrans({"\u2212": "-", "\u2019": "'"})  # how typesetters write a minus and an apostrophe
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ def _as_float(number: Any) -> float:
 
 def _read_texts(texts: list[str], decimal: str, thousands: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """The numbers of `texts` `[S]`, and which of them are neither a number nor missing `[S]`."""
+    if not all(map(str.isascii, texts)):
+        texts, thousands = [text.translate(_SIGNS) for text in texts], thousands.translate(_SIGNS)
     plain = _plain(texts, decimal, thousands)
     values = pd.to_numeric(np.array(plain, object), errors="coerce").astype(np.float64)
     none, bad = np.flatnonzero(np.isnan(values)), np.zeros(len(texts), np.bool_)

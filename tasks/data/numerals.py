@@ -18,7 +18,8 @@ DECIMALS = (".", ",")
 THOUSANDS = ("", ",", ".", " ", "'")
 SAMPLE = 2000
 LEAST_SHARE = 0.5
-_SPACES = "[ \u00a0\u202f]"  # also the two that do not break a line
+_GAPS = {" ": "[ \u00a0\u202f]", "'": "['\u2019]"}  # also blanks that do not break a line, and a typesetter's sign
+_MINUS = "[-\u2212]"
 
 Reading = tuple[str, str]  # decimal sign, thousands sign
 
@@ -52,9 +53,13 @@ def number_pattern(decimal: str, thousands: str) -> str:
     point = re.escape(decimal)
     number = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
     if thousands:
-        gap = _SPACES if thousands == " " else re.escape(thousands)
-        number = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+(?:{point}[0-9]*)?|{number})"
-    return rf"^\s*[+-]?{number}\s*$"
+        number = rf"(?:[1-9][0-9]{{0,2}}(?:{_gap(thousands)}[0-9]{{3}})+(?:{point}[0-9]*)?|{number})"
+    return rf"^\s*(?:[+]|{_MINUS})?{number}\s*$"
+
+
+def _gap(thousands: str) -> str:
+    """A regular expression of the sign between thousands, in all its forms."""
+    return _GAPS.get(thousands, re.escape(thousands))
 
 
 READINGS: tuple[Reading, ...] = tuple((d, t) for d, t in product(DECIMALS, THOUSANDS) if d != t)
@@ -99,10 +104,10 @@ def to_numbers(cells: pa.ChunkedArray, decimal: str, thousands: str) -> np.ndarr
     fits = pc.match_substring_regex(cells, number_pattern(decimal, thousands))
     text = pc.utf8_trim_whitespace(pc.if_else(fits, cells, pa.scalar(None, cells.type)))
     if thousands:
-        text = pc.replace_substring_regex(text, _SPACES if thousands == " " else re.escape(thousands), "")
+        text = pc.replace_substring_regex(text, _gap(thousands), "")
     if decimal != ".":
         text = pc.replace_substring(text, decimal, ".")
-    text = pc.replace_substring_regex(text, r"^\+", "")
+    text = pc.replace_substring_regex(pc.replace_substring_regex(text, r"^\+", ""), f"^{_MINUS}", "-")
     numbers: np.ndarray = pc.cast(text, pa.float64()).to_numpy()
     return numbers
 
@@ -126,9 +131,8 @@ def _votes(cells: pa.ChunkedArray) -> _Votes | None:
         if count == 0 or count < LEAST_SHARE * (len(cells) - pc.sum(is_missing(cells)).as_py()):
             return None
         numbers = cells.filter(like)
-    signs = frozenset(sign for sign in ".,'" if pc.any(pc.match_substring(numbers, sign)).as_py())
-    if pc.any(pc.match_substring_regex(numbers, f"[0-9]{_SPACES}[0-9]")).as_py():
-        signs |= {" "}
+    signs = frozenset(sign for sign in ".," if pc.any(pc.match_substring(numbers, sign)).as_py())
+    signs |= {sign for sign in " '" if pc.any(pc.match_substring_regex(numbers, f"[0-9]{_gap(sign)}[0-9]")).as_py()}
     if not signs:
         return None
     vote = _Votes(numbers, signs, frozenset())
@@ -150,9 +154,7 @@ def _example(vote: _Votes, reading: Reading) -> str:
     """The first number that `reading` fits and that holds a sign of it."""
     fits = pc.match_substring_regex(vote.numbers, number_pattern(*reading))
     for sign in vote.seen(reading):
-        held = sign and pc.and_(
-            fits, pc.match_substring_regex(vote.numbers, _SPACES if sign == " " else re.escape(sign))
-        )
+        held = sign and pc.and_(fits, pc.match_substring_regex(vote.numbers, _gap(sign)))
         if sign and pc.any(held).as_py():
             return str(vote.numbers.filter(held)[0].as_py()).strip()
     return str(vote.numbers[0].as_py()).strip()

@@ -71,6 +71,8 @@ def test_signs_of_other_countries():
     assert read(" 1 234,5 ", "-1 234 567", decimal=",", thousands=" ") == [1234.5, -1234567]
     assert read("1\u00a0234,5", decimal=",", thousands="\u00a0") == [1234.5]
     assert read("1'234.5", "12", thousands="'") == [1234.5, 12]
+    for sign in "'\u2019":
+        assert read("1\u2019234.5", "1'234", "-\u0032", "\u22122.5", thousands=sign) == [1234.5, 1234, -2, -2.5]
 
 
 @pytest.mark.parametrize(

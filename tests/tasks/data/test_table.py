@@ -199,6 +199,7 @@ def test_numbers_that_fit_two_readings_are_asked_about(cells, given, value):
         ({"a": ("1.234", "2.345"), "b": ("1,5", "nan")}, (",", ".")),
         ({"a": ("1 234", "2 345,5")}, (",", " ")),
         ({"a": ("1'234.5", "?")}, (".", "'")),
+        ({"a": ("1\u2019234.5", "\u22122")}, (".", "'")),
         ({"a": ("1.234.567", "1")}, (",", ".")),
         ({"a": ("12", "13"), "b": ("2021-03-01", "2021-03-02")}, (".", "")),
         ({"a": ("01.03.2021", "02.03.2021"), "b": ("1,5", "2,5")}, (",", "")),
@@ -208,6 +209,11 @@ def test_numbers_that_fit_two_readings_are_asked_about(cells, given, value):
 def test_signs_are_found_over_whole_columns(columns, found):
     numerals = find_numerals({name: arrow(*cells) for name, cells in columns.items()}, None, None)
     assert (numerals.decimal, numerals.thousands) == found
+
+
+def test_the_signs_of_a_typesetter_are_those_of_a_keyboard():
+    cells = arrow("1\u2019234,5", "\u221212", "+3", "4\u2212", "\u22121\u20195,2")
+    np.testing.assert_array_equal(to_numbers(cells, ",", "'"), [1234.5, -12, 3, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("columns", [{"a": ("1,5", "1.5")}, {"a": ("1,5", "2"), "b": ("1.5", "2")}])
