@@ -22,6 +22,7 @@ from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import Fallback
 from wattcast.tasks.data.uci import NOISE_COLUMNS
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.metric_names import HOLDOUT
@@ -37,6 +38,7 @@ from wattcast.tasks.registry.versions import (
     DATA_TO,
     DECISION,
     DRIFT,
+    FALLBACK,
     HOLDOUT_FROM,
     HOLDOUT_TO,
     TRAINING,
@@ -160,10 +162,19 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         "holdout.mae": f"{score.mae:.6g}",
         DIGEST: versions.digest(trained.model_uri),
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
+        FALLBACK: json.dumps(_fallback(prepared).to_json()),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)
     versions.name_alias(CHALLENGER, challenger.number)
     return challenger
+
+
+def _fallback(prepared: Prepared) -> Fallback:
+    """The naive forecasts of the span that judges, the best one by the gate's metric first."""
+    experiment, test = prepared.experiment, prepared.rows.test
+    known, habits = prepared.frame.iloc[: test.start], prepared.fetched.cleaned.habits
+    quantiles, metric = experiment.intervals.quantiles, experiment.gate.metric
+    return Fallback.fit(prepared.windows.test, known, experiment.readings, habits, quantiles, metric)
 
 
 def _decide(case: Case) -> tuple[Comparison, Version | None]:

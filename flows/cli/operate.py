@@ -15,6 +15,7 @@ from wattcast.flows.cli.options import (
     AsJson,
     Config,
     Data,
+    Fallback,
     ModelName,
     ModelVersion,
     Preset,
@@ -127,6 +128,7 @@ def forecast(
     every: Annotated[
         bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
     ] = False,
+    fallback: Fallback = None,
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -144,7 +146,7 @@ def forecast(
         from wattcast.flows.forecast import make_forecasts
 
         make = flow if get_current_settings().api.url else make_forecasts  # no server: nobody to tell of a flow run
-    forecasts = make(source, str(output), model, name, every, trust)
+    forecasts = make(source, str(output), model, name, every, trust, fallback)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
@@ -173,6 +175,7 @@ def serve(
     follow: Annotated[
         bool, typer.Option("--follow", help="Serve another version as soon as the alias stands for it.")
     ] = False,
+    fallback: Fallback = None,
     trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
@@ -189,7 +192,7 @@ def serve(
         versions = Versions.open(name, trusting=trust)
         version = versions.find(model)
     screen.print(f"serving version {version.number} of {name} at http://{host}:{port}/invocations; Ctrl-C ends it")
-    serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow)
+    serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow, fallback=fallback)
     sys.exit(serve_model(versions, model if follow else str(version.number), serving))
 
 

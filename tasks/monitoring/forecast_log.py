@@ -1,7 +1,8 @@
 """The file of forecasts that grows with each of them, and how good the past ones were once the actuals have arrived.
 
 One row is one step of one forecast: `made_at`, the time stamp that is forecast, then for each target the forecast
-and, in columns with these endings, what persistence said at that moment and what was measured; last the version.
+and, in columns with these endings, what persistence said at that moment and what was measured; last the version. Where
+a naive forecast may stand in for it, `made_by` says behind it which has made the row.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from filelock import FileLock
 
 from wattcast.model.cells import read_numbers
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import MODEL
 from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
 from wattcast.model.metrics import mae, rmse, skill
-from wattcast.model.readings import MADE_AT
+from wattcast.model.readings import MADE_AT, MADE_BY
 from wattcast.model.stamps import read_stamps
 from wattcast.tasks.data.files import check_writable, parse, read_file, write_frame
 from wattcast.tasks.registry.contract import Contract
@@ -33,7 +35,7 @@ PERSISTENCE, ACTUAL, VERSION = "_persistence", "_actual", "version"
 class PastScore:
     """How good the forecasts of one version were, of those whose actuals are known. Errors in `Forecasts.unit`."""
 
-    version: str
+    version: str  # with what stood in for it, where something did: `3, daily_naive`
     target: str
     forecasts: int
     rmse: float
@@ -82,6 +84,8 @@ def add_forecasts(
     with FileLock(path.with_name(f".{path.name}.lock")):
         fresh = made.assign(**{VERSION: version})
         frame = pd.concat([_earlier(path, contract), fresh]) if path.exists() else fresh
+        if MADE_BY in frame:  # of rows from before it was asked for, too
+            frame[MADE_BY] = frame[MADE_BY].fillna(MODEL)
         frame = frame.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
         for target in targets:
             for suffix, moments in ((PERSISTENCE, frame[MADE_AT]), (ACTUAL, frame[timestamp])):
@@ -92,7 +96,7 @@ def add_forecasts(
             for target in targets
             for name in (*value_columns([target], contract.quantiles), target + PERSISTENCE, target + ACTUAL)
         ]
-        frame = frame[[MADE_AT, timestamp, *values, VERSION]]
+        frame = frame[[MADE_AT, timestamp, *values, VERSION, *_made_by(frame)]]
         write_frame(frame, path, replace=True)
     return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit, contract.label)
 
@@ -111,8 +115,9 @@ def score_past(
         InputError: of a version one of them is on the clock of a place and the other on none.
     """
     scores, timestamp = [], contract.timestamp
-    for version, rows in frame.groupby(VERSION, sort=True):
-        known_to = trained_to.get(str(version))
+    for by, rows in frame.groupby([VERSION, *_made_by(frame)], sort=True):
+        version, *others = map(str, by)
+        known_to = trained_to.get(version)
         if known_to is not None and (known_to.tz is None) != (pd.DatetimeIndex(rows[timestamp]).tz is None):
             raise InputError(
                 f"the file holds forecasts of version {version} on another clock than that of its training: name "
@@ -126,22 +131,39 @@ def score_past(
                 error, reference = rmse(actual, forecast), rmse(actual, persistence)
                 gain = skill(error, reference)
                 scores.append(
-                    PastScore(str(version), target, len(known), error, mae(actual, forecast), reference, gain)
+                    PastScore(
+                        ", ".join([version, *(each for each in others if each != MODEL)]),
+                        target,
+                        len(known),
+                        error,
+                        mae(actual, forecast),
+                        reference,
+                        gain,
+                    )
                 )
     return tuple(scores)
+
+
+def _made_by(frame: pd.DataFrame) -> list[str]:
+    """The column that says what made a row, where there is one."""
+    return [MADE_BY] if MADE_BY in frame else []
 
 
 def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     frame = parse(read_file(path), str(path))
     columns = [MADE_AT, contract.timestamp, *contract.numbers, VERSION]
-    kept = {*columns, *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL))}
+    kept = {
+        *columns,
+        MADE_BY,
+        *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL)),
+    }
     missing = [name for name in columns if name not in frame]
     others = [str(name) for name in frame if name not in kept]  # they would be lost
     if missing or others:
         found = f"lacks {', '.join(missing)}" if missing else f"also holds {', '.join(others)}"
         raise InputError(f"{str(path)!r} holds no forecasts of this kind, as it {found}: name another file")
     moments = {name: _moments(frame[name], contract, path) for name in (MADE_AT, contract.timestamp)}
-    numbers = {name: read_numbers(frame[name]) for name in frame if name not in {*moments, VERSION}}
+    numbers = {name: read_numbers(frame[name]) for name in frame if name not in {*moments, VERSION, MADE_BY}}
     if faults := [fault for each in numbers.values() for fault in each.faults]:
         raise InputError(f"{str(path)!r} holds no forecasts of this kind: {faults[0]}; name another file")
     values = {str(name): each.array for name, each in numbers.items() if frame[name].dtype.kind not in "iuf"}
