@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from prefect.artifacts import create_table_artifact
@@ -64,6 +65,9 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
     create_table_artifact(
         [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
     )
+    if added.intervals:
+        held = [vars(score) for score in added.intervals]
+        create_table_artifact(held, key="past-intervals", description=f"What intervals of {name} have held")
     return added
 
 
@@ -84,7 +88,8 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
             kept = versions.fallback(version) if fallback else None
             contract = versions.contract(version)
             readings, habits = (kept.readings, kept.habits) if kept else versions.reading_of(version)
-        raw = download_task(input, _dialect(version))
+            said = _said(version)
+        raw = download_task(input, Dialect.model_validate(said.get("file", {})))
         require_unit(readings, raw.units)
         frame = raw.frame
     with stage(f"forecasting in an empty folder, by version {version.number}"):
@@ -100,14 +105,16 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
         contract,
         version=str(version.number),
         trained_to=trained_to,
+        adaptive=bool(said.get("intervals", {}).get("adaptive")),  # not of versions from before there was such a thing
+        lowest=readings.lowest,
     )
     return added
 
 
-def _dialect(version: Version) -> Dialect:
-    """What was said of the file that the version was trained on: another one from there is written alike."""
+def _said(version: Version) -> dict[str, Any]:
+    """The configuration of the training; of the file, for another one from there is written alike, and of intervals."""
     text = read_artifact(version.run_id, CONFIG_FILE) if version.run_id else None
-    return Dialect.model_validate(tomllib.loads(text).get("file", {}) if text else {})
+    return tomllib.loads(text) if text else {}
 
 
 def _forecast_surely(

@@ -33,13 +33,14 @@ def gammas(delays: Floats) -> Floats:
     return small
 
 
-def next_alphas(alphas: Floats, held: Floats, level: float, gamma: Floats) -> Floats:
-    """`[L]` after one reading for each step ahead: 1 where the interval held it, 0 where not, NaN where none came.
+def next_alphas(alphas: Floats, held: Floats, level: float | Floats, gamma: Floats) -> Floats:
+    """`[..., L]` after one reading for each step ahead: 1 where the interval held it, 0 where not, NaN where none came.
 
     It stays a share: no interval is infinite, so that an alpha below 0 would only take long to come back.
     """
     moved = alphas + gamma * (held - level)
-    return np.where(np.isnan(held), alphas, np.clip(moved, 0, _LARGEST))
+    kept: Floats = np.where(np.isnan(held), alphas, np.clip(moved, 0, _LARGEST))
+    return kept
 
 
 def needed_stretch(actual: Floats, low: Floats, middle: Floats, high: Floats) -> Floats:
@@ -47,7 +48,8 @@ def needed_stretch(actual: Floats, low: Floats, middle: Floats, high: Floats) ->
     off, half = actual - middle, np.where(actual >= middle, high - middle, middle - low)
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.abs(off) / half
-    return np.where(off == 0, 0.0, needed)
+    just: Floats = np.where(off == 0, 0.0, needed)
+    return just
 
 
 def stretches(alphas: Floats, needed: Floats, level: float, prior: int) -> Floats:
@@ -56,19 +58,24 @@ def stretches(alphas: Floats, needed: Floats, level: float, prior: int) -> Float
     It begins with 1: as many as `prior` stretches that a normal distribution would need, were the intervals right,
     stand beside those that are known. An interval of no width, which no stretch helps, counts as the largest other one.
     """
-    shares = (np.arange(prior) + 0.5) / prior
-    expected = ndtri((1 + shares) / 2) / ndtri((1 + level) / 2)
+    expected = _of_normal(np.arange(1, prior + 1) / (prior + 1), level)
     finite = np.where(np.isinf(needed), np.nan, needed)
     largest = np.fmax.reduce(finite, axis=0, initial=float(expected[-1]))
     known = np.where(np.isinf(needed), largest, needed)
     ascending = np.sort(np.concatenate([np.repeat(expected[:, None], len(alphas), axis=1), known]), axis=0)  # NaN last
-    count = prior + (~np.isnan(known)).sum(axis=0)
-    place = np.clip(np.ceil((1 - alphas) * (count + 1) - _ROUNDING).astype(int) - 1, 0, count - 1)
-    chosen: Floats = np.take_along_axis(ascending, place[None], axis=0)[0]
+    count = (~np.isnan(known)).sum(axis=0)
+    place = np.clip((1 - alphas) * (prior + count + 1) - 1, 0, prior + count - 1)  # between two of them
+    below, above = (np.take_along_axis(ascending, at.astype(int)[None], axis=0)[0] for at in (place, np.ceil(place)))
+    between = below + (place - np.floor(place)) * (above - below)
+    as_expected = _of_normal(np.clip(1 - alphas, 0, prior / (prior + 1)), level)
+    chosen: Floats = np.where(count > 0, between, as_expected)
     return chosen
 
 
-_ROUNDING = 1e-9
+def _of_normal(shares: Floats, level: float) -> Floats:
+    """By what right intervals of `level` are to be stretched to hold other `shares`."""
+    needed: Floats = ndtri((1 + shares) / 2) / ndtri((1 + level) / 2)
+    return needed
 
 
 def stretched(bounds: Floats, stretch: Floats, lowest: float) -> Floats:
@@ -82,4 +89,5 @@ def stretched(bounds: Floats, stretch: Floats, lowest: float) -> Floats:
     made = median + (bounds - median) * factor
     below = np.minimum.accumulate(made[..., middle::-1], axis=-1)[..., ::-1]
     above = np.maximum.accumulate(made[..., middle:], axis=-1)
-    return np.maximum(np.concatenate([below, above[..., 1:]], axis=-1), lowest)
+    nested: Floats = np.maximum(np.concatenate([below, above[..., 1:]], axis=-1), lowest)
+    return nested

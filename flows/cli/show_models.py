@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from wattcast.flows.cli.output import finite, show_banner
 from wattcast.model.readings import MADE_AT
+from wattcast.tasks.learning.interval_scores import ALL, HOUR, STEP, IntervalScore
 from wattcast.tasks.numbers import decimals, readable, with_unit
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
@@ -39,13 +40,10 @@ def show_retrained(retrained: Retrained) -> None:
 
 def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
     """One JSON object for a forecast."""
-    scores = [
-        {name: finite(value) if isinstance(value, float) else value for name, value in asdict(score).items()}
-        for score in forecasts.scores
-    ]
+    scores, held = ([_finite(asdict(score)) for score in found] for found in (forecasts.scores, forecasts.intervals))
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
     said = {"unit": forecasts.unit, "label": forecasts.label}
-    return {"output": str(output), **said, "forecasts": newest, "made": len(newest), "past": scores}
+    return {"output": str(output), **said, "forecasts": newest, "made": len(newest), "past": scores, "held": held}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
@@ -73,7 +71,40 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
             numbers = (*map(readable, (score.rmse, score.mae, score.persistence_rmse)), decimals(score.skill))
             past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)
         console.print(past)
+    if held := held_rows(forecasts.intervals, forecasts.unit):
+        table = Table(*held[0], title="What their intervals have held", title_justify="left")
+        for each in held:
+            table.add_row(*map(escape, each.values()))
+        console.print(table)
     console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
+
+
+def held_rows(scores: Sequence[IntervalScore], unit: str | None) -> list[dict[str, str]]:
+    """Of each version, target and level what was held over all, and at the step ahead and the hour that held least."""
+    found = []
+    for overall in (score for score in scores if score.by == ALL):
+        same = (overall.model, overall.target, overall.level)
+        alike = [score for score in scores if (score.model, score.target, score.level) == same]
+        least = {
+            by: min((score for score in alike if score.by == by), key=lambda score: score.coverage, default=None)
+            for by in (STEP, HOUR)
+        }
+        found.append(
+            {
+                "version": overall.model,
+                "target": overall.target,
+                "forecasts": str(overall.rows),
+                "level": f"{100 * overall.level:g} %",
+                "held": f"{100 * overall.coverage:.1f} %",
+                with_unit("width", unit): readable(overall.width),
+                with_unit("Winkler", unit): readable(overall.winkler),
+                **{
+                    f"least by {by}": f"{100 * score.coverage:.1f} % ({score.group})" if score else ""
+                    for by, score in least.items()
+                },
+            }
+        )
+    return found
 
 
 def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -132,6 +163,10 @@ def _score(version: Version, metric: str) -> str:
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:
     return f"{tags[first][:10]} to {tags[last][:10]}" if {first, last} <= set(tags) else ""
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -34,8 +34,8 @@ def test_what_would_have_been_needed_is_counted_from_the_median() -> None:
 
 def test_it_begins_with_the_intervals_as_they_are() -> None:
     nothing = np.full((1, 2), np.nan)
-    assert stretches(np.array([0.1, 0.1]), nothing, LEVEL, 200) == pytest.approx([1, 1], abs=0.02)
-    assert stretches(np.array([0.01]), nothing[:, :1], LEVEL, 200) == pytest.approx(2.576 / Z, abs=0.1)
+    assert stretches(np.array([0.1, 0.1]), nothing, LEVEL, 20) == pytest.approx([1, 1])
+    assert stretches(np.array([0.01]), nothing[:, :1], LEVEL, 200) == pytest.approx(2.576 / Z, abs=0.001)
 
 
 def test_it_learns_the_size_that_readings_needed() -> None:

@@ -18,7 +18,8 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.files import parse, read_file
 from wattcast.tasks.monitoring import forecast_log
-from wattcast.tasks.monitoring.forecast_log import Forecasts, PastScore, score_past
+from wattcast.tasks.monitoring.forecast_log import Forecasts
+from wattcast.tasks.monitoring.past import PastScore, score_past
 from wattcast.tasks.registry.contract import Contract
 
 MEASURED = (50.0, 60.0, 80.0, 40.0, 70.0, 30.0)
