@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import logging
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
-from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import MODEL as LEARNT
-from wattcast.model.fallback import Fallback, Kind
+from wattcast.model.fallback import Kind
 from wattcast.model.readings import MADE_BY
-from wattcast.tasks.data.dialect import Dialect
-from wattcast.tasks.data.download import download_task
-from wattcast.tasks.data.units import require_unit
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.registry.trust import UntrustedError
-from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
 from wattcast.tasks.stages import stage
-from wattcast.tasks.tracking.past_runs import read_artifact
-from wattcast.tasks.tracking.run import CONFIG_FILE
-from wattcast.tasks.tracking.store import tracking_faults
 
 log = logging.getLogger(__name__)
 
@@ -82,62 +73,45 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
 ) -> Forecasts:
     """What the flow does, and all of it that needs no server of Prefect's."""
     with stage(f"reading the data and {model} of {name}"):
-        with tracking_faults():
-            versions = Versions.open(name, trusting=trust)
-            version = versions.find(model)
-            kept = versions.fallback(version) if fallback else None
-            contract = versions.contract(version)
-            readings, habits = (kept.readings, kept.habits) if kept else versions.reading_of(version)
-            said = _said(version)
-        raw = download_task(input, Dialect.model_validate(said.get("file", {})))
-        require_unit(readings, raw.units)
-        frame = raw.frame
-    with stage(f"forecasting in an empty folder, by version {version.number}"):
-        if fallback:
-            made = _forecast_surely(versions, version, frame, kept or versions.fallback_on(version, frame), every=every)
-        else:
-            made = _forecast(versions, version, frame, every=every)
-    trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
+        used = put_to_use(input, model, name, trust=trust, without_files=fallback is not None)
+    with stage(f"forecasting in an empty folder, by version {used.version.number}"):
+        made = _forecast_surely(used, every=every) if fallback else _forecast(used, every=every)
     added: Forecasts = add_forecasts_task(
         Path(output),
         made,
-        check_readings(frame, readings, habits)[list(contract.targets)],
-        contract,
-        version=str(version.number),
-        trained_to=trained_to,
-        adaptive=bool(said.get("intervals", {}).get("adaptive")),  # not of versions from before there was such a thing
-        lowest=readings.lowest,
+        used.frame[list(used.contract.targets)],
+        used.contract,
+        version=str(used.version.number),
+        trained_to=used.trained_to,
+        adaptive=used.is_adaptive,
+        lowest=used.readings.lowest,
     )
     return added
 
 
-def _said(version: Version) -> dict[str, Any]:
-    """The configuration of the training; of the file, for another one from there is written alike, and of intervals."""
-    text = read_artifact(version.run_id, CONFIG_FILE) if version.run_id else None
-    return tomllib.loads(text) if text else {}
-
-
-def _forecast_surely(
-    versions: Versions, version: Version, readings: pd.DataFrame, fallback: Fallback, *, every: bool
-) -> pd.DataFrame:
+def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:
     """By the version where it can, else by the best naive forecast; in a column made_by what it was."""
-    frame = fallback.clean(readings)
+    version = used.version
+    fallback = used.fallback or used.versions.fallback_on(version, used.raw)
+    frame = fallback.clean(used.raw)
     if not (why := fallback.lacks(frame)):
         try:
-            return clean_room.forecast(versions, version, readings, every=every).assign(**{MADE_BY: LEARNT})
+            made = clean_room.forecast(used.versions, version, used.raw, every=every)
         except (CannotForecastError, UntrustedError) as fault:
-            subject = "" if isinstance(fault, UntrustedError) else f"version {version.number} of {versions.model} "
+            subject = "" if isinstance(fault, UntrustedError) else f"version {version.number} of {version.model} "
             why = f"{subject}{fault}"
+        else:
+            return made.assign(**{MADE_BY: LEARNT})
     made = fallback.forecast(frame, every=every)
     log.warning("%s forecasts in place of version %d: %s", made[MADE_BY].iloc[-1], version.number, why)
     return made
 
 
-def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool) -> pd.DataFrame:
+def _forecast(used: InUse, *, every: bool) -> pd.DataFrame:
     try:
-        return clean_room.forecast(versions, version, readings, every=every)
+        return clean_room.forecast(used.versions, used.version, used.raw, every=every)
     except CannotForecastError as fault:
         raise InputError(
-            f"version {version.number} of {versions.model} {fault}: choose another one, see `wattcast models`; "
-            "`wattcast rollback` makes the previous champion the champion again"
+            f"version {used.version.number} of {used.version.model} {fault}: choose another one, see `wattcast "
+            "models`; `wattcast rollback` makes the previous champion the champion again"
         ) from fault

@@ -156,6 +156,51 @@ def forecast(
 
 
 @operate.command()
+def watch(
+    *,
+    source: Annotated[
+        str, typer.Option("--input", help="Source of the readings: auto, uci, simulated, or the path of a file.")
+    ] = "auto",
+    forecasts: Annotated[
+        Path, typer.Option(help="File of forecasts whose skill and coverage are looked at; passed over if missing.")
+    ] = Path("forecasts.csv"),
+    model: ModelVersion = CHAMPION,
+    name: ModelName = MODEL,
+    days: Annotated[float, typer.Option(help="Newest days of readings and forecasts that are looked at.")] = 14,
+    late: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Age of the newest reading from which on it is late, such as 2h; an hour, or three steps if that is "
+            "more, if left out.",
+        ),
+    ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Time on the readings' clock; that of this machine if left out."),
+    ] = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether readings, drift, skill and intervals are still as the gate saw them; exit code 1 if not."""
+    moment = _moment("--now", now)
+    begin(quiet=quiet)
+    with stage("starting"):
+        from prefect.settings import get_current_settings
+
+        from wattcast.flows.cli.show_models import show_watched, watched_record
+        from wattcast.flows.watch import look
+        from wattcast.flows.watch import watch as flow
+
+        see = flow if get_current_settings().api.url else look  # no server: nobody to tell of a flow run
+    watched = see(source, str(forecasts), model, name, days, late, moment, trust)
+    give(watched, record=watched_record, show=show_watched, as_json=as_json)
+    if watched.wrong:
+        sys.exit(1)
+
+
+@operate.command()
 @with_old_names
 def serve(
     *,

@@ -21,6 +21,7 @@ from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDO
 if TYPE_CHECKING:
     from wattcast.flows.retrain import Retrained
     from wattcast.flows.service.doctor import Finding
+    from wattcast.flows.watch import Watched
     from wattcast.tasks.monitoring.forecast_log import Forecasts
     from wattcast.tasks.registry.ledger import Entry
 from wattcast.tasks.registry.versions import Version
@@ -154,6 +155,20 @@ def show_findings(findings: Sequence[Finding]) -> None:
         console.print(f"{mark}  {finding.name}: {escape(finding.found)}", soft_wrap=True, highlight=False)
         if finding.fix:
             console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
+
+
+def watched_record(watched: Watched) -> dict[str, Any]:
+    """One JSON object for what was looked at."""
+    said = {"model": watched.model, "version": watched.version, "event": watched.told}
+    return {**said, "wrong": [sign.name for sign in watched.wrong], "signs": [asdict(sign) for sign in watched.signs]}
+
+
+def show_watched(watched: Watched) -> None:
+    """One line for each thing that was looked at."""
+    console = Console()
+    for sign in watched.signs:
+        mark = "[bold red]wrong[/]" if sign.wrong else "[green]ok   [/]"
+        console.print(f"{mark}  {sign.name}: {escape(sign.found)}", soft_wrap=True, highlight=False)
 
 
 def _score(version: Version, metric: str) -> str:

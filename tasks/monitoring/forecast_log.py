@@ -117,6 +117,15 @@ def add_forecasts(
 add_forecasts_task = step(add_forecasts)
 
 
+def read_forecasts(path: Path, contract: Contract) -> pd.DataFrame | None:
+    """What a file of forecasts holds; None where there is no such file.
+
+    Raises:
+        InputError: it holds no forecasts of this kind.
+    """
+    return _earlier(path, contract) if path.exists() else None
+
+
 def adjustments_file(path: Path) -> Path:
     """Where the adjustments of intervals in a file of forecasts are written down: `forecasts.adjustments.csv`."""
     return path.with_name(f"{path.stem}.adjustments{path.suffix}")

@@ -35,6 +35,8 @@ DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.
 """Tags of a version: oldest and newest reading that it was trained on, and the span that judged it."""
 CONTRACT, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
 """Tags of a version: what it takes and gives, and what was decided about it."""
+HOLDOUT_SKILL = "holdout.skill"
+"""The tag of a version with its skill against persistence on the span that judged it, and the interval of that."""
 FALLBACK = "fallback"
 """The tag of a version that holds the naive forecasts of the span that judged it, for when it cannot be loaded."""
 _INTRODUCTION = "Forecasts the energy use of a building from its newest readings."
