@@ -82,29 +82,22 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
 
 def held_rows(scores: Sequence[IntervalScore], unit: str | None) -> list[dict[str, str]]:
     """Of each version, target and level what was held over all, and at the step ahead and the hour that held least."""
-    found = []
+    found, several = [], len({score.target for score in scores}) > 1
     for overall in (score for score in scores if score.by == ALL):
         same = (overall.model, overall.target, overall.level)
-        alike = [score for score in scores if (score.model, score.target, score.level) == same]
-        least = {
-            by: min((score for score in alike if score.by == by), key=lambda score: score.coverage, default=None)
-            for by in (STEP, HOUR)
+        row = {
+            "version": overall.model,
+            **({"target": overall.target} if several else {}),
+            "level": f"{100 * overall.level:g} %",
+            "held": f"{100 * overall.coverage:.1f} %",
+            with_unit("width", unit): readable(overall.width),
         }
-        found.append(
-            {
-                "version": overall.model,
-                "target": overall.target,
-                "forecasts": str(overall.rows),
-                "level": f"{100 * overall.level:g} %",
-                "held": f"{100 * overall.coverage:.1f} %",
-                with_unit("width", unit): readable(overall.width),
-                with_unit("Winkler", unit): readable(overall.winkler),
-                **{
-                    f"least by {by}": f"{100 * score.coverage:.1f} % ({score.group})" if score else ""
-                    for by, score in least.items()
-                },
-            }
-        )
+        for by, title in ((STEP, "least, ahead"), (HOUR, "least, hour")):
+            alike = [each for each in scores if (each.by, each.model, each.target, each.level) == (by, *same)]
+            if alike:
+                least = min(alike, key=lambda score: score.coverage)
+                row[title] = f"{100 * least.coverage:.1f} % ({least.group})"
+        found.append(row)
     return found
 
 

@@ -100,7 +100,7 @@ def add_forecasts(
             for name in (*value_columns([target], contract.quantiles), target + PERSISTENCE, target + ACTUAL)
         ]
         if adaptive and contract.quantiles:
-            frame = _adapted(frame, fresh, contract, path, lowest)
+            frame = _adapted(frame, fresh, contract, path, lowest, trained_to.get(version))
             made = frame[_among(frame, fresh, key)][list(made)].reset_index(drop=True)
         frame = frame[[MADE_AT, timestamp, *values, *_stretches(frame, contract), VERSION, *made_by(frame)]]
         write_frame(frame, path, replace=True)
@@ -131,15 +131,28 @@ def adjustments_file(path: Path) -> Path:
     return path.with_name(f"{path.stem}.adjustments{path.suffix}")
 
 
-def _adapted(frame: pd.DataFrame, fresh: pd.DataFrame, contract: Contract, path: Path, lowest: float) -> pd.DataFrame:
-    """`frame` with the intervals of its `fresh` rows adjusted, if a model made them; what was adjusted is written."""
+def _adapted(  # noqa: PLR0917
+    frame: pd.DataFrame,
+    fresh: pd.DataFrame,
+    contract: Contract,
+    path: Path,
+    lowest: float,
+    trained_to: pd.Timestamp | None,
+) -> pd.DataFrame:
+    """`frame` with the intervals of its `fresh` rows adjusted, if a model made them; what was adjusted is written.
+
+    What the model was trained on teaches nothing of how it forecasts.
+    """
     stretch = [name for target in contract.targets for name in stretch_columns(contract, target)]
     frame = frame.assign(**{name: frame[name].fillna(1.0) if name in frame else 1.0 for name in stretch})
     version = fresh[VERSION].iloc[0]
-    ours = (frame[VERSION] == version).to_numpy()
-    if MADE_BY in frame:
-        ours &= (frame[MADE_BY] == MODEL).to_numpy()
+    ours = (frame[VERSION] == version) & (frame[MADE_BY] == MODEL if MADE_BY in frame else True)
+    if not ours.any():
+        return frame
     rows = frame[ours]
+    if trained_to is not None:
+        seen = rows[contract.timestamp] <= trained_to
+        rows = rows.assign(**{target + ACTUAL: rows[target + ACTUAL].mask(seen) for target in contract.targets})
     new = _among(rows, fresh, [MADE_AT, contract.timestamp])
     adapted, adjustments = adapt(rows, new, contract, lowest=lowest)
     frame.loc[ours, [*contract.numbers, *stretch]] = adapted[[*contract.numbers, *stretch]]

@@ -175,4 +175,4 @@ def _in_words(interval: Interval, factor: float = 1) -> str:
 def _told(span: pd.Timedelta) -> str:
     minutes = span / pd.Timedelta(minutes=1)
     length, unit = (1440, "days") if minutes >= 2880 else (60, "hours") if minutes >= 120 else (1, "minutes")
-    return f"{minutes / length:.3g} {unit}"
+    return f"{minutes / length:,.0f} {unit}" if minutes >= 100 * length else f"{minutes / length:.3g} {unit}"

@@ -120,6 +120,32 @@ def test_each_version_begins_anew_and_what_was_given_stays(tmp_path: Path) -> No
     assert plain.made["load_p95"].tolist() == [101.645] * STEPS
 
 
+def test_nothing_is_learnt_from_what_the_version_was_trained_on(tmp_path: Path) -> None:
+    known, trained_to = readings(60, change=0), START + pd.Timedelta(hours=30)
+    made = add_forecasts(
+        tmp_path / "log.csv",
+        forecast(0, 50),
+        known.iloc[:51],
+        CONTRACT,
+        version="1",
+        adaptive=True,
+        lowest=0,
+        trained_to={"1": trained_to},
+    ).frame
+    assert (made.loc[made["made_at"] <= trained_to, "load_stretch_90"] == 1).all()
+    assert (made.loc[made["made_at"] > trained_to + pd.Timedelta(hours=5), "load_stretch_90"] != 1).all()
+    assert made["load_actual"].notna().sum() == (made["time"] <= known.index[50]).sum()
+
+
+def test_what_stands_in_is_neither_adjusted_nor_learnt_from(tmp_path: Path) -> None:
+    path, known = tmp_path / "log.csv", readings(60, change=0)
+    naive = forecast(0, 40).assign(made_by="daily_naive")
+    first = add(path, naive, known.iloc[:41])
+    assert (first.frame["load_stretch_90"] == 1).all()
+    pd.testing.assert_frame_equal(first.made, naive, check_dtype=False)
+    assert (add(path, forecast(40, 41), known.iloc[:41]).made["load_p95"] == 101.645).all()
+
+
 def test_what_intervals_held_is_told_over_all_by_step_and_by_hour(tmp_path: Path) -> None:
     known = readings(60)
     scores = add(tmp_path / "log.csv", forecast(0, 48), known).intervals
