@@ -22,7 +22,7 @@ from scipy.special import ndtri
 
 from wattcast.model.arrays import Floats
 
-GAMMA = 0.02
+GAMMA = 0.005  # as in the paper; at 0.02 a few spikes in a row would make an interval many times as wide
 _MOST_SWAY = 0.3  # gamma times delay; below 1/e a loop with a delay does not swing
 _LARGEST = 0.999  # alpha
 

@@ -38,7 +38,7 @@ _FAREWELL_S = 60
 _UNEXPECTED = "Encountered an unexpected error"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: what handles it writes into its traceback
 class Refusal(Exception):  # noqa: N818 - what is answered
     """A request that is answered with a reason instead of forecasts."""
 

@@ -22,7 +22,7 @@ def test_alpha_moves_by_the_formula_and_only_where_a_reading_came() -> None:
 
 
 def test_the_longer_a_reading_takes_the_less_it_moves() -> None:
-    assert gammas(np.array([0.0, 1.0, 15.0, 144.0])) == pytest.approx([GAMMA, GAMMA, GAMMA, 0.3 / 144])
+    assert gammas(np.array([0.0, 1.0, 60.0, 144.0])) == pytest.approx([GAMMA, GAMMA, GAMMA, 0.3 / 144])
 
 
 def test_what_would_have_been_needed_is_counted_from_the_median() -> None:
