@@ -90,16 +90,23 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
 
 
 def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:
-    """By the version where it can, else by the best naive forecast; in a column made_by what it was."""
+    """By the version where it can, else by the best naive forecast; in a column made_by what it was.
+
+    In a look back at every moment, what the newest one lacks does not matter to a version that can forecast others.
+    """
     version = used.version
     fallback = used.fallback or used.versions.fallback_on(version, used.raw)
     frame = fallback.clean(used.raw)
-    if not (why := fallback.lacks(frame)):
+    why = fallback.lacks(frame)
+    if every or not why:
         try:
             made = clean_room.forecast(used.versions, version, used.raw, every=every)
         except (CannotForecastError, UntrustedError) as fault:
             subject = "" if isinstance(fault, UntrustedError) else f"version {version.number} of {version.model} "
             why = f"{subject}{fault}"
+        except InputError:
+            if not why:
+                raise
         else:
             return made.assign(**{MADE_BY: LEARNT})
     made = fallback.forecast(frame, every=every)

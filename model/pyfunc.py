@@ -81,12 +81,18 @@ class Served:
             raise RefusedError(f"every must be true or false, received {every!r}")
         try:
             frame = self.fallback.clean(model_input)
-            if self.model is None or self.fallback.lacks(frame):
-                return self.fallback.forecast(frame, every=every)
+            lacking = self.fallback.lacks(frame)
+            if self.model is not None and (every or not lacking):
+                try:
+                    made: pd.DataFrame = self.model.predict(model_input, params=params)
+                except MlflowException:
+                    if not lacking:
+                        raise
+                else:
+                    return made.assign(**{MADE_BY: MODEL})
+            return self.fallback.forecast(frame, every=every)
         except InputError as error:
             raise RefusedError(str(error)) from None
-        made: pd.DataFrame = self.model.predict(model_input, params=params)
-        return made.assign(**{MADE_BY: MODEL})
 
 
 def _load_pyfunc(path: str) -> ServedForecaster:

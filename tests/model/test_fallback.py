@@ -170,6 +170,9 @@ def test_behind_a_server_the_model_answers_wherever_it_can() -> None:
     assert set(both.predict(raw.head(2))["made_by"]) == {"persistence"}
     assert set(alone.predict(raw)["made_by"]) == {"daily_naive"}
     assert len(alone.predict(raw, {"every": True})) > 3
+    stuck = raw.assign(load=np.where(raw.index >= 40, 12.0, raw["load"]))
+    assert set(both.predict(stuck)["made_by"]) == {"daily_naive"}
+    assert set(both.predict(stuck, {"every": True})["made_by"]) == {"gru"}
     with pytest.raises(MlflowException, match="column 'time' with the time stamps is missing"):
         alone.predict(raw[["load"]].reset_index(drop=True))
     with pytest.raises(MlflowException, match="every must be true or false, received 'yes'"):

@@ -71,7 +71,7 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast"])
+@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast", "watch"])
 def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
     program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
