@@ -199,8 +199,8 @@ def test_a_date_that_cannot_be_is_told_before_anything_starts(
 def test_old_names_of_options_are_not_in_the_help() -> None:
     shown = {name: CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS}
     named = {name for name, text in shown.items() if "--model-name" in text}
-    assert named == {"retrain", "forecast", "serve", "models", "rollback", "explain", "doctor"}
-    assert {name for name, text in shown.items() if "--model-version" in text} == {"forecast", "serve"}
+    assert named == {"retrain", "forecast", "watch", "serve", "models", "rollback", "explain", "doctor"}
+    assert {name for name, text in shown.items() if "--model-version" in text} == {"forecast", "watch", "serve"}
     assert not [name for name, text in shown.items() if re.search(r"--name\b|--model\b(?!-)", text)]
 
 
