@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from wattcast.flows import watch as flow
 from wattcast.flows.watch import ALARM, RESOURCE, RETRAIN, Watched, look
@@ -141,6 +142,19 @@ def test_what_cannot_be_looked_for_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         see(watched[0], "sound.csv", **options)
+
+
+def test_the_trigger_of_the_weekly_retraining_is_the_one_that_an_alarm_pulls() -> None:
+    from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+
+    deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    by_name = {each["name"]: each for each in deployed}
+    (given,) = by_name["retrain-weekly"]["triggers"]
+    trigger = DeploymentEventTrigger.model_validate(given)
+    assert (trigger.enabled, trigger.expect, trigger.threshold) == (True, {ALARM}, 1)
+    assert given["match"] == {"prefect.resource.id": f"{RESOURCE}.{MODEL}", RETRAIN: "yes"}
+    assert by_name["watch-hourly"]["entrypoint"] == "wattcast.flows.watch.watch"
+    assert [schedule["active"] for schedule in by_name["watch-hourly"]["schedules"]] == [False]
 
 
 @pytest.mark.story
