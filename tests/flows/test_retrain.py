@@ -287,6 +287,7 @@ def test_where_no_champion_can_be_loaded_the_best_naive_forecast_of_the_gates_sp
     assert f"1, {best}" in {score.version for score in every.scores}
 
 
+@pytest.mark.story
 def test_with_a_fallback_the_champion_forecasts_as_ever_but_from_too_few_readings(
     file: Path, second: Retrained, tmp_path: Path
 ) -> None:
