@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
+import logging
 from pathlib import Path
 
 import pandas as pd
 from prefect.artifacts import create_table_artifact
 
+from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
-from wattcast.model.clean import check_readings
 from wattcast.model.errors import InputError
-from wattcast.tasks.data.dialect import Dialect
-from wattcast.tasks.data.download import download_task
-from wattcast.tasks.data.units import require_unit
+from wattcast.model.fallback import MODEL as LEARNT
+from wattcast.model.fallback import Kind
+from wattcast.model.readings import MADE_BY
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
 from wattcast.tasks.registry.names import CHAMPION, MODEL
-from wattcast.tasks.registry.versions import DATA_TO, Version, Versions
+from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.stages import stage
-from wattcast.tasks.tracking.past_runs import read_artifact
-from wattcast.tasks.tracking.run import CONFIG_FILE
-from wattcast.tasks.tracking.store import tracking_faults
+
+log = logging.getLogger(__name__)
 
 OUTPUT = "forecasts.csv"
 
@@ -35,6 +34,7 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
     name: str = MODEL,
     every: bool = False,
     trust: bool = False,
+    fallback: Kind | None = None,
 ) -> Forecasts:
     """Forecast from the newest readings, and add to a file of forecasts, whose past ones are scored.
 
@@ -46,14 +46,19 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
         name: the registered model.
         every: forecast from each moment that has enough history, for a look back, instead of the newest one only.
         trust: load a version that no retraining has registered, too, which runs its code.
+        fallback: naive lets the best naive forecast answer where the version cannot be loaded, or the readings are too
+            few for it or stuck; a column made_by then says what made each forecast.
 
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
-    added = make_forecasts(input, output, model, name, every, trust)
+    added = make_forecasts(input, output, model, name, every, trust, fallback)
     create_table_artifact(
         [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
     )
+    if added.intervals:
+        held = [vars(score) for score in added.intervals]
+        create_table_artifact(held, key="past-intervals", description=f"What intervals of {name} have held")
     return added
 
 
@@ -64,42 +69,56 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
     name: str = MODEL,
     every: bool = False,
     trust: bool = False,
+    fallback: Kind | None = None,
 ) -> Forecasts:
     """What the flow does, and all of it that needs no server of Prefect's."""
     with stage(f"reading the data and {model} of {name}"):
-        with tracking_faults():
-            versions = Versions.open(name, trusting=trust)
-            version = versions.find(model)
-            contract = versions.contract(version)
-            readings, habits = versions.reading_of(version)
-        raw = download_task(input, _dialect(version))
-        require_unit(readings, raw.units)
-        frame = raw.frame
-    with stage(f"forecasting in an empty folder, by version {version.number}"):
-        made = _forecast(versions, version, frame, every=every)
-    trained_to = {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in versions.all() if DATA_TO in one.tags}
+        used = put_to_use(input, model, name, trust=trust, without_files=fallback is not None)
+    with stage(f"forecasting in an empty folder, by version {used.version.number}"):
+        made = _forecast_surely(used, every=every) if fallback else _forecast(used, every=every)
     added: Forecasts = add_forecasts_task(
         Path(output),
         made,
-        check_readings(frame, readings, habits)[list(contract.targets)],
-        contract,
-        version=str(version.number),
-        trained_to=trained_to,
+        used.frame[list(used.contract.targets)],
+        used.contract,
+        version=str(used.version.number),
+        trained_to=used.trained_to,
+        adaptive=used.is_adaptive,
+        lowest=used.readings.lowest,
     )
     return added
 
 
-def _dialect(version: Version) -> Dialect:
-    """What was said of the file that the version was trained on: another one from there is written alike."""
-    text = read_artifact(version.run_id, CONFIG_FILE) if version.run_id else None
-    return Dialect.model_validate(tomllib.loads(text).get("file", {}) if text else {})
+def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:
+    """By the version where it can, else by the best naive forecast; in a column made_by what it was.
+
+    In a look back at every moment, what the newest one lacks does not matter to a version that can forecast others.
+    """
+    version = used.version
+    fallback = used.fallback or used.versions.fallback_on(version, used.raw)
+    frame = fallback.clean(used.raw)
+    why = fallback.lacks(frame)
+    if every or not why:
+        try:
+            made = clean_room.forecast(used.versions, version, used.raw, every=every)
+        except (CannotForecastError, UntrustedError) as fault:
+            subject = "" if isinstance(fault, UntrustedError) else f"version {version.number} of {version.model} "
+            why = f"{subject}{fault}"
+        except InputError:
+            if not why:
+                raise
+        else:
+            return made.assign(**{MADE_BY: LEARNT})
+    made = fallback.forecast(frame, every=every)
+    log.warning("%s forecasts in place of version %d: %s", made[MADE_BY].iloc[-1], version.number, why)
+    return made
 
 
-def _forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool) -> pd.DataFrame:
+def _forecast(used: InUse, *, every: bool) -> pd.DataFrame:
     try:
-        return clean_room.forecast(versions, version, readings, every=every)
+        return clean_room.forecast(used.versions, used.version, used.raw, every=every)
     except CannotForecastError as fault:
         raise InputError(
-            f"version {version.number} of {versions.model} {fault}: choose another one, see `wattcast models`; "
-            "`wattcast rollback` makes the previous champion the champion again"
+            f"version {used.version.number} of {used.version.model} {fault}: choose another one, see `wattcast "
+            "models`; `wattcast rollback` makes the previous champion the champion again"
         ) from fault

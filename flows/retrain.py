@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from prefect.artifacts import create_markdown_artifact
 
@@ -22,10 +23,12 @@ from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import Fallback
 from wattcast.tasks.data.uci import NOISE_COLUMNS
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.metric_names import HOLDOUT
 from wattcast.tasks.monitoring.drift import Drift, drift_task
+from wattcast.tasks.monitoring.watching import skill_of
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.registry.ledger import LostRaceError, ledger, promote, refuse, settle
@@ -37,7 +40,9 @@ from wattcast.tasks.registry.versions import (
     DATA_TO,
     DECISION,
     DRIFT,
+    FALLBACK,
     HOLDOUT_FROM,
+    HOLDOUT_SKILL,
     HOLDOUT_TO,
     TRAINING,
     WHY,
@@ -160,10 +165,19 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         "holdout.mae": f"{score.mae:.6g}",
         DIGEST: versions.digest(trained.model_uri),
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
+        FALLBACK: json.dumps(_fallback(prepared).to_json()),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)
     versions.name_alias(CHALLENGER, challenger.number)
     return challenger
+
+
+def _fallback(prepared: Prepared) -> Fallback:
+    """The naive forecasts of the span that judges, the best one by the gate's metric first."""
+    experiment, test = prepared.experiment, prepared.rows.test
+    known, habits = prepared.frame.iloc[: test.start], prepared.fetched.cleaned.habits
+    quantiles, metric = experiment.intervals.quantiles, experiment.gate.metric
+    return Fallback.fit(prepared.windows.test, known, experiment.readings, habits, quantiles, metric)
 
 
 def _decide(case: Case) -> tuple[Comparison, Version | None]:
@@ -249,7 +263,18 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
     log.info("%s", drift.sentence, extra=NOT_ON_SCREEN)
     log.info("report %s", run.address(_PAGE), extra=NOT_ON_SCREEN)
     run.set_tags(outcome)
-    case.versions.tag(case.challenger, {**outcome, DRIFT: drift.sentence, _REPORT: run.address(_PAGE)})
+    told_of = {**outcome, **_skill(case, comparison), DRIFT: drift.sentence, _REPORT: run.address(_PAGE)}
+    case.versions.tag(case.challenger, told_of)
+
+
+def _skill(case: Case, comparison: Comparison) -> dict[str, str]:
+    """The tag with the challenger's skill and its interval; none where it has not forecast."""
+    if "challenger" not in comparison.forecasts:
+        return {}
+    forecasts = [comparison.forecasts[name] for name in ("challenger", "persistence")]
+    squared = np.stack([((each - comparison.actual) ** 2).mean(axis=1) for each in forecasts])  # [2, N]
+    found = skill_of(squared, block=case.prepared.experiment.readings.steps_a_day)
+    return {HOLDOUT_SKILL: json.dumps([found.value, found.low, found.high])}
 
 
 def _retrained(versions: Versions, version: Version, prepared: Prepared, *, repeated: bool) -> Retrained:

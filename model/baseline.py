@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Array, Floats, Times
+from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import instants
 from wattcast.model.windows import Windows
 
@@ -67,12 +67,16 @@ class SeasonalNaive:
 
     def predict(self, windows: Windows) -> Floats:
         """`[N, L, K]`."""
+        rows = self.rows(windows)
+        return windows.series.readings[np.where(rows >= 0, rows, windows.newest_row[:, None])]
+
+    def rows(self, windows: Windows) -> Rows:
+        """`[N, L]` rows of the same time; -1 where the history has no such reading."""
         times = pd.DatetimeIndex(instants(windows.series.times))
         target, newest = times.to_numpy()[windows.target_rows], times.to_numpy()[windows.newest_row, None]  # [N, L]
         same_time = pd.DatetimeIndex(newest_known(target, newest, self.days).ravel())
-        rows = times.get_indexer(same_time).reshape(target.shape)  # -1 where the history has no such reading
-        rows = np.where(rows >= 0, rows, windows.newest_row[:, None])
-        return windows.series.readings[rows]
+        found: Rows = times.get_indexer(same_time).reshape(target.shape)
+        return found
 
 
 def newest_known(target: Times, newest: Times, days: int) -> Times:
@@ -181,15 +185,17 @@ class _Standard:
         return columns * self.deviation + self.mean
 
 
+NAIVE: dict[str, Predictor] = {
+    "persistence": Persistence(),
+    "daily_naive": SeasonalNaive(days=1),
+    "weekly_naive": SeasonalNaive(days=7),
+}
+"""Those that need nothing but a few readings, by the names under which they are logged."""
+
+
 def fit_baselines(train: Windows) -> dict[str, Predictor]:
     """All baselines by the names under which they are logged."""
-    return {
-        "mean": Mean.fit(train),
-        "persistence": Persistence(),
-        "daily_naive": SeasonalNaive(days=1),
-        "weekly_naive": SeasonalNaive(days=7),
-        "ridge": RidgeOnLags.fit(train),
-    }
+    return {"mean": Mean.fit(train), **NAIVE, "ridge": RidgeOnLags.fit(train)}
 
 
 def _lags(windows: Windows) -> Floats:

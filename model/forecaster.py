@@ -21,6 +21,7 @@ from wattcast.model.clean import Habits, clean, raise_faults
 from wattcast.model.clock import instants
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
+from wattcast.model.history import days_before, too_few_days, too_few_readings, unbroken_history
 from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
 from wattcast.model.scaler import Scaler
@@ -31,7 +32,6 @@ from wattcast.model.windows import (
     make_series,
     make_windows,
     steps_behind,
-    unbroken_rows,
 )
 
 if TYPE_CHECKING:
@@ -176,15 +176,10 @@ class Forecaster:
 
     def _require_history(self, times: pd.DatetimeIndex) -> int:
         """How many of the newest readings have no gap between them."""
-        unbroken = int(unbroken_rows(instants(times), self.readings.cadence)[-1]) if len(times) else 0
-        if unbroken < self.window.shortest:
+        if lacking := too_few_readings(times, self.readings, self.window):
             alone = ", and rows to come that hold the known columns alone" if self.readings.known else ""
-            gap = f" after the gap before {times[-unbroken]}" if unbroken < len(times) else ""
-            raise InputError(
-                f"a forecast needs the newest {self.window.shortest} readings without a gap, received {unbroken}{gap}; "
-                f"bring more readings{alone}"
-            )
-        return unbroken
+            raise InputError(f"{lacking}; bring more readings{alone}")
+        return unbroken_history(times, self.readings.cadence)
 
     def _newest(self, frame: pd.DataFrame, unbroken: int) -> pd.DataFrame:
         """The rows of `frame` that its newest forecast reads, of which the last `unbroken` have no gap between them."""
@@ -205,16 +200,13 @@ class Forecaster:
         Raises:
             InputError: there is none.
         """
-        days, times = self.window.seasons(self.readings.cadence).days, instants(windows.series.times)
-        if not days or self.window.padded:
+        days, times = days_before(self.readings, self.window), instants(windows.series.times)
+        if not days:
             return windows
         reaches = times[windows.target_rows[:, 0]] - np.timedelta64(days, "D") >= times[0]  # [N]
         if not reaches.any():
-            raise InputError(
-                f"a forecast reads the same time up to {days} days before each step, received readings from "
-                f"{windows.series.times[0]} to {windows.series.times[windows.newest_row[-1]]}; bring those of {days} "
-                f"days, {days * self.readings.steps_a_day:,} rows, or train with window.min_history"
-            )
+            known = windows.series.times[: int(windows.newest_row[-1]) + 1]
+            raise InputError(too_few_days(known, self.readings, self.window))
         return windows if reaches.all() else windows.take(np.flatnonzero(reaches))
 
     def _require_known(self, windows: Windows, to_come: pd.DataFrame) -> Windows:

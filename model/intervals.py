@@ -48,6 +48,9 @@ class IntervalConfig(Config):
         (), description="shares of the readings that intervals hold, such as 0.5 and 0.9; no intervals unless given"
     )
     by_hour: bool = Field(True, description="whether intervals may be wider at one time of day than at another")
+    adaptive: bool = Field(
+        True, description="whether wattcast forecast widens and narrows them by what its past forecasts have held"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -88,6 +91,11 @@ def value_columns(targets: Sequence[str], quantiles: Sequence[float]) -> list[st
     return [
         name for target in targets for name in (target, *(quantile_column(target, quantile) for quantile in quantiles))
     ]
+
+
+def interval_levels(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The levels of the intervals that `quantiles` bound, the outermost first."""
+    return tuple(round(1 - 2 * quantile, 10) for quantile in quantiles if quantile < 0.5)
 
 
 def forecasts_needed(quantiles: Sequence[float]) -> int:

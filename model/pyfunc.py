@@ -11,10 +11,13 @@ from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import MODEL, Fallback
 from wattcast.model.forecaster import Forecaster
+from wattcast.model.readings import MADE_BY
 
 
 class RefusedError(InputError, MlflowException):
@@ -52,12 +55,56 @@ class ServedForecaster:
             raise RefusedError(str(error)) from None
 
 
+@dataclass(frozen=True)
+class Served:
+    """A model that MLflow has loaded, if there is one, and what forecasts where it cannot; for MLflow's server."""
+
+    model: Any | None
+    fallback: Fallback
+    metadata: Any
+
+    @classmethod
+    def beside(cls, model: Any | None, record: Mapping[str, Any]) -> Served:
+        """With the fallback that a record describes."""
+        if model is None:
+            _mend_server()
+        return cls(model, Fallback.from_json(record), Model() if model is None else model.metadata)
+
+    def predict(self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """As of a served forecaster, and in a column `made_by` what has made each forecast.
+
+        Raises:
+            RefusedError: the readings cannot be used.
+        """
+        every = (params or {}).get("every", False)
+        if not isinstance(every, bool):
+            raise RefusedError(f"every must be true or false, received {every!r}")
+        try:
+            frame = self.fallback.clean(model_input)
+            lacking = self.fallback.lacks(frame)
+            if self.model is not None and (every or not lacking):
+                try:
+                    made: pd.DataFrame = self.model.predict(model_input, params=params)
+                except MlflowException:
+                    if not lacking:
+                        raise
+                else:
+                    return made.assign(**{MADE_BY: MODEL})
+            return self.fallback.forecast(frame, every=every)
+        except InputError as error:
+            raise RefusedError(str(error)) from None
+
+
 def _load_pyfunc(path: str) -> ServedForecaster:
     forecaster = Forecaster.load(Path(path))
     forecaster.warm_up()  # half a second, which the first request to a server would wait for
+    _mend_server()
+    return ServedForecaster(forecaster)
+
+
+def _mend_server() -> None:
     if server := sys.modules.get("mlflow.pyfunc.scoring_server"):
         server.parse_csv_input = _parse_csv_input  # type: ignore[attr-defined]
-    return ServedForecaster(forecaster)
 
 
 def _parse_csv_input(csv_input: StringIO, schema: object = None) -> pd.DataFrame:  # noqa: ARG001 - MLflow's names

@@ -21,6 +21,8 @@ from wattcast.model.stamps import ENDS
 
 MADE_AT = "made_at"
 """The column of a forecast that holds the time stamp of the newest reading it knew."""
+MADE_BY = "made_by"
+"""The column that names what made a forecast, where that need not be the model."""
 _POWER = re.compile("[kMGT]?W")
 _NO_UNIT = re.compile(r"""[][<>(){}&$"'`\\]""")  # what pages and tables would read as something else
 
@@ -156,9 +158,9 @@ class ReadingsConfig(Config):
             )
         if self.label == "end" and (self.time_format or "").endswith(ENDS):
             raise ValueError("time stamps that are intervals stand for their beginning: label must be start")
-        if MADE_AT in names:
+        if taken := {MADE_AT, MADE_BY}.intersection(names):
             raise ValueError(
-                f"{MADE_AT!r} is the name of a column of every forecast: rename the column of the readings"
+                f"{min(taken)!r} is the name of a column of every forecast: rename the column of the readings"
             )
         return self
 

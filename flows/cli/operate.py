@@ -15,6 +15,7 @@ from wattcast.flows.cli.options import (
     AsJson,
     Config,
     Data,
+    Fallback,
     ModelName,
     ModelVersion,
     Preset,
@@ -127,6 +128,7 @@ def forecast(
     every: Annotated[
         bool, typer.Option("--every", help="Forecast from each moment of the readings, not from the newest one only.")
     ] = False,
+    fallback: Fallback = None,
     trust: Trust = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -144,13 +146,58 @@ def forecast(
         from wattcast.flows.forecast import make_forecasts
 
         make = flow if get_current_settings().api.url else make_forecasts  # no server: nobody to tell of a flow run
-    forecasts = make(source, str(output), model, name, every, trust)
+    forecasts = make(source, str(output), model, name, every, trust, fallback)
     give(
         forecasts,
         record=partial(forecasts_record, output=output),
         show=partial(show_forecasts, output=output),
         as_json=as_json,
     )
+
+
+@operate.command()
+def watch(
+    *,
+    source: Annotated[
+        str, typer.Option("--input", help="Source of the readings: auto, uci, simulated, or the path of a file.")
+    ] = "auto",
+    forecasts: Annotated[
+        Path, typer.Option(help="File of forecasts whose skill and coverage are looked at; passed over if missing.")
+    ] = Path("forecasts.csv"),
+    model: ModelVersion = CHAMPION,
+    name: ModelName = MODEL,
+    days: Annotated[float, typer.Option(help="Newest days of readings and forecasts that are looked at.")] = 14,
+    late: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Age of the newest reading from which on it is late, such as 2h; an hour, or three steps if that is "
+            "more, if left out.",
+        ),
+    ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Time on the readings' clock; that of this machine if left out."),
+    ] = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether readings, drift, skill and intervals are still as the gate saw them; exit code 1 if not."""
+    moment = _moment("--now", now)
+    begin(quiet=quiet)
+    with stage("starting"):
+        from prefect.settings import get_current_settings
+
+        from wattcast.flows.cli.show_models import show_watched, watched_record
+        from wattcast.flows.watch import look
+        from wattcast.flows.watch import watch as flow
+
+        see = flow if get_current_settings().api.url else look  # no server: nobody to tell of a flow run
+    watched = see(source, str(forecasts), model, name, days, late, moment, trust)
+    give(watched, record=watched_record, show=show_watched, as_json=as_json)
+    if watched.wrong:
+        sys.exit(1)
 
 
 @operate.command()
@@ -173,6 +220,7 @@ def serve(
     follow: Annotated[
         bool, typer.Option("--follow", help="Serve another version as soon as the alias stands for it.")
     ] = False,
+    fallback: Fallback = None,
     trust: Trust = False,
     quiet: Quiet = False,
 ) -> None:
@@ -189,7 +237,7 @@ def serve(
         versions = Versions.open(name, trusting=trust)
         version = versions.find(model)
     screen.print(f"serving version {version.number} of {name} at http://{host}:{port}/invocations; Ctrl-C ends it")
-    serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow)
+    serving = Serving(host, port, workers, most_megabytes=max_body, docs=docs, follow=follow, fallback=fallback)
     sys.exit(serve_model(versions, model if follow else str(version.number), serving))
 
 

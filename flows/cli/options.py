@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -51,6 +51,15 @@ ModelVersion = Annotated[
 ]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Load a version that no retraining has registered, too, which runs its code.")
+]
+
+Fallback = Annotated[
+    Literal["naive"] | None,
+    typer.Option(
+        "--fallback",
+        help="What forecasts where the version cannot be loaded, or readings are too few or stuck; an error if left "
+        "out.",
+    ),
 ]
 
 _RENAMED = ((ModelName, "--model-name", "--name"), (ModelVersion, "--model-version", "--model"))

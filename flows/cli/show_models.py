@@ -14,12 +14,14 @@ from rich.table import Column, Table
 
 from wattcast.flows.cli.output import finite, show_banner
 from wattcast.model.readings import MADE_AT
+from wattcast.tasks.learning.interval_scores import ALL, HOUR, STEP, IntervalScore
 from wattcast.tasks.numbers import decimals, readable, with_unit
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:
     from wattcast.flows.retrain import Retrained
     from wattcast.flows.service.doctor import Finding
+    from wattcast.flows.watch import Watched
     from wattcast.tasks.monitoring.forecast_log import Forecasts
     from wattcast.tasks.registry.ledger import Entry
 from wattcast.tasks.registry.versions import Version
@@ -39,13 +41,10 @@ def show_retrained(retrained: Retrained) -> None:
 
 def forecasts_record(forecasts: Forecasts, output: Path) -> dict[str, Any]:
     """One JSON object for a forecast."""
-    scores = [
-        {name: finite(value) if isinstance(value, float) else value for name, value in asdict(score).items()}
-        for score in forecasts.scores
-    ]
+    scores, held = ([_finite(asdict(score)) for score in found] for found in (forecasts.scores, forecasts.intervals))
     newest = [{name: _plain(value) for name, value in row.items()} for row in forecasts.made.to_dict("records")]
     said = {"unit": forecasts.unit, "label": forecasts.label}
-    return {"output": str(output), **said, "forecasts": newest, "made": len(newest), "past": scores}
+    return {"output": str(output), **said, "forecasts": newest, "made": len(newest), "past": scores, "held": held}
 
 
 def show_forecasts(forecasts: Forecasts, output: Path) -> None:
@@ -73,7 +72,33 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
             numbers = (*map(readable, (score.rmse, score.mae, score.persistence_rmse)), decimals(score.skill))
             past.add_row(score.version, escape(score.target), str(score.forecasts), *numbers)
         console.print(past)
+    if held := held_rows(forecasts.intervals, forecasts.unit):
+        table = Table(*held[0], title="What their intervals have held", title_justify="left")
+        for each in held:
+            table.add_row(*map(escape, each.values()))
+        console.print(table)
     console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
+
+
+def held_rows(scores: Sequence[IntervalScore], unit: str | None) -> list[dict[str, str]]:
+    """Of each version, target and level what was held over all, and at the step ahead and the hour that held least."""
+    found, several = [], len({score.target for score in scores}) > 1
+    for overall in (score for score in scores if score.by == ALL):
+        same = (overall.model, overall.target, overall.level)
+        row = {
+            "version": overall.model,
+            **({"target": overall.target} if several else {}),
+            "level": f"{100 * overall.level:g} %",
+            "held": f"{100 * overall.coverage:.1f} %",
+            with_unit("width", unit): readable(overall.width),
+        }
+        for by, title in ((STEP, "least, ahead"), (HOUR, "least, hour")):
+            alike = [each for each in scores if (each.by, each.model, each.target, each.level) == (by, *same)]
+            if alike:
+                least = min(alike, key=lambda score: score.coverage)
+                row[title] = f"{100 * least.coverage:.1f} % ({least.group})"
+        found.append(row)
+    return found
 
 
 def models_record(versions: Sequence[Version], entries: Sequence[Entry]) -> dict[str, Any]:
@@ -125,6 +150,20 @@ def show_findings(findings: Sequence[Finding]) -> None:
             console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
 
 
+def watched_record(watched: Watched) -> dict[str, Any]:
+    """One JSON object for what was looked at."""
+    said = {"model": watched.model, "version": watched.version, "event": watched.told}
+    return {**said, "wrong": [sign.name for sign in watched.wrong], "signs": [asdict(sign) for sign in watched.signs]}
+
+
+def show_watched(watched: Watched) -> None:
+    """One line for each thing that was looked at."""
+    console = Console()
+    for sign in watched.signs:
+        mark = "[bold red]wrong[/]" if sign.wrong else "[green]ok   [/]"
+        console.print(f"{mark}  {sign.name}: {escape(sign.found)}", soft_wrap=True, highlight=False)
+
+
 def _score(version: Version, metric: str) -> str:
     value = float(version.tags.get(f"holdout.{metric}", "nan"))
     return with_unit(readable(value), version.unit) if math.isfinite(value) else "-"
@@ -132,6 +171,10 @@ def _score(version: Version, metric: str) -> str:
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:
     return f"{tags[first][:10]} to {tags[last][:10]}" if {first, last} <= set(tags) else ""
+
+
+def _finite(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
 
 
 def _plain(value: Any) -> Any:

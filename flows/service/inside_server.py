@@ -2,6 +2,9 @@
 
 Its parent has bound the port and hands the socket on. So several processes listen on one port, and those of another
 version may begin before these end: SIGUSR1 lets them answer what they have taken, and take no more.
+
+A fallback that it is given answers where the version cannot: by the version's own code, or where there is no model to
+be loaded by that of this project.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ _FAREWELL_S = 60
 _UNEXPECTED = "Encountered an unexpected error"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: what handles it writes into its traceback
 class Refusal(Exception):  # noqa: N818 - what is answered
     """A request that is answered with a reason instead of forecasts."""
 
@@ -191,6 +194,7 @@ def main() -> None:
     parser.add_argument("--socket", type=int)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--model")
+    parser.add_argument("--fallback", type=Path)
     parser.add_argument("--name")
     parser.add_argument("--version")
     parser.add_argument("--most", type=int)
@@ -198,7 +202,11 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true")
     parser.add_argument("--number")
     given = parser.parse_args()
-    model = load_model(given.model)
+    model: Any = load_model(given.model) if given.model else None
+    if given.fallback:
+        from wattcast.model.pyfunc import Served  # not before: the code that the model carries is to be found
+
+        model = Served.beside(model, json.loads(given.fallback.read_text(encoding="utf-8")))
     Punctual.patience_s = given.patience
     servers: list[Server] = []
     app = application(model, given, closing=lambda: servers[0].leaving)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import socket
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from wattcast.flows.service import inside_server as inside
 from wattcast.flows.service.environment import MODEL_SERVER, completed
 from wattcast.flows.service.processes import end, members, pass_on, sessions
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import Kind
+from wattcast.model.telling import tellable
 from wattcast.tasks.registry.versions import Version, Versions
 from wattcast.tasks.stages import stage
 from wattcast.tasks.tracking.store import tracking_faults
@@ -33,6 +36,7 @@ T = TypeVar("T")
 _FAREWELL_S = 15  # for requests that are being answered
 _LOOK_S = 5.0  # between two looks at the registry
 _POLL_S = 0.1
+_MODEL = "--model"
 _numbers = count()
 
 
@@ -47,6 +51,7 @@ class Serving:
     patience_s: float = 30  # for a request to arrive whole
     docs: bool = False  # the pages that describe the server
     follow: bool = False  # serve another version as soon as the alias stands for it
+    fallback: Kind | None = None  # what forecasts where the version cannot
 
 
 def serve(versions: Versions, model: str, serving: Serving) -> int:
@@ -59,7 +64,7 @@ def serve(versions: Versions, model: str, serving: Serving) -> int:
     """
     with _told_to_stop() as told, _bound(serving) as listening:
         start = partial(_Generation.start, versions, serving, listening)
-        alive, failed = [start(versions.find(model))], 0  # the first one answers, a second one is about to
+        alive, failed = [start(versions.find(model), first=True)], 0  # the first one answers, a second one is about to
         look_at = time.monotonic() + _LOOK_S
         try:
             with stage("loading the model"):
@@ -136,32 +141,43 @@ class _Generation:
     folder: tempfile.TemporaryDirectory[str]
     arguments: list[str]
     listening: int
+    forgiving: bool = False  # where the model cannot be loaded, its fallback answers
     workers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, versions: Versions, serving: Serving, listening: socket.socket, version: Version) -> _Generation:
-        """Get the files of `version` and start its processes.
+    def start(
+        cls,
+        versions: Versions,
+        serving: Serving,
+        listening: socket.socket,
+        version: Version,
+        *,
+        first: bool = False,
+    ) -> _Generation:
+        """Get the files of `version` and start its processes; where it is the first one, its fallback if need be.
 
         Raises:
-            UntrustedError: no retraining has registered it.
+            UntrustedError: no retraining has registered it, and there is no fallback.
         """
         folder = tempfile.TemporaryDirectory(prefix="wattcast-serve-")
         try:
-            model = versions.download(version, Path(folder.name) / "model")
+            fallback = _fallback(versions, version, Path(folder.name)) if serving.fallback else {}
+            model = _model(versions, version, Path(folder.name), forgiving=first and bool(fallback))
         except BaseException:
             folder.cleanup()
             raise
         given = {
             "--socket": listening.fileno(),
             "--folder": folder.name,
-            "--model": model,
+            **model,
+            **fallback,
             "--name": version.model,
             "--version": version.number,
             "--most": serving.most_megabytes * 2**20,
             "--patience": serving.patience_s,
         }
         arguments = [str(word) for pair in given.items() for word in pair] + ["--docs"] * serving.docs
-        started = cls(version.number, folder, arguments, listening.fileno())
+        started = cls(version.number, folder, arguments, listening.fileno(), forgiving=first and bool(fallback))
         for _ in range(serving.workers):
             started._begin()
         return started
@@ -175,9 +191,12 @@ class _Generation:
         """The code of a process that ended before it could answer, else 0; for one that ended later another begins."""
         for number, worker in [*self.workers.items()]:
             if worker.poll() is not None:
-                if not self._listens(number):
+                if self._listens(number):
+                    log.warning("a process that served version %d has ended (%d)", self.number, worker.returncode)
+                elif self.forgiving and _MODEL in cast("list[str]", worker.args):
+                    self._forget_model()
+                else:
                     return worker.returncode or 1
-                log.warning("a process that served version %d has ended (%d)", self.number, worker.returncode)
                 del self.workers[number]
                 self._begin()
         return 0
@@ -193,6 +212,13 @@ class _Generation:
         leaders = [worker.pid for worker in self.workers.values()]
         end(lambda: [each for pid in leaders for each in members(sessions(pid))], patience_s=_FAREWELL_S)
         self._forget()
+
+    def _forget_model(self) -> None:
+        """Processes that begin from now on answer by the fallback alone."""
+        if _MODEL in self.arguments:
+            log.warning("version %d cannot be loaded: its fallback answers in its place", self.number)
+            place = self.arguments.index(_MODEL)
+            del self.arguments[place : place + 2]
 
     def _begin(self) -> None:
         number = str(next(_numbers))
@@ -216,6 +242,29 @@ class _Generation:
         for worker in self.workers.values():
             worker.wait()
         self.folder.cleanup()
+
+
+def _fallback(versions: Versions, version: Version, folder: Path) -> dict[str, object]:
+    """The arguments of a process that name the version's fallback; none, which is said, where it has no such."""
+    fallback = versions.fallback(version)
+    if fallback is None:
+        log.warning("version %d was registered without a fallback: retrain to have one", version.number)
+        return {}
+    file = folder / "fallback.json"
+    file.write_text(json.dumps(fallback.to_json()), encoding="utf-8")
+    return {"--fallback": file}
+
+
+def _model(versions: Versions, version: Version, folder: Path, *, forgiving: bool) -> dict[str, object]:
+    """The arguments of a process that name the model's files; none where they cannot be had and that is forgiven."""
+    try:
+        return {_MODEL: versions.download(version, folder / "model")}
+    except Exception as fault:
+        if not forgiving:
+            raise
+        said = tellable(str(fault).strip().partition("\n")[0])
+        log.warning("version %d cannot be loaded, its fallback answers in its place: %s", version.number, said)
+        return {}
 
 
 @contextmanager

@@ -5,8 +5,8 @@
     >>> trained = wattcast.train(experiment)
     >>> trained.evaluation.score("gru", "test").rmse
 
-`train`, `sweep`, `retrain`, `replay` and `forecast` are Prefect flows that are called like functions; what each takes
-and gives is said in its own documentation. Nothing is imported before it is asked for.
+`train`, `sweep`, `retrain`, `replay`, `forecast` and `watch` are Prefect flows that are called like functions; what
+each takes and gives is said in its own documentation. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wattcast.flows.retrain import retrain
     from wattcast.flows.sweep import sweep
     from wattcast.flows.train import train
+    from wattcast.flows.watch import watch
     from wattcast.model.errors import InputError
     from wattcast.model.forecaster import Forecaster
 
@@ -35,6 +36,7 @@ __all__ = [
     "retrain",
     "sweep",
     "train",
+    "watch",
 ]
 
 _HOMES = {
@@ -43,7 +45,7 @@ _HOMES = {
     "read_experiment": "wattcast.flows.experiment.experiment",
     "Forecaster": "wattcast.model.forecaster",
     "InputError": "wattcast.model.errors",
-    **{flow: f"wattcast.flows.{flow}" for flow in ("forecast", "replay", "retrain", "sweep", "train")},
+    **{flow: f"wattcast.flows.{flow}" for flow in ("forecast", "replay", "retrain", "sweep", "train", "watch")},
 }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Persistence
-from wattcast.model.intervals import HOURS, IntervalConfig, Intervals, hours_of
+from wattcast.model.intervals import HOURS, IntervalConfig, Intervals, hours_of, interval_levels
 from wattcast.model.metrics import coverage, pinball, winkler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -134,7 +134,9 @@ def score_intervals(
         for k, target in enumerate(targets)
         for model, each in bounds.items()
         for by, group, chosen in groups[target]
-        for score in _scores(model, target, by, group, test.actual[..., k][chosen], each[..., k, :][chosen], config)
+        for score in scores_of(
+            model, target, by, group, test.actual[..., k][chosen], each[..., k, :][chosen], intervals.quantiles
+        )
     )
     calibrations = tuple(
         Calibration(
@@ -172,14 +174,12 @@ def _groups(
             yield LOAD, name, parts == part
 
 
-def _scores(  # noqa: PLR0917
-    model: str, target: str, by: str, group: str, actual: Floats, bounds: Floats, config: IntervalConfig
+def scores_of(  # noqa: PLR0917
+    model: str, target: str, by: str, group: str, actual: Floats, bounds: Floats, quantiles: tuple[float, ...]
 ) -> Iterator[IntervalScore]:
-    """Of readings `[R]` and their quantiles `[R, Q]`."""
-    quantiles = config.quantiles
+    """Of readings `[R]` and their quantiles `[R, Q]`, level by level, the lowest first."""
     loss = pinball(actual[:, None], bounds, np.array(quantiles))
-    for level in config.levels:
-        place = quantiles.index(round((1 - level) / 2, 10))
+    for place, level in reversed([*enumerate(interval_levels(quantiles))]):
         low, high = bounds[:, place], bounds[:, len(quantiles) - 1 - place]
         yield IntervalScore(
             model=model,

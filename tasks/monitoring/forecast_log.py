@@ -1,45 +1,46 @@
 """The file of forecasts that grows with each of them, and how good the past ones were once the actuals have arrived.
 
 One row is one step of one forecast: `made_at`, the time stamp that is forecast, then for each target the forecast
-and, in columns with these endings, what persistence said at that moment and what was measured; last the version.
+and, in columns with these endings, what persistence said at that moment and what was measured; last the version. Where
+a naive forecast may stand in for it, `made_by` says behind it which has made the row. Where intervals are adaptive,
+those of a row are as they were given, and columns such as `load_stretch_90` say by what they had been stretched; each
+adjustment of theirs stands in a file beside this one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 
 from wattcast.model.cells import read_numbers
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import MODEL
 from wattcast.model.grid import Label
 from wattcast.model.intervals import value_columns
-from wattcast.model.metrics import mae, rmse, skill
-from wattcast.model.readings import MADE_AT
+from wattcast.model.readings import MADE_AT, MADE_BY
 from wattcast.model.stamps import read_stamps
 from wattcast.tasks.data.files import check_writable, parse, read_file, write_frame
+from wattcast.tasks.learning.interval_scores import IntervalScore
+from wattcast.tasks.monitoring.adaptation import adapt, stretch_columns
+from wattcast.tasks.monitoring.past import (
+    ACTUAL,
+    PERSISTENCE,
+    VERSION,
+    PastScore,
+    made_by,
+    score_past,
+    score_past_intervals,
+)
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.step import step
-
-PERSISTENCE, ACTUAL, VERSION = "_persistence", "_actual", "version"
-
-
-@dataclass(frozen=True)
-class PastScore:
-    """How good the forecasts of one version were, of those whose actuals are known. Errors in `Forecasts.unit`."""
-
-    version: str
-    target: str
-    forecasts: int
-    rmse: float
-    mae: float
-    persistence_rmse: float
-    skill: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Forecasts:
     frame: pd.DataFrame
     made: pd.DataFrame
     scores: tuple[PastScore, ...]
+    intervals: tuple[IntervalScore, ...]  # of past ones, by version: over all, by step ahead and by hour of the day
     unit: str | None
     label: Label  # where in its step a time stamp stands
 
@@ -66,12 +68,15 @@ def add_forecasts(
     *,
     version: str,
     trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({}),
+    adaptive: bool = False,
+    lowest: float = -math.inf,
 ) -> Forecasts:
     """Add the forecasts `made` by `version` to the file `path`, and the actuals out of `readings` to all in it.
 
     A forecast that the same version made of the same moment before is replaced. The file is written whole or not at
     all, by one process at a time. `readings` has the time stamps as its index; `contract` is that of the version, and
-    `trained_to` is what `score_past` takes.
+    `trained_to` is what `score_past` takes. Where intervals are `adaptive`, those `made` now are adjusted by what those
+    before have held, no lower than `lowest`, below which no target can be.
 
     Raises:
         InputError: the file is there and holds no forecasts of this kind, or cannot be written.
@@ -82,6 +87,8 @@ def add_forecasts(
     with FileLock(path.with_name(f".{path.name}.lock")):
         fresh = made.assign(**{VERSION: version})
         frame = pd.concat([_earlier(path, contract), fresh]) if path.exists() else fresh
+        if MADE_BY in frame:  # of rows from before it was asked for, too
+            frame[MADE_BY] = frame[MADE_BY].fillna(MODEL)
         frame = frame.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
         for target in targets:
             for suffix, moments in ((PERSISTENCE, frame[MADE_AT]), (ACTUAL, frame[timestamp])):
@@ -92,56 +99,99 @@ def add_forecasts(
             for target in targets
             for name in (*value_columns([target], contract.quantiles), target + PERSISTENCE, target + ACTUAL)
         ]
-        frame = frame[[MADE_AT, timestamp, *values, VERSION]]
+        if adaptive and contract.quantiles:
+            frame = _adapted(frame, fresh, contract, path, lowest, trained_to.get(version))
+            made = frame[_among(frame, fresh, key)][list(made)].reset_index(drop=True)
+        frame = frame[[MADE_AT, timestamp, *values, *_stretches(frame, contract), VERSION, *made_by(frame)]]
         write_frame(frame, path, replace=True)
-    return Forecasts(frame, made, score_past(frame, contract, trained_to), contract.unit, contract.label)
+    return Forecasts(
+        frame=frame,
+        made=made,
+        scores=score_past(frame, contract, trained_to),
+        intervals=score_past_intervals(frame, contract, trained_to),
+        unit=contract.unit,
+        label=contract.label,
+    )
 
 
 add_forecasts_task = step(add_forecasts)
 
 
-def score_past(
-    frame: pd.DataFrame, contract: Contract, trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({})
-) -> tuple[PastScore, ...]:
-    """The scores of each version on the rows whose actuals are known, beside persistence on the same rows.
-
-    Of a version in `trained_to`, only what it forecast for times after that one counts: the rest it was trained on.
+def read_forecasts(path: Path, contract: Contract) -> pd.DataFrame | None:
+    """What a file of forecasts holds; None where there is no such file.
 
     Raises:
-        InputError: of a version one of them is on the clock of a place and the other on none.
+        InputError: it holds no forecasts of this kind.
     """
-    scores, timestamp = [], contract.timestamp
-    for version, rows in frame.groupby(VERSION, sort=True):
-        known_to = trained_to.get(str(version))
-        if known_to is not None and (known_to.tz is None) != (pd.DatetimeIndex(rows[timestamp]).tz is None):
-            raise InputError(
-                f"the file holds forecasts of version {version} on another clock than that of its training: name "
-                "another file"
-            )
-        new = rows if known_to is None else rows[rows[timestamp] > known_to]
-        for target in contract.targets:
-            known = new[[target, target + ACTUAL, target + PERSISTENCE]].dropna().to_numpy(np.float64)
-            if len(known):
-                forecast, actual, persistence = known.T
-                error, reference = rmse(actual, forecast), rmse(actual, persistence)
-                gain = skill(error, reference)
-                scores.append(
-                    PastScore(str(version), target, len(known), error, mae(actual, forecast), reference, gain)
-                )
-    return tuple(scores)
+    return _earlier(path, contract) if path.exists() else None
+
+
+def adjustments_file(path: Path) -> Path:
+    """Where the adjustments of intervals in a file of forecasts are written down: `forecasts.adjustments.csv`."""
+    return path.with_name(f"{path.stem}.adjustments{path.suffix}")
+
+
+def _adapted(  # noqa: PLR0917
+    frame: pd.DataFrame,
+    fresh: pd.DataFrame,
+    contract: Contract,
+    path: Path,
+    lowest: float,
+    trained_to: pd.Timestamp | None,
+) -> pd.DataFrame:
+    """`frame` with the intervals of its `fresh` rows adjusted, if a model made them; what was adjusted is written.
+
+    What the model was trained on teaches nothing of how it forecasts.
+    """
+    stretch = [name for target in contract.targets for name in stretch_columns(contract, target)]
+    frame = frame.assign(**{name: frame[name].fillna(1.0) if name in frame else 1.0 for name in stretch})
+    version = fresh[VERSION].iloc[0]
+    ours = (frame[VERSION] == version) & (frame[MADE_BY] == MODEL if MADE_BY in frame else True)
+    if not ours.any():
+        return frame
+    rows = frame[ours]
+    if trained_to is not None:
+        seen = rows[contract.timestamp] <= trained_to
+        rows = rows.assign(**{target + ACTUAL: rows[target + ACTUAL].mask(seen) for target in contract.targets})
+    new = _among(rows, fresh, [MADE_AT, contract.timestamp])
+    adapted, adjustments = adapt(rows, new, contract, lowest=lowest)
+    frame.loc[ours, [*contract.numbers, *stretch]] = adapted[[*contract.numbers, *stretch]]
+    if len(adjustments):
+        file = adjustments_file(path)
+        told = adjustments.assign(**{VERSION: version})[[VERSION, *adjustments]]
+        if file.exists():
+            before = parse(read_file(file), str(file))
+            told = pd.concat([before[before[VERSION].astype(str) != version], told])
+        write_frame(told, file, replace=True)
+    return frame
+
+
+def _among(frame: pd.DataFrame, others: pd.DataFrame, key: list[str]) -> npt.NDArray[np.bool_]:
+    """Which rows of `frame` have the `key` of one of the `others`."""
+    return pd.MultiIndex.from_frame(frame[key]).isin(pd.MultiIndex.from_frame(others[key]))
+
+
+def _stretches(frame: pd.DataFrame, contract: Contract) -> list[str]:
+    """The columns that say by what intervals were stretched, as far as there are."""
+    return [name for target in contract.targets for name in stretch_columns(contract, target) if name in frame]
 
 
 def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     frame = parse(read_file(path), str(path))
     columns = [MADE_AT, contract.timestamp, *contract.numbers, VERSION]
-    kept = {*columns, *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL))}
+    kept = {
+        *columns,
+        MADE_BY,
+        *_stretches(frame, contract),
+        *(f"{target}{suffix}" for target in contract.targets for suffix in (PERSISTENCE, ACTUAL)),
+    }
     missing = [name for name in columns if name not in frame]
     others = [str(name) for name in frame if name not in kept]  # they would be lost
     if missing or others:
         found = f"lacks {', '.join(missing)}" if missing else f"also holds {', '.join(others)}"
         raise InputError(f"{str(path)!r} holds no forecasts of this kind, as it {found}: name another file")
     moments = {name: _moments(frame[name], contract, path) for name in (MADE_AT, contract.timestamp)}
-    numbers = {name: read_numbers(frame[name]) for name in frame if name not in {*moments, VERSION}}
+    numbers = {name: read_numbers(frame[name]) for name in frame if name not in {*moments, VERSION, MADE_BY}}
     if faults := [fault for each in numbers.values() for fault in each.faults]:
         raise InputError(f"{str(path)!r} holds no forecasts of this kind: {faults[0]}; name another file")
     values = {str(name): each.array for name, each in numbers.items() if frame[name].dtype.kind not in "iuf"}

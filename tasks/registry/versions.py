@@ -18,10 +18,12 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from wattcast.model.clean import Habits
+from wattcast.model.clean import Habits, check_readings
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import Fallback
 from wattcast.model.forecaster import RECORD_FILE
 from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.model.windows import WindowConfig
 from wattcast.tasks.names import check_name
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.lock import Held, clear_broken, locked, registered_model
@@ -33,6 +35,10 @@ DATA_FROM, DATA_TO, HOLDOUT_FROM, HOLDOUT_TO = "data.from", "data.to", "holdout.
 """Tags of a version: oldest and newest reading that it was trained on, and the span that judged it."""
 CONTRACT, DECISION, WHY, DRIFT = "interface", "decision", "decision.why", "drift"
 """Tags of a version: what it takes and gives, and what was decided about it."""
+HOLDOUT_SKILL = "holdout.skill"
+"""The tag of a version with its skill against persistence on the span that judged it, and the interval of that."""
+FALLBACK = "fallback"
+"""The tag of a version that holds the naive forecasts of the span that judged it, for when it cannot be loaded."""
 _INTRODUCTION = "Forecasts the energy use of a building from its newest readings."
 _LONGEST_NOTE = 5000
 PROMOTION, TRAINING = "promotion", "training"
@@ -170,10 +176,31 @@ class Versions:
 
     def reading_of(self, version: Version) -> tuple[ReadingsConfig, Habits]:
         """How the version reads, by its files: what these have from before an option was there has its default."""
+        return self._reading(self._record(version))
+
+    def fallback_on(self, version: Version, readings: pd.DataFrame) -> Fallback:
+        """What forecasts in the place of a version without such a tag, by its files and the errors on raw readings.
+
+        Raises:
+            InputError: there are no files of it, or the readings cannot be used.
+        """
         record = self._record(version)
+        config, habits = self._reading(record)
+        frame = check_readings(readings, config, habits)
+        known = {name: value for name, value in record["window"].items() if name in WindowConfig.model_fields}
+        window = WindowConfig.model_validate(known)
+        return Fallback.of_readings(frame, config, habits, window, tuple(record.get("quantiles", ())))
+
+    @staticmethod
+    def _reading(record: Mapping[str, Any]) -> tuple[ReadingsConfig, Habits]:
         known = {name: value for name, value in record["readings"].items() if name in ReadingsConfig.model_fields}
         habits = Habits.from_json(record["habits"]) if "habits" in record else Habits()
         return ReadingsConfig.model_validate(known), habits
+
+    def fallback(self, version: Version) -> Fallback | None:
+        """What forecasts in its place, by its tag; None of a version that has none, as earlier ones."""
+        told = version.tags.get(FALLBACK)
+        return Fallback.from_json(json.loads(told)) if told else None
 
     def _record(self, version: Version) -> dict[str, Any]:
         """What the forecaster of a version says of itself.

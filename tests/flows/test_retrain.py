@@ -24,6 +24,7 @@ from wattcast.flows.promotion.lineage import explain
 from wattcast.flows.promotion.rollback import roll_back_to
 from wattcast.flows.retrain import Retrained, retrain
 from wattcast.flows.service.doctor import examine
+from wattcast.model.baseline import NAIVE
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.ledger import ledger
@@ -264,6 +265,43 @@ def test_a_forecast_learns_how_good_it_was(file: Path, second: Retrained, tmp_pa
     assert score.rmse == pytest.approx(abs(made.frame["Appliances"].iloc[0] - readings["Appliances"].iloc[-1]))
     with pytest.raises(InputError, match="has no version 'nobody'"):
         forecast(str(file), str(output), model="nobody", name=NAME)
+
+
+def test_where_no_champion_can_be_loaded_the_best_naive_forecast_of_the_gates_span_answers(
+    file: Path, first: Retrained, tmp_path: Path
+) -> None:
+    tags, versions = Versions.open(NAME).find("1").tags, Versions.open("gone")
+    errors = {name: float(mlflow.get_run(first.run_id).data.metrics[f"gate_baselines_{name}"]) for name in NAIVE}
+    best = min(errors, key=errors.__getitem__)
+    (tmp_path / "empty").mkdir()
+    versions.client.create_registered_model("gone")
+    versions.client.create_model_version("gone", str(tmp_path / "empty"), tags=tags)
+    versions.name_alias(CHAMPION, 1)
+    output = tmp_path / "forecasts.csv"
+    with pytest.raises(InputError, match=r"has other files than|cannot be loaded"):
+        forecast(str(file), str(output), name="gone")
+    assert not output.exists()
+    made = forecast(str(file), str(output), name="gone", fallback="naive").made
+    assert made["made_by"].tolist() == [best]
+    every = forecast(str(file), str(output), name="gone", every=True, fallback="naive")
+    assert f"1, {best}" in {score.version for score in every.scores}
+
+
+@pytest.mark.story
+def test_with_a_fallback_the_champion_forecasts_as_ever_but_from_too_few_readings(
+    file: Path, second: Retrained, tmp_path: Path
+) -> None:
+    plain = forecast(str(file), str(tmp_path / "plain.csv"), name=NAME).made
+    both = forecast(str(file), str(tmp_path / "both.csv"), name=NAME, fallback="naive").made
+    pd.testing.assert_frame_equal(both.drop(columns="made_by"), plain)
+    assert both["made_by"].tolist() == ["gru"]
+    few = tmp_path / "few.csv"
+    pd.read_csv(file).tail(3).to_csv(few, index=False)
+    with pytest.raises(InputError, match="needs the newest 6 readings without a gap, received 3"):
+        forecast(str(few), str(tmp_path / "few_forecasts.csv"), name=NAME)
+    made = forecast(str(few), str(tmp_path / "both.csv"), name=NAME, fallback="naive").made
+    assert made["made_by"].tolist() == ["persistence"]
+    assert made["Appliances"].tolist() == pd.read_csv(few)["Appliances"].tail(1).tolist()
 
 
 def test_a_version_is_explained_from_data_to_decision(first: Retrained, second: Retrained) -> None:

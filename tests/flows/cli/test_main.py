@@ -71,7 +71,7 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast"])
+@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast", "watch"])
 def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
     program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -199,8 +199,8 @@ def test_a_date_that_cannot_be_is_told_before_anything_starts(
 def test_old_names_of_options_are_not_in_the_help() -> None:
     shown = {name: CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output for name in COMMANDS}
     named = {name for name, text in shown.items() if "--model-name" in text}
-    assert named == {"retrain", "forecast", "serve", "models", "rollback", "explain", "doctor"}
-    assert {name for name, text in shown.items() if "--model-version" in text} == {"forecast", "serve"}
+    assert named == {"retrain", "forecast", "watch", "serve", "models", "rollback", "explain", "doctor"}
+    assert {name for name, text in shown.items() if "--model-version" in text} == {"forecast", "watch", "serve"}
     assert not [name for name, text in shown.items() if re.search(r"--name\b|--model\b(?!-)", text)]
 
 

@@ -25,8 +25,9 @@ from mlflow import MlflowClient
 from servers import free_port, running, wait_for_answer, wait_until
 
 from wattcast.flows.service.serve import Serving, serve
-from wattcast.model.clean import check_readings
+from wattcast.model.clean import Habits, check_readings
 from wattcast.model.errors import InputError
+from wattcast.model.fallback import Fallback
 from wattcast.model.fit import FitConfig
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.gru import GRUConfig, LayerConfig
@@ -36,7 +37,7 @@ from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, make_series, make_windows
 from wattcast.tasks.registry.trust import DIGEST
-from wattcast.tasks.registry.versions import Versions
+from wattcast.tasks.registry.versions import FALLBACK, Versions
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.run import tracked_run
 
@@ -330,6 +331,36 @@ def test_a_busy_port_is_told_before_anything_starts() -> None:
         port = busy.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 cannot be used .*choose another --port"):
             serve(Versions.open(NAME), ALIAS, Serving(port=port))
+
+
+@pytest.mark.story
+def test_where_the_version_cannot_be_loaded_its_fallback_answers(
+    raw: pd.DataFrame, house: pd.DataFrame, workspace: Path, tmp_path: Path
+) -> None:
+    """A process without TensorFlow, as there is no model."""
+    frame = check_readings(house, READINGS)
+    fallback = Fallback.of_readings(frame, READINGS, Habits(), WindowConfig(lookback=6), (0.05, 0.5, 0.95))
+    versions = Versions.open("lost")
+    versions.client.create_registered_model("lost")
+    tags = {FALLBACK: json.dumps(fallback.to_json())}
+    versions.client.create_model_version("lost", str(tmp_path), tags=tags)
+    port = free_port()
+    program = f"""
+import sys
+from wattcast.flows.service.serve import Serving, serve
+from wattcast.tasks.registry.versions import Versions
+sys.exit(serve(Versions.open("lost"), "1", Serving(port={port}, workers=1, fallback="naive")))
+"""
+    with running([sys.executable, "-c", program], cwd=workspace, stderr=subprocess.DEVNULL) as process:
+        wait_for_answer(f"http://127.0.0.1:{port}/ping", process)
+        alone = Server(f"http://127.0.0.1:{port}", process)
+        for body, kind in ((split(raw), JSON), (csv(raw), CSV)):
+            (made,) = ask(alone, body, kind).forecast.to_dict("records")
+            assert made["made_by"] == "persistence"
+            assert made["Appliances"] == raw["Appliances"].iloc[-1]
+            assert made["Appliances_p05"] < made["Appliances"] < made["Appliances_p95"]
+        refused = ask(alone, split(raw.drop(columns="Appliances")))
+        assert (refused.status, "'Appliances' is missing" in refused.message) == (400, True)
 
 
 @pytest.mark.story

@@ -18,7 +18,8 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.files import parse, read_file
 from wattcast.tasks.monitoring import forecast_log
-from wattcast.tasks.monitoring.forecast_log import Forecasts, PastScore, score_past
+from wattcast.tasks.monitoring.forecast_log import Forecasts
+from wattcast.tasks.monitoring.past import PastScore, score_past
 from wattcast.tasks.registry.contract import Contract
 
 MEASURED = (50.0, 60.0, 80.0, 40.0, 70.0, 30.0)
@@ -120,6 +121,21 @@ def test_each_version_is_scored_by_itself(path: Path) -> None:
     added = add_forecasts(path, forecast(10, 80), readings(2), version="10")
     assert rows(added.frame) == [(0, 10, 80, 50, 60, "10"), (0, 10, 71, 50, 60, "2"), (10, 20, 80, 60, None, "10")]
     assert [(score.version, score.forecasts, score.rmse) for score in added.scores] == [("10", 1, 20), ("2", 1, 11)]
+
+
+def test_what_stood_in_for_a_version_is_named_and_scored_by_itself(path: Path) -> None:
+    """The column is there from the first forecast on for which it was asked, and stays."""
+    add_forecasts(path, forecast(0, 55), readings(1), version="3")
+    naive = forecast(10, 60).assign(made_by="daily_naive")
+    added = add_forecasts(path, naive, readings(2), version="3")
+    assert added.frame.columns[-1] == "made_by"
+    assert added.frame["made_by"].tolist() == ["gru", "daily_naive"]
+    later = add_forecasts(path, forecast(20, 40), readings(4), version="3")
+    assert later.frame["made_by"].tolist() == ["gru", "daily_naive", "gru"]
+    scores = [(score.version, score.forecasts, score.rmse) for score in later.scores]
+    assert scores == [("3, daily_naive", 1, 20), ("3", 2, 2.5 * math.sqrt(2))]
+    by_the_model = add_forecasts(path, forecast(10, 79).assign(made_by="gru"), readings(4), version="3")
+    assert set(by_the_model.frame["made_by"]) == {"gru"}
 
 
 def test_each_target_has_its_actuals_and_its_score(path: Path) -> None:
