@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import mean
 
-import pandas as pd
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
@@ -20,13 +19,10 @@ from wattcast.flows.scores import score_rows, told
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
-from wattcast.model.scaler import Scaler
-from wattcast.model.split import Split
-from wattcast.model.windows import Windows
 from wattcast.tasks.learning.calibrate import calibrate_task
 from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
 from wattcast.tasks.learning.interval_scores import score_intervals_task
-from wattcast.tasks.learning.leakage import LeakageError, prove_no_leakage_task
+from wattcast.tasks.learning.leakage import LEAKAGE_FILE, proofs_record, prove_no_leakage_task, require_passed
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.metric_names import TEST, renamings
 from wattcast.tasks.progress import live_epochs
@@ -150,25 +146,9 @@ def _fit(prepared: Prepared, run: Run) -> Fitted:
 
 
 def _prove(prepared: Prepared, run: Run) -> None:
-    def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-        again = prepared.altered(frame)
-        return again.scaler, again.windows
-
-    proofs = prove_no_leakage_task(
-        prepared.fetched.frame,
-        prepared.rows,
-        prepared.scaler,
-        prepared.windows,
-        known=prepared.experiment.readings.known,
-        prepare=prepare_again,
-    )
-    record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
-    run.write("leakage.json", json.dumps(record, indent=2) + "\n")
-    leaks = [proof.name for proof in proofs if not proof.passed]
-    if leaks:
-        raise LeakageError(
-            f"values from behind the cut have reached {' and '.join(leaks)}: see leakage.json of this run"
-        )
+    proofs = prove_no_leakage_task(**prepared.in_evidence)
+    run.write(LEAKAGE_FILE, json.dumps(proofs_record(proofs), indent=2) + "\n")
+    require_passed(proofs, f"{LEAKAGE_FILE} of this run")
 
 
 def _product(prepared: Prepared, fitted: Fitted) -> Forecaster:

@@ -29,8 +29,11 @@ from wattcast.flows.cli.startup import begin
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
+from wattcast.model.network.kernel import CORES
+from wattcast.tasks.backtest.folds import Span
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.stages import screen, stage
+from wattcast.tasks.tuning.ranges import Runner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +113,74 @@ def replay(
     from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 
     give(replayed, record=replayed_record, show=show_replayed, as_json=as_json)
+
+
+@operate.command()
+def backtest(
+    *,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    data: Data = None,
+    seed: Seed = None,
+    folds: Annotated[int, typer.Option(min=1, help="Number of spans that are forecast.")] = 8,
+    step: Annotated[str, typer.Option(metavar="DURATION", help="Length of each span, such as 7d or 36h.")] = "7d",
+    window: Annotated[
+        Span, typer.Option(help="What a fold knows: all readings before it, or the newest of them.")
+    ] = "expanding",
+    train: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION", help="How much each fold knows when sliding, and the first one at least when expanding."
+        ),
+    ] = "60d",
+    gap: Annotated[
+        str,
+        typer.Option(metavar="DURATION", help="Time between what is known and the first forecast."),
+    ] = "0",
+    refit: Annotated[
+        str, typer.Option(metavar="WHEN", help="When networks are trained anew: always, never, or every so many folds.")
+    ] = "always",
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Preset, TOML file or other forecaster that stands in the same table; may be given several times.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of folds that run at once; a core each by default.")] = CORES,
+    runner: Annotated[
+        Runner, typer.Option(help="What runs the folds: threads of this process, or the workers of a Dask cluster.")
+    ] = "threads",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of the Dask scheduler, such as tcp://127.0.0.1:8786; only for --runner dask."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN_ID", help="MLflow id of an ended backtest to go on with."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train at each of many moments, forecast what comes next, and compare with everything else that forecasts."""
+    asked = {
+        "folds": folds,
+        "step": step,
+        "window": window,
+        "train": train,
+        "gap": gap,
+        "refit": refit,
+        "against": tuple(against or ()),
+    }
+    experiment = read_experiment(
+        preset=preset, config=config, settings=settings or (), options={"data": data, "fit.seed": seed}
+    )
+    with ready("backtest", experiment, quiet=quiet) as backtest_flow:
+        backtested = backtest_flow(experiment, **asked, jobs=jobs, runner=runner, address=address, resume=resume)
+    from wattcast.flows.cli.show_backtest import backtested_record, show_backtested
+
+    give(backtested, record=backtested_record, show=show_backtested, as_json=as_json)
 
 
 @operate.command()

@@ -1,0 +1,29 @@
+"""What `wattcast backtest` prints when it is done: tables for people, a record for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from wattcast.flows.cli.output import show_banner
+
+if TYPE_CHECKING:
+    from wattcast.flows.backtest import Backtested
+
+
+def backtested_record(backtested: Backtested) -> dict[str, Any]:
+    """One JSON object for a backtest."""
+    return {
+        "run_id": backtested.run_id,
+        "data_source": backtested.data_source,
+        "sentence": backtested.sentence,
+    }
+
+
+def show_backtested(backtested: Backtested) -> None:
+    """What came out."""
+    console = Console()
+    console.print(backtested.sentence, soft_wrap=True, highlight=False)
+    show_banner(console, backtested.data_source)
+    console.print(f"run     {backtested.run_id}", soft_wrap=True)
