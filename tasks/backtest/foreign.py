@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Floats
+from wattcast.model.cells import shown
 from wattcast.model.clock import instants
 from wattcast.model.errors import InputError
 from wattcast.model.intervals import quantile_column
@@ -209,7 +210,9 @@ def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
         raise ForecastError(f"returned {type(made).__name__}, which is no array of numbers") from None
     steps = len(times)
     expected = f"expected {steps} steps" + (f" of {len(names)} columns" if len(names) > 1 else "")
-    if values.ndim == 0 or values.ndim > 2:
+    if values.ndim == 0:
+        raise ForecastError(f"returned {shown(made)}, {expected}")
+    if values.ndim > 2:
         raise ForecastError(f"returned the shape {values.shape}, {expected}")
     if len(values) != steps:
         raise ForecastError(f"returned {len(values)} steps, {expected}")

@@ -156,7 +156,7 @@ class Verdict:
         asked = self.standing(self.asked)
         if asked is None:
             return f"; {self.asked} has failed"
-        if asked in {chosen, best}:
+        if asked is chosen or asked is best:
             return ""
         return f"; that of {self.asked} differs by {self._change(chosen, asked)}"
 

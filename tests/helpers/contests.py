@@ -59,7 +59,7 @@ def backtest(
         folds=tuple(judged),
         contestants=tuple(made),
         baselines=tuple(name for name in baselines if name in made),
-        targets=tuple(["load", *(f"load {number}" for number in range(2, targets + 1))]),
+        targets=("load", *(f"load {number}" for number in range(2, targets + 1))),
         quantiles=() if reach is None else QUANTILES,
         levels=() if reach is None else (0.9,),
         steps_ahead=steps_ahead,
