@@ -18,7 +18,7 @@ _LONGEST = 150  # of 250 that MLflow takes in all
 
 def of_baseline(part: str, model: str, metric: str) -> str:
     """A baseline's score: `test_vs_ridge_rmse`, which stands behind the network's `test_rmse`."""
-    return f"{part}_vs_{model}_{metric}"
+    return f"{part}_vs_{_allowed(model)}_{metric}"
 
 
 def of_curve(name: str, *, refit: bool, member: int) -> str:

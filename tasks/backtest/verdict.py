@@ -216,8 +216,7 @@ class Verdict:
     def metrics(self) -> dict[str, float]:
         """The scores by the names they are logged under: `backtest_rmse`, `backtest_vs_ridge_rmse`.
 
-        They are those of the asked-about contestant, and of the others RMSE and MAE. In the name of a contestant, what
-        MLflow does not take becomes `_`.
+        They are those of the asked-about contestant, and of the others RMSE and MAE.
         """
         found: dict[str, float] = {}
         for each in self.standings:
@@ -263,8 +262,7 @@ class Verdict:
     def _metric(self, contestant: str, name: str) -> str:
         if contestant == self.asked:
             return f"{BACKTEST}_{name}"
-        everybody = [self.asked, *sorted(each.name for each in self.standings if each.name != self.asked)]
-        return of_baseline(BACKTEST, endings(everybody)[contestant].removeprefix("."), name)
+        return of_baseline(BACKTEST, contestant, name)
 
 
 def in_words(span: pd.Timedelta) -> str:
