@@ -6,7 +6,7 @@ Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -181,15 +181,23 @@ class _Standard:
         return columns * self.deviation + self.mean
 
 
+BASELINES: dict[str, Callable[[Windows], Predictor]] = {
+    "mean": Mean.fit,
+    "persistence": lambda _: Persistence(),
+    "daily_naive": lambda _: SeasonalNaive(days=1),
+    "weekly_naive": lambda _: SeasonalNaive(days=7),
+    "ridge": RidgeOnLags.fit,
+}
+"""What fits each baseline on training windows, by the name under which it is logged."""
+
+
+NAIVE = ("persistence", "daily_naive", "weekly_naive")
+"""Those of them that are fitted on nothing: what a forecast is worth anything against."""
+
+
 def fit_baselines(train: Windows) -> dict[str, Predictor]:
-    """All baselines by the names under which they are logged."""
-    return {
-        "mean": Mean.fit(train),
-        "persistence": Persistence(),
-        "daily_naive": SeasonalNaive(days=1),
-        "weekly_naive": SeasonalNaive(days=7),
-        "ridge": RidgeOnLags.fit(train),
-    }
+    """All baselines by their names."""
+    return {name: fit(train) for name, fit in BASELINES.items()}
 
 
 def _lags(windows: Windows) -> Floats:

@@ -1,0 +1,74 @@
+"""Backtests that never ran: forecasts that are off by known errors."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from wattcast.model.arrays import Floats
+from wattcast.tasks.backtest.contest import Backtest, Failed, Forecasts, Judged
+
+START = pd.Timestamp("2016-04-04")
+QUANTILES = (0.05, 0.5, 0.95)
+NAIVE = ("persistence", "daily_naive", "weekly_naive")
+
+
+def backtest(
+    errors: Mapping[str, Floats],
+    *,
+    folds: int = 2,
+    day: int = 4,
+    steps_ahead: int = 1,
+    reach: float | None = None,
+    failed: Mapping[str, tuple[int, str]] | None = None,
+    baselines: Sequence[str] = NAIVE,
+) -> Backtest:
+    """`errors` `[N, L]` or `[N, L, K]` of each contestant, cut evenly into folds; readings are 100 and those errors.
+
+    With `reach`, all have intervals of 90 % that reach so far on either side of the forecast.
+    """
+    made = {name: each if each.ndim == 3 else each[..., None] for name, each in errors.items()}
+    count, length, targets = next(iter(made.values())).shape
+    size = count // folds
+    cadence = pd.Timedelta(days=1) / day
+    judged = []
+    for number in range(folds):
+        rows = slice(number * size, (number + 1) * size)
+        outcomes: dict[str, Forecasts | Failed] = {}
+        for name, each in made.items():
+            point = 100 + each[rows]
+            bounds = None if reach is None else point[..., None] + np.array([-reach, 0, reach])
+            outcomes[name] = Forecasts(point, bounds)
+        for name, (fold, reason) in (failed or {}).items():
+            if fold == number + 1:
+                outcomes[name] = Failed(reason)
+        made_at = START + cadence * np.arange(rows.start, rows.stop)
+        judged.append(
+            Judged(
+                number=number + 1,
+                cut=made_at[0],
+                trained_from=START - pd.Timedelta(days=60),
+                made_at=pd.DatetimeIndex(made_at),
+                hours=np.zeros((size, length)),
+                actual=np.full((size, length, targets), 100.0),
+                outcomes=outcomes,
+                seconds=dict.fromkeys(outcomes, 1.5),
+            )
+        )
+    return Backtest(
+        folds=tuple(judged),
+        contestants=tuple(made),
+        baselines=tuple(name for name in baselines if name in made),
+        targets=("load", *(f"load {number}" for number in range(2, targets + 1))),
+        quantiles=() if reach is None else QUANTILES,
+        levels=() if reach is None else (0.9,),
+        steps_ahead=steps_ahead,
+        cadence=cadence,
+        day=day,
+        unit="Wh",
+    )
+
+
+def noise(scale: float, *, seed: int, count: int = 160, length: int = 3) -> Floats:
+    """Errors of one size, `[N, L]`."""
+    return np.random.default_rng(seed).normal(0, scale, (count, length))
