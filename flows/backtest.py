@@ -17,9 +17,11 @@ from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
+from wattcast.tasks.backtest.against import BASELINES
 from wattcast.tasks.backtest.contest import Backtest, Judged
 from wattcast.tasks.backtest.folds import Folding, Origin, Span, chains
 from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
+from wattcast.tasks.backtest.verdict import Verdict, judge
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER
 from wattcast.tasks.stages import NOT_ON_SCREEN, stage
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 RECORD_FILE = "backtest.json"
 """The artifact with all that a backtest was asked for, with which it goes on."""
 _NAME = "backtest"
+_LONGEST_TAG = 2000
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ class Backtested:
 
     run_id: str
     data_source: str
-    backtest: Backtest
+    verdict: Verdict
 
     @property
     def sentence(self) -> str:
         """What came out, in one line."""
-        return f"{len(self.backtest.folds)} folds"
+        return self.verdict.sentence
 
 
 @job("backtest-{experiment.title}")
@@ -116,7 +119,7 @@ def backtest(
                 gap=gap,
                 refit=refit,
             )
-        contest = asked.contest(prepared, ())
+        contest = asked.contest(prepared)
         origins = _planned(asked, contest)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
@@ -129,8 +132,10 @@ def backtest(
             run.write(RECORD_FILE, asked.model_dump_json(indent=2))
             run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
             judged = _judged(run, contest, origins, side_by_side)
-            made = _backtest(prepared, contest, judged)
-        return Backtested(run.run_id, prepared.raw.source, made)
+            with stage("weighing who beats whom"):
+                verdict = judge(_backtest(prepared, contest, judged))
+                _log(run, verdict)
+        return Backtested(run.run_id, prepared.raw.source, verdict)
 
 
 def _resumed(run_id: str) -> tuple[Asked, str]:
@@ -192,7 +197,7 @@ def _backtest(prepared: Prepared, contest: Contest, judged: tuple[Judged, ...]) 
     return Backtest(
         folds=judged,
         contestants=contest.names,
-        baselines=(),
+        baselines=tuple(name for name in contest.names if name in BASELINES),
         targets=ours.readings.targets,
         quantiles=ours.intervals.quantiles,
         levels=ours.intervals.levels,
@@ -201,3 +206,13 @@ def _backtest(prepared: Prepared, contest: Contest, judged: tuple[Judged, ...]) 
         day=ours.readings.steps_a_day,
         unit=prepared.unit,
     )
+
+
+def _log(run: Run, verdict: Verdict) -> None:
+    """Scores, their course from fold to fold, and what they say."""
+    run.log_metrics(verdict.metrics())
+    for number, scores in enumerate(verdict.metrics_by_fold(), start=1):
+        run.log_metrics(scores, step=number)
+    run.describe(f"{verdict.sentence}\n\n{verdict.useful_sentence}")
+    if verdict.recommended:
+        run.set_tags({"recommended": verdict.recommended.name, "recommended.why": verdict.sentence[:_LONGEST_TAG]})

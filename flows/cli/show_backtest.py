@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from wattcast.flows.cli.output import show_banner
+from wattcast.flows.cli.show_verdict import show_verdict, verdict_record
 
 if TYPE_CHECKING:
     from wattcast.flows.backtest import Backtested
@@ -17,13 +18,13 @@ def backtested_record(backtested: Backtested) -> dict[str, Any]:
     return {
         "run_id": backtested.run_id,
         "data_source": backtested.data_source,
-        "sentence": backtested.sentence,
+        **verdict_record(backtested.verdict),
     }
 
 
 def show_backtested(backtested: Backtested) -> None:
-    """What came out."""
+    """All contestants, whom to use and up to which lead time, and where everything is."""
     console = Console()
-    console.print(backtested.sentence, soft_wrap=True, highlight=False)
+    show_verdict(console, backtested.verdict)
     show_banner(console, backtested.data_source)
     console.print(f"run     {backtested.run_id}", soft_wrap=True)

@@ -12,13 +12,14 @@ from wattcast.flows.contest.network import Network
 from wattcast.flows.prepare import Prepared
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
+from wattcast.model.intervals import hours_of
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.contest import Contestant, Fold, Forecasts, Judged
+from wattcast.tasks.backtest.contestants import forecast_fold
 from wattcast.tasks.backtest.folds import Origin
-from wattcast.tasks.backtest.judge import judge
 from wattcast.tasks.backtest.kept import FOLD_FILE, to_bytes
 from wattcast.tasks.learning.leakage import LEAKAGE_FILE, proofs_record, prove_no_leakage, require_passed
-from wattcast.tasks.metric_names import TEST, of_baseline
+from wattcast.tasks.metric_names import BACKTEST, of_baseline
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.run import Log, Parent, child_run
 
@@ -132,7 +133,18 @@ def _judge(
         parent, f"fold {origin.number}", worker=worker, params=params, tags={FOLD: str(origin.number)}
     ) as run:
         _prove(run, prepared)
-        judged = judge(fold, (*networks, *contest.others), trained_from=origin.known_from)
+        outcomes, seconds = forecast_fold((*networks, *contest.others), fold)
+        scored = fold.scored
+        judged = Judged(
+            number=fold.number,
+            cut=fold.cut,
+            trained_from=origin.known_from,
+            made_at=scored.series.times[scored.newest_row],
+            hours=hours_of(scored),
+            actual=scored.actual,
+            outcomes=outcomes,
+            seconds=seconds,
+        )
         run.log_metrics(dict(_metrics(judged)))
         run.keep(FOLD_FILE, to_bytes(judged))
     return judged
@@ -149,10 +161,11 @@ def _prove(run: Log, prepared: Mapping[str, Prepared]) -> None:
 
 
 def _metrics(judged: Judged) -> Iterator[tuple[str, float]]:
-    """The scores of the first target by the names of a training's, and the seconds that each contestant took."""
+    """The scores of the first target by the names of the backtest's own, and the seconds that each contestant took."""
     for place, (name, outcome) in enumerate(judged.outcomes.items()):
-        yield of_baseline(FOLD, name, "seconds") if place else f"{FOLD}_seconds", judged.seconds[name]
+        values = {"seconds": judged.seconds[name]}
         if isinstance(outcome, Forecasts):
             actual, forecast = judged.actual[..., 0], outcome.point[..., 0]
-            for metric, value in (("rmse", rmse(actual, forecast)), ("mae", mae(actual, forecast))):
-                yield of_baseline(TEST, name, metric) if place else f"{TEST}_{metric}", value
+            values |= {"rmse": rmse(actual, forecast), "mae": mae(actual, forecast)}
+        for metric, value in values.items():
+            yield of_baseline(BACKTEST, name, metric) if place else f"{BACKTEST}_{metric}", value
