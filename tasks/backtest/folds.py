@@ -98,10 +98,10 @@ class Folding:
         end = moments[-1] + cadence
         room = end - self.gap - self.train + cadence - first  # for all that is scored
         if self.step > room:
+            most = f"step may be at most {room // DAY}d" if room >= DAY else "train is more than all there is"
             raise InputError(
                 f"a fold of {_told(self.step)} behind {_told(self.train)} that are known{self._beside()} is longer "
-                f"than the readings: they begin at {first}, and the newest forecast is made at {moments[-1]}; the step "
-                f"may be {_most(room)}, or ask to know less with train"
+                f"than the readings, which begin at {first} and whose newest forecast is made at {moments[-1]}: {most}"
             )
         if self.folds * self.step > room:
             raise InputError(
@@ -134,6 +134,3 @@ def _told(span: pd.Timedelta) -> str:
     hours = span / pd.Timedelta(hours=1)
     return f"{hours / 24:g}d" if hours % 24 == 0 else f"{hours:g}h"
 
-
-def _most(room: pd.Timedelta) -> str:
-    return f"at most {room // DAY}d" if room >= DAY else "no more than nothing: bring more readings"
