@@ -22,6 +22,7 @@ from wattcast.tasks.report.figure import (
     UNTUNED,
     Panel,
     canvas,
+    decimals,
     fine,
     labelled,
     percent,
@@ -51,6 +52,7 @@ def backtest_report(subject: Subject, verdict: Verdict, config_toml: str) -> str
         headlines=[verdict.sentence, verdict.useful_sentence],
         tiles=_tiles(verdict),
         contest=_contest_table(verdict),
+        intervals=_interval_table(verdict),
         failed=_failed_table(verdict) if verdict.failed else None,
         matrix=_matrix(verdict) if verdict.pairs else None,
         pairs=_pair_table(verdict),
@@ -99,43 +101,49 @@ def _tiles(verdict: Verdict) -> dict[str, str]:
     if steps is not None:
         step = pd.Timedelta(minutes=verdict.step_minutes)
         tiles[f"{verdict.asked} useful up to"] = in_words(steps * step) if steps else "nothing proven"
-    return {**tiles, "folds": str(len(verdict.folds)), "days": f"{verdict.days:.0f}"}
+    return {**tiles, "folds": f"{len(verdict.folds)} of {verdict.days / len(verdict.folds):.3g} days"}
 
 
 def _contest_table(verdict: Verdict) -> Table:
-    unit, intervals = verdict.unit, any(each.overall.coverage for each in verdict.standings)
-    of_levels = [
-        head
-        for level in verdict.levels
-        for head in (f"in {100 * level:g} %", labelled(f"Winkler {100 * level:g} %", unit))
-    ]
-    head = ["contestant", *(labelled(name, unit) for name in ("RMSE", "MAE")), "skill", labelled("spread", unit)]
-    if intervals:
-        head += [*of_levels, labelled("pinball", unit)]
-    head += ["seconds", "RMSE against the lowest"]
+    scored = [labelled(name, verdict.unit) for name in ("RMSE", "MAE", "spread")]
+    head = ["contestant", *scored, "skill", "seconds", "RMSE against the lowest"]
     rows = [
         [
             each.name,
             fine(each.overall.rmse),
             fine(each.overall.mae),
-            percent(each.overall.skill, 1),
             readable(each.spread, 2, like=each.overall.rmse),
-            *(_interval_cells(verdict, each.overall) if intervals else []),
+            percent(each.overall.skill, 1),
             f"{each.seconds:.0f}",
             _change(verdict, verdict.between(verdict.standings[0].name, each.name)) if place else "–",
         ]
         for place, each in enumerate(verdict.standings)
     ]
-    rows += [[fault.name, f"failed in fold {fault.fold}", *[""] * (len(head) - 2)] for fault in verdict.failed]
+    rows += [[fault.name, "failed", *[""] * (len(head) - 2)] for fault in verdict.failed]
     chosen = verdict.recommended
     return Table(head, rows, marked=verdict.standings.index(chosen) if chosen else None)
 
 
-def _interval_cells(verdict: Verdict, score: Score) -> list[str]:
-    if score.pinball is None:
-        return ["–"] * (2 * len(verdict.levels) + 1)
-    pairs = zip(score.coverage, score.winkler, strict=True)
-    return [*(cell for covered, width in pairs for cell in (percent(covered, 1), fine(width))), fine(score.pinball)]
+def _interval_table(verdict: Verdict) -> Table | None:
+    """None where nobody gives intervals."""
+    heads = [
+        head
+        for level in verdict.levels
+        for head in (f"in {100 * level:g} %", labelled(f"Winkler {100 * level:g} %", verdict.unit))
+    ]
+    rows = [
+        [
+            each.name,
+            *chain.from_iterable(
+                (percent(covered, 1), fine(width))
+                for covered, width in zip(each.overall.coverage, each.overall.winkler, strict=True)
+            ),
+            fine(each.overall.pinball),
+        ]
+        for each in verdict.standings
+        if each.overall.pinball is not None
+    ]
+    return Table(["contestant", *heads, labelled("pinball", verdict.unit)], rows) if rows else None
 
 
 def _change(verdict: Verdict, pair: Pair) -> str:
@@ -171,14 +179,14 @@ def _matrix(verdict: Verdict) -> Table:
 def _pair_table(verdict: Verdict) -> Table:
     head = ["first", "second", "RMSE of the second minus the first's, 95 %", "Diebold-Mariano", "p"]
     rows = [
-        [pair.one, pair.other, _change(verdict, pair), readable(pair.statistic, 2, sign=True), _chance(pair.p)]
+        [pair.one, pair.other, _change(verdict, pair), decimals(pair.statistic, 2), _chance(pair.p)]
         for pair in verdict.pairs
     ]
     return Table(head, rows)
 
 
 def _chance(p: float) -> str:
-    return "below 0.0001" if p < 0.0001 else readable(p, 3)
+    return "below 0.0001" if p < 0.0001 else decimals(p, 4)
 
 
 def _lead_table(verdict: Verdict) -> Table:
