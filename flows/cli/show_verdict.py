@@ -12,7 +12,6 @@ from wattcast.flows.cli.output import finite
 from wattcast.tasks.numbers import decimals, readable, with_unit
 
 if TYPE_CHECKING:
-    from wattcast.tasks.backtest.scores import Score
     from wattcast.tasks.backtest.verdict import Verdict
 
 
@@ -39,7 +38,9 @@ def _plain(value: Any) -> Any:
 
 def show_verdict(console: Console, verdict: Verdict) -> None:
     """All contestants, the best first, those that failed with their reasons, and whom to use."""
-    console.print(_table(verdict))
+    console.print(_scores(verdict))
+    if any(standing.overall.coverage for standing in verdict.standings):
+        console.print(_intervals(verdict))
     for fault in verdict.failed:
         words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
         console.print(words, soft_wrap=True, highlight=False, markup=False)
@@ -47,39 +48,40 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(verdict: Verdict) -> Table:
-    title = f"{len(verdict.folds)} folds, {verdict.days:.0f} days; differences of RMSE from the lowest, 95 % over days"
+def _scores(verdict: Verdict) -> Table:
+    title = f"{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
     scored = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
-    table = Table("contestant", *scored, "skill", "spread", title=title, title_justify="left")
-    intervals = any(standing.overall.coverage for standing in verdict.standings)
-    if intervals:
-        for level in verdict.levels:
-            table.add_column(f"in {100 * level:g} %")
-            table.add_column(f"Winkler {100 * level:g} %")
-    for name in ("seconds", "difference"):
-        table.add_column(name, no_wrap=True)
+    table = _empty(title, *scored, "skill", "spread", "difference")
+    table.columns[-1].no_wrap = True
     for standing in verdict.standings:
         overall = standing.overall
         skill = f"{decimals(100 * overall.skill, 1)} %"
         spread = readable(standing.spread, 2, like=overall.rmse, nothing="-")
-        table.add_row(
-            standing.name,
-            *(readable(overall.rmse, 2), readable(overall.mae, 2), skill, spread),
-            *(_of_intervals(verdict, overall) if intervals else ()),
-            f"{standing.seconds:.0f}",
-            _behind(verdict, standing.name),
-            style="bold" if standing is verdict.recommended else None,
-        )
+        scores = (readable(overall.rmse, 2), readable(overall.mae, 2), skill, spread)
+        style = "bold" if standing is verdict.recommended else None
+        table.add_row(standing.name, *scores, _behind(verdict, standing.name), style=style)
     for fault in verdict.failed:
-        table.add_row(fault.name, f"failed in fold {fault.fold}")
+        table.add_row(fault.name, "failed")
     return table
 
 
-def _of_intervals(verdict: Verdict, score: Score) -> list[str]:
-    if not score.coverage:
-        return ["-"] * 2 * len(verdict.levels)
-    pairs = zip(score.coverage, score.winkler, strict=True)
-    return [cell for covered, width in pairs for cell in (f"{100 * covered:.1f} %", readable(width, 2))]
+def _intervals(verdict: Verdict) -> Table:
+    heads = [f"{what} {100 * level:g} %" for level in verdict.levels for what in ("in", "Winkler")]
+    unit = f", {verdict.unit}" if verdict.unit else ""
+    table = _empty(f"Share of readings in intervals of each level; Winkler and pinball scores{unit}", *heads, "pinball")
+    for standing in verdict.standings:
+        score = standing.overall
+        if score.pinball is not None:
+            pairs = zip(score.coverage, score.winkler, strict=True)
+            cells = (cell for share, width in pairs for cell in (f"{100 * share:.1f} %", readable(width, 2)))
+            table.add_row(standing.name, *cells, readable(score.pinball, 2))
+    return table
+
+
+def _empty(title: str, *heads: str) -> Table:
+    table = Table("contestant", *heads, title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    return table
 
 
 def _behind(verdict: Verdict, name: str) -> str:

@@ -1,15 +1,23 @@
-"""Backtests that never ran: forecasts that are off by known errors."""
+"""Backtests that never ran, whose forecasts are off by known errors; and a fold to forecast."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import pandas as pd
+from tiny import house, prepare
 
 from wattcast.model.arrays import Floats
-from wattcast.tasks.backtest.contest import Backtest, Failed, Forecasts, Judged
+from wattcast.model.intervals import IntervalConfig
+from wattcast.model.readings import ReadingsConfig
+from wattcast.model.windows import WindowConfig
+from wattcast.tasks.backtest.contest import Backtest, Failed, Fold, Forecasts, Judged
 
 START = pd.Timestamp("2016-04-04")
 QUANTILES = (0.05, 0.5, 0.95)
+WINDOW = WindowConfig(lookback=5, output_length=3, steps_ahead=2)
 NAIVE = ("persistence", "daily_naive", "weekly_naive")
 
 
@@ -72,3 +80,35 @@ def backtest(
 def noise(scale: float, *, seed: int, count: int = 160, length: int = 3) -> Floats:
     """Errors of one size, `[N, L]`."""
     return np.random.default_rng(seed).normal(0, scale, (count, length))
+
+
+@contextmanager
+def own_imports() -> Iterator[None]:
+    """What a user's modules leave behind is gone when it ends."""
+    paths, modules = list(sys.path), set(sys.modules)
+    try:
+        yield
+    finally:
+        sys.path[:] = paths
+        for name in set(sys.modules) - modules:
+            if name.partition(".")[0] in {"mine", "alone"}:
+                del sys.modules[name]
+
+
+@cache
+def a_fold(*, levels: tuple[float, ...] = (), targets: tuple[str, ...] = ("Appliances",)) -> Fold:
+    """A fold of the simulated house, of forecasts of three steps."""
+    readings = ReadingsConfig(targets=targets, known=("T_out",))
+    prepared = prepare(house(400), readings=readings, window=WINDOW)
+    parts = prepared.windows
+    return Fold(
+        number=1,
+        cut=parts.test.series.times[parts.validation.target_rows[-1, -1]],
+        train=parts.train,
+        validation=parts.validation,
+        known=parts.train + parts.validation,
+        scored=parts.test,
+        frame=prepared.frame,
+        readings=readings,
+        intervals=IntervalConfig(levels=levels),
+    )

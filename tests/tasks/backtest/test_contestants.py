@@ -13,13 +13,12 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from contests import WINDOW, a_fold, own_imports
 from tiny import house, prepare
 
 from wattcast.model.baseline import RidgeOnLags, SeasonalNaive
 from wattcast.model.errors import InputError
-from wattcast.model.intervals import IntervalConfig, Intervals
-from wattcast.model.readings import ReadingsConfig
-from wattcast.model.windows import WindowConfig
+from wattcast.model.intervals import Intervals
 from wattcast.tasks.backtest import foundation
 from wattcast.tasks.backtest.against import BASELINES, baselines, find_contestant, simplest_first
 from wattcast.tasks.backtest.contest import Contestant, Failed, Fold, Forecasts
@@ -27,8 +26,6 @@ from wattcast.tasks.backtest.contestants import Baseline, forecast_fold
 from wattcast.tasks.learning import boosting
 from wattcast.tasks.learning.leakage import LeakageError
 
-READINGS = ReadingsConfig(features=("lights",), known=("T_out",))
-WINDOW = WindowConfig(lookback=5, output_length=3, steps_ahead=2)
 MINE = """
 import numpy as np
 import pandas as pd
@@ -43,28 +40,10 @@ class Mine:
 NEWEST = "return np.full(len(ahead), readings['Appliances'].iloc[-1])"
 
 
-def fold(*, levels: tuple[float, ...] = (), targets: tuple[str, ...] = ("Appliances",)) -> Fold:
-    readings = READINGS.model_copy(update={"targets": targets, "features": ()})
-    prepared = prepare(house(400), readings=readings, window=WINDOW)
-    parts = prepared.windows
-    return Fold(
-        number=1,
-        cut=parts.test.series.times[parts.validation.target_rows[-1, -1]],
-        train=parts.train,
-        validation=parts.validation,
-        known=parts.train + parts.validation,
-        scored=parts.test,
-        frame=prepared.frame,
-        readings=readings,
-        intervals=IntervalConfig(levels=levels),
-    )
-
-
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Contestant]]:
     """Writes a user's module into the current folder, and gives the contestant that its class is."""
     monkeypatch.chdir(tmp_path)
-    paths, modules = list(sys.path), set(sys.modules)
 
     def write(*, fit: str = "pass", forecast: str = NEWEST, text: str = MINE) -> Contestant:
         (tmp_path / "mine").mkdir(exist_ok=True)
@@ -73,11 +52,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
         assert found is not None
         return found
 
-    yield write
-    sys.path[:] = paths
-    for name in set(sys.modules) - modules:
-        if name.partition(".")[0] in {"mine", "alone"}:
-            del sys.modules[name]
+    with own_imports():
+        yield write
 
 
 def only(contestant: Contestant, of: Fold) -> Forecasts | Failed:
@@ -92,7 +68,7 @@ def reason(contestant: Contestant, of: Fold) -> str:
 
 
 def test_baselines_are_fitted_on_what_a_product_may_know():
-    of = fold()
+    of = a_fold()
     outcomes, seconds = forecast_fold(baselines(lightgbm=False)[0], of)
     assert list(outcomes) == list(seconds) == ["persistence", "daily_naive", "weekly_naive", "ridge"]
     assert np.array_equal(outcomes["ridge"].point, RidgeOnLags.fit(of.known).predict(of.scored))
@@ -102,7 +78,7 @@ def test_baselines_are_fitted_on_what_a_product_may_know():
 
 
 def test_their_intervals_come_from_validation_which_what_is_calibrated_has_not_seen():
-    of = fold(levels=(0.5,))
+    of = a_fold(levels=(0.5,))
     made = only(Baseline("ridge"), of)
     before = RidgeOnLags.fit(of.train).predict(of.validation)
     expected = Intervals.fit(before, of.validation, of.intervals).around(made.point, of.scored)
@@ -111,7 +87,7 @@ def test_their_intervals_come_from_validation_which_what_is_calibrated_has_not_s
 
 
 def test_boosted_trees_stand_beside_them_where_lightgbm_is_installed(monkeypatch: pytest.MonkeyPatch):
-    of, (all_of_them, absent) = fold(levels=(0.5,)), baselines(lightgbm=True)
+    of, (all_of_them, absent) = a_fold(levels=(0.5,)), baselines(lightgbm=True)
     assert absent == ""
     assert tuple(each.name for each in all_of_them) == BASELINES
     made = only(all_of_them[-1], of)
@@ -152,7 +128,7 @@ class Made:
 
 
 def test_what_cannot_be_scored_is_told_and_the_others_go_on():
-    of = fold(levels=(0.9,))
+    of = a_fold(levels=(0.9,))
     count = len(of.scored)
     point = np.ones((count, 3, 1))
     hole = point.copy()
@@ -176,11 +152,11 @@ def test_what_cannot_be_scored_is_told_and_the_others_go_on():
 @pytest.mark.parametrize("error", [InputError("mend it"), LeakageError("leak")])
 def test_what_makes_a_whole_backtest_worthless_ends_it(error: Exception):
     with pytest.raises(type(error)):
-        forecast_fold([Made(error)], fold())
+        forecast_fold([Made(error)], a_fold())
 
 
 def test_a_class_of_ones_own_forecasts_beside_the_others(mine: Callable[..., Contestant]):
-    of = fold(levels=(0.9,))
+    of = a_fold(levels=(0.9,))
     made = only(mine(), of)
     assert np.array_equal(made.point, only(Baseline("persistence"), of).point)
     assert made.bounds is None
@@ -192,18 +168,18 @@ def test_a_class_of_ones_own_forecasts_beside_the_others(mine: Callable[..., Con
     sys.modules.pop("mine.forecasts")
     made = only(mine(forecast=table), of)
     assert np.array_equal(made.bounds, made.point[..., None] + np.array([-1, 0, 2]))
-    assert np.array_equal(only(find_contestant("mine.forecasts:Mine"), fold()).point, made.point)  # without intervals
+    assert np.array_equal(only(find_contestant("mine.forecasts:Mine"), a_fold()).point, made.point)  # without intervals
 
 
 def test_it_gives_two_targets_side_by_side(mine: Callable[..., Contestant]):
-    of = fold(targets=("Appliances", "lights"))
+    of = a_fold(targets=("Appliances", "lights"))
     made = only(mine(forecast="return np.tile([1.0, 2.0], (len(ahead), 1))"), of)
     assert made.point.shape == (len(of.scored), 3, 2)
     assert (made.point == [1, 2]).all()
 
 
 def test_it_is_made_anew_in_each_fold_and_sees_the_readings_that_it_may_know(mine: Callable[..., Contestant]):
-    of = fold()
+    of = a_fold()
     contestant = mine(
         fit="assert not hasattr(self, 'seen'); self.seen = readings",
         forecast="type(self).calls = getattr(type(self), 'calls', []) + [(self.seen, readings, ahead)]; "
@@ -238,7 +214,7 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
         fit=peek.format(done="pass"),
         forecast="newest = readings['Appliances'].iloc[-1]" + peek.format(done="return [newest] * len(ahead)"),
     )
-    of = fold()
+    of = a_fold()
     frame = of.frame.copy()
     first = only(contestant, of)
     assert isinstance(first, Forecasts), first
@@ -304,7 +280,7 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
 def test_what_is_wrong_with_its_forecasts_is_said_in_one_line(
     parts: dict[str, str], words: str, mine: Callable[..., Contestant]
 ):
-    outcomes, _ = forecast_fold([mine(**parts), Baseline("persistence")], of := fold(levels=(0.9,)))
+    outcomes, _ = forecast_fold([mine(**parts), Baseline("persistence")], of := a_fold(levels=(0.9,)))
     assert words in outcomes["mine.forecasts:Mine"].reason
     if "forecast" in parts and "quantiles" not in words:
         first = of.frame.index[of.scored.newest_row[0]]
@@ -391,7 +367,7 @@ class FracastStandIn:
 
 def test_fracast_stands_among_them_as_a_forecast_of_the_median(monkeypatch: pytest.MonkeyPatch):
     stand_in(monkeypatch, "fracast", FracastModel=FracastStandIn)
-    of = fold(levels=(0.5,))
+    of = a_fold(levels=(0.5,))
     made = only(find_contestant("fracast"), of)
     newest = of.scored.series.readings[of.scored.newest_row]
     assert np.allclose(made.point[..., 0], newest + np.array([1, 2, 3]))  # the first step lies two steps ahead
@@ -456,7 +432,7 @@ def test_chronos_is_given_one_series_a_forecast(monkeypatch: pytest.MonkeyPatch,
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).touch()
     stand_in(monkeypatch, "chronos", Chronos2Pipeline=Pipeline)
-    of = fold(targets=("Appliances", "lights"))
+    of = a_fold(targets=("Appliances", "lights"))
     made = only(find_contestant(f"chronos:{tmp_path}"), of)
     newest = of.scored.series.readings[of.scored.newest_row]
     assert np.allclose(made.point, newest[:, None] + np.array([1, 2, 3])[:, None])
@@ -477,6 +453,6 @@ def test_a_context_is_on_the_grid_with_gaps_left_open():
 @pytest.mark.skipif(importlib.util.find_spec("fracast") is None, reason="fracast is an extra of its own")
 def test_fracast_itself_forecasts():
     foundation._fracast.cache_clear()
-    of = fold()
+    of = a_fold()
     made = only(find_contestant("fracast"), replace(of, scored=of.scored.take(slice(0, 4))))
     assert made.point.shape == (4, 3, 1)
