@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from uuid import uuid4
 
+from prefect.artifacts import create_markdown_artifact
 from pydantic import ValidationError
 
 from wattcast.flows.contest.asked import Asked, entered, moments
@@ -23,7 +24,8 @@ from wattcast.tasks.backtest.folds import Folding, Origin, Span, chains
 from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
 from wattcast.tasks.backtest.verdict import Verdict, judge
 from wattcast.tasks.progress import live_steps
-from wattcast.tasks.report.page import BANNER
+from wattcast.tasks.report.backtest import backtest_csv, backtest_report
+from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.past_runs import (
     close_abandoned,
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 
 RECORD_FILE = "backtest.json"
 """The artifact with all that a backtest was asked for, with which it goes on."""
+REPORT_FILE = "backtest.html"
 _NAME = "backtest"
 _LONGEST_TAG = 2000
 
@@ -51,6 +54,7 @@ class Backtested:
     run_id: str
     data_source: str
     verdict: Verdict
+    report: str
 
     @property
     def sentence(self) -> str:
@@ -134,8 +138,9 @@ def backtest(
             judged = _judged(run, contest, origins, side_by_side)
             with stage("weighing who beats whom"):
                 verdict = judge(_backtest(prepared, contest, judged))
-                _log(run, verdict)
-        return Backtested(run.run_id, prepared.raw.source, verdict)
+                _log(run, asked, prepared, verdict)
+            log.info("report %s", run.address(REPORT_FILE), extra=NOT_ON_SCREEN)
+        return Backtested(run.run_id, prepared.raw.source, verdict, run.address(REPORT_FILE))
 
 
 def _resumed(run_id: str) -> tuple[Asked, str]:
@@ -208,11 +213,25 @@ def _backtest(prepared: Prepared, contest: Contest, judged: tuple[Judged, ...]) 
     )
 
 
-def _log(run: Run, verdict: Verdict) -> None:
-    """Scores, their course from fold to fold, and what they say."""
+def _log(run: Run, asked: Asked, prepared: Prepared, verdict: Verdict) -> None:
+    """Scores, their course from fold to fold, table and page, and what they say."""
     run.log_metrics(verdict.metrics())
     for number, scores in enumerate(verdict.metrics_by_fold(), start=1):
         run.log_metrics(scores, step=number)
+    ours, told = prepared.experiment, asked.folding
+    facts = {
+        "run": run.run_id,
+        **prepared.facts,
+        "folds": f"{len(verdict.folds)} of {asked.step}, {asked.window}, trained anew {told.refitted}",
+        "first cut": verdict.folds[0].cut,
+        "last cut": verdict.folds[-1].cut,
+        "gap": asked.gap,
+        "networks": f"{ours.fit.members}, seed {ours.fit.seed}",
+    }
+    subject = Subject(f"{_NAME} of {ours.title}", facts, prepared.is_simulated, prepared.suspicions)
+    run.write("backtest.csv", backtest_csv(verdict))
+    run.write(REPORT_FILE, backtest_report(subject, verdict, ours.to_toml()))
+    create_markdown_artifact(verdict.sentence, key=_NAME, description=f"Backtest of {ours.title}")
     run.describe(f"{verdict.sentence}\n\n{verdict.useful_sentence}")
     if verdict.recommended:
         run.set_tags({"recommended": verdict.recommended.name, "recommended.why": verdict.sentence[:_LONGEST_TAG]})

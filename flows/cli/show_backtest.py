@@ -19,6 +19,7 @@ def backtested_record(backtested: Backtested) -> dict[str, Any]:
         "run_id": backtested.run_id,
         "data_source": backtested.data_source,
         **verdict_record(backtested.verdict),
+        "report": backtested.report,
     }
 
 
@@ -27,4 +28,4 @@ def show_backtested(backtested: Backtested) -> None:
     console = Console()
     show_verdict(console, backtested.verdict)
     show_banner(console, backtested.data_source)
-    console.print(f"run     {backtested.run_id}", soft_wrap=True)
+    console.print(f"run     {backtested.run_id}\nreport  {backtested.report}", soft_wrap=True)

@@ -5,8 +5,8 @@
     >>> trained = wattcast.train(experiment)
     >>> trained.evaluation.score("gru", "test").rmse
 
-`train`, `sweep`, `retrain`, `replay` and `forecast` are Prefect flows that are called like functions; what each takes
-and gives is said in its own documentation. Nothing is imported before it is asked for.
+`train`, `sweep`, `retrain`, `replay`, `backtest` and `forecast` are Prefect flows that are called like functions; what
+each takes and gives is said in its own documentation. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wattcast.flows.backtest import backtest
     from wattcast.flows.experiment.experiment import Experiment, preset_names, read_experiment
     from wattcast.flows.forecast import forecast
     from wattcast.flows.replay import replay
@@ -28,6 +29,7 @@ __all__ = [
     "Experiment",
     "Forecaster",
     "InputError",
+    "backtest",
     "forecast",
     "preset_names",
     "read_experiment",
@@ -43,7 +45,7 @@ _HOMES = {
     "read_experiment": "wattcast.flows.experiment.experiment",
     "Forecaster": "wattcast.model.forecaster",
     "InputError": "wattcast.model.errors",
-    **{flow: f"wattcast.flows.{flow}" for flow in ("forecast", "replay", "retrain", "sweep", "train")},
+    **{flow: f"wattcast.flows.{flow}" for flow in ("backtest", "forecast", "replay", "retrain", "sweep", "train")},
 }
 
 

@@ -87,6 +87,13 @@ class Folding:
             raise InputError("\n".join(faults))
         return cls(folds, spans[0], window, spans[1], spans[2], every)
 
+    @property
+    def refitted(self) -> str:
+        """How often networks are trained, in words."""
+        if self.refit is None:
+            return "never"
+        return "in each" if self.refit == 1 else f"in every {self.refit}"
+
     def origins(self, moments: pd.DatetimeIndex, first: pd.Timestamp, cadence: pd.Timedelta) -> tuple[Origin, ...]:
         """The folds of forecasts that can be made at `moments` `[M]`, of readings from `first` on.
 
@@ -133,4 +140,3 @@ def chains(origins: Sequence[Origin]) -> list[tuple[Origin, ...]]:
 def _told(span: pd.Timedelta) -> str:
     hours = span / pd.Timedelta(hours=1)
     return f"{hours / 24:g}d" if hours % 24 == 0 else f"{hours:g}h"
-

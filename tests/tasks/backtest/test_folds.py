@@ -77,7 +77,7 @@ def test_rows_of_sliding_folds_with_a_gap_lie_between_their_moments() -> None:
 
 
 def test_a_fold_without_any_forecast_is_left_out() -> None:
-    moments = MADE[(MADE < pd.Timestamp("2020-01-06 12:00")) | (MADE >= pd.Timestamp("2020-01-09 12:00"))]
+    moments = MADE[:81].append(MADE[-35:])  # until 6 January 11:00, and from 9 January 12:00 on
     made = origins(moments)
     assert [(origin.number, len(origin.made_at)) for origin in made] == [(1, 37), (2, 35)]
     assert made[1].trained == 2
@@ -92,7 +92,10 @@ def test_a_fold_without_any_forecast_is_left_out() -> None:
         ({"train": "1h"}, "train must be .* at least 1d, received '1h'"),
         ({"gap": "-1d"}, "gap must be .* or 0, received '-1d'"),
         ({"window": "growing"}, "window must be expanding or sliding, received 'growing'"),
-        ({"refit": "sometimes"}, "refit must be always, never or a number of folds of at least 1, received 'sometimes'"),
+        (
+            {"refit": "sometimes"},
+            "refit must be always, never or a number of folds .* received 'sometimes'",
+        ),
         ({"refit": "0"}, "refit must be"),
         ({"folds": 0, "gap": "x"}, "(?s)folds must be.*gap must be"),
     ],
@@ -105,9 +108,9 @@ def test_what_cannot_be_asked(changes: dict, message: str) -> None:
 def test_folds_that_leave_too_little_to_train_on_say_how_many_fit() -> None:
     assert len(origins(folds=3, train="3d")) == 3
     assert len(origins(folds=4)) == 4  # two days are known to the first: all there is
-    with pytest.raises(InputError, match="4 folds of 2d leave less than the 3d .* at most 3 folds of that step fit"):
+    with pytest.raises(InputError, match=r"4 folds of 2d leave less than the 3d .* at most 3 folds of that step fit"):
         origins(folds=4, train="3d")
-    with pytest.raises(InputError, match="3 folds of 2d leave less than the 3d .* and a gap of 36h.* at most 2 folds"):
+    with pytest.raises(InputError, match=r"3 folds of 2d leave less than the 3d .* and a gap of 36h.* at most 2 folds"):
         origins(train="3d", gap="36h")
 
 
