@@ -20,8 +20,9 @@ from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.tasks.backtest.against import BASELINES
 from wattcast.tasks.backtest.contest import Backtest, Judged
-from wattcast.tasks.backtest.folds import Folding, Origin, Span, chains
+from wattcast.tasks.backtest.folds import Folding, Origin, chains
 from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
+from wattcast.tasks.backtest.known import Span
 from wattcast.tasks.backtest.verdict import Verdict, judge
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.backtest import backtest_csv, backtest_report

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,7 +30,7 @@ from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
-from wattcast.tasks.backtest.folds import Span
+from wattcast.tasks.backtest.known import Span
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.stages import screen, stage
 from wattcast.tasks.tuning.ranges import Runner
@@ -117,6 +117,7 @@ def replay(
 
 @operate.command()
 def backtest(
+    context: typer.Context,
     *,
     preset: Preset = None,
     config: Config = None,
@@ -158,26 +159,31 @@ def backtest(
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN_ID", help="MLflow id of an ended backtest to go on with."),
+        typer.Option("--resume", metavar="RUN_ID", help="MLflow id of a killed backtest to go on with."),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train at each of many moments, forecast what comes next, and compare with everything else that forecasts."""
-    asked = {
+    folding: dict[str, Any] = {
         "folds": folds,
         "step": step,
         "window": window,
         "train": train,
         "gap": gap,
         "refit": refit,
-        "against": tuple(against or ()),
     }
-    experiment = read_experiment(
-        preset=preset, config=config, settings=settings or (), options={"data": data, "fit.seed": seed}
-    )
+    if resume:
+        _require_alone(context)
+    else:
+        from wattcast.tasks.backtest.folds import Folding
+
+        Folding.read(**folding)  # before anything starts
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    where = {"jobs": jobs, "runner": runner, "address": address}
     with ready("backtest", experiment, quiet=quiet) as backtest_flow:
-        backtested = backtest_flow(experiment, **asked, jobs=jobs, runner=runner, address=address, resume=resume)
+        backtested = backtest_flow(experiment, **folding, against=tuple(against or ()), **where, resume=resume)
     from wattcast.flows.cli.show_backtest import backtested_record, show_backtested
 
     give(backtested, record=backtested_record, show=show_backtested, as_json=as_json)
@@ -354,6 +360,21 @@ def doctor(
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+def _require_alone(context: typer.Context) -> None:
+    """Nothing is asked of a backtest that goes on, but where it runs and what is shown.
+
+    Raises:
+        InputError: something is.
+    """
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    asked = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if asked - {"resume", "jobs", "runner", "address", "quiet", "as_json"}:
+        raise InputError(
+            "--resume takes everything from the run that it goes on with: give no other option but --jobs, --runner, "
+            "--address, --json and --quiet"
+        )
 
 
 def _moment(option: str, given: str | None) -> datetime | None:

@@ -21,7 +21,8 @@ from wattcast.model.split import rows_until
 from wattcast.model.windows import window_starts
 from wattcast.tasks.backtest.against import BASELINES, NAMES, baselines, find_contestant
 from wattcast.tasks.backtest.contest import Contestant
-from wattcast.tasks.backtest.folds import Folding, Span
+from wattcast.tasks.backtest.folds import Folding
+from wattcast.tasks.backtest.known import Span
 
 log = logging.getLogger(__name__)
 

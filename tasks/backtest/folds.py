@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import pandas as pd
 
@@ -20,8 +19,8 @@ from wattcast.model.errors import InputError
 from wattcast.model.split import Split, SplitConfig, parts_of_known
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.backtest.cuts import DAY, duration
+from wattcast.tasks.backtest.known import Span
 
-Span = Literal["expanding", "sliding"]
 _MOST_FOLDS = 1000
 _NOTHING = re.compile(r"\s*0\s*")
 _AS = "a duration in days or hours such as 7d or 36h"

@@ -77,7 +77,7 @@ def test_rows_of_sliding_folds_with_a_gap_lie_between_their_moments() -> None:
 
 
 def test_a_fold_without_any_forecast_is_left_out() -> None:
-    moments = MADE[:81].append(MADE[-35:])  # until 6 January 11:00, and from 9 January 12:00 on
+    moments = MADE[:129].append(MADE[-35:])  # until 6 January 11:00, and from 9 January 12:00 on
     made = origins(moments)
     assert [(origin.number, len(origin.made_at)) for origin in made] == [(1, 37), (2, 35)]
     assert made[1].trained == 2
