@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 from pydantic import ValidationError
 
 from wattcast.flows.contest.asked import Asked, entered, moments
 from wattcast.flows.contest.fold import FOLD, Contest, judge_folds_task, stop
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.job import job
+from wattcast.flows.job import FLOW_RUN, job, retried
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
@@ -103,7 +104,7 @@ def backtest(
         require_server()
     with tracking_faults():
         close_abandoned()
-        if resume:
+        if resume := resume or retried():
             asked, sha256 = _resumed(resume)
             prepared = prepare(asked.experiment)
             if prepared.raw.sha256 != sha256:
@@ -128,7 +129,10 @@ def backtest(
         origins = _planned(asked, contest)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
-        params, tags = {**prepared.experiment.flat(), **_params(asked)}, {**prepared.tags, JOB: _NAME}
+        params, tags = (
+            {**prepared.experiment.flat(), **_params(asked)},
+            {**prepared.tags, JOB: _NAME, FLOW_RUN: str(flow_run.id)},
+        )
         name = f"{_NAME} {run_name(asked.experiment, prepared.experiment.data)} {len(origins)} x {asked.step}"
         way_on = "`wattcast backtest --resume {run_id}` goes on with the folds that have not ended"
         with tracked_run(name, params=params, tags=tags, resume=resume, way_on=way_on) as run:

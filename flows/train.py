@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.job import job
+from wattcast.flows.job import FLOW_RUN, job, retried
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import score_rows, told
 from wattcast.model.errors import InputError
@@ -31,14 +31,13 @@ from wattcast.tasks.report.training import report_task
 from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.description import describe_training
 from wattcast.tasks.tracking.logged_model import log_forecaster
-from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run, unfinished_run
+from wattcast.tasks.tracking.past_runs import unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write_graph
 
 log = logging.getLogger(__name__)
 
-_FLOW_RUN = "prefect.flow_run"
 FORECASTS_FILE = "forecasts.parquet"
 """The artifact with the forecasts that were scored."""
 _EXAMPLE_STEPS = 6  # beyond what one forecast reads, in the model's input example
@@ -70,7 +69,7 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
             experiment.
     """
-    sha256, resume = None, resume or _retried()
+    sha256, resume = None, resume or retried()
     if resume:
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
@@ -84,18 +83,10 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
     for line in prepared.told:
         log.info("%s", line)
     name = run_name(experiment, prepared.experiment.data)
-    tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
+    tags = {**prepared.tags, FLOW_RUN: str(flow_run.id)}
     params = prepared.experiment.flat()
     with tracking_faults(), tracked_run(name, params=params, tags=tags, resume=resume) as run:
         return train_in(run, prepared)
-
-
-def _retried() -> str | None:
-    """The MLflow run of an earlier attempt of this flow run, which Prefect has begun again."""
-    if flow_run.run_count < 2:
-        return None
-    close_abandoned()
-    return resumable_run(_FLOW_RUN, str(flow_run.id))
 
 
 def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:

@@ -187,7 +187,8 @@ def read_experiment(
 def read_rival(experiment: Experiment, *, preset: str | None = None, config: Path | str | None = None) -> Experiment:
     """A preset, or a TOML file, as it would forecast the same as `experiment` from the same readings.
 
-    Whatever it does not say of readings and horizon, and all that is no part of learning, is as `experiment` has it.
+    Which features it reads, and whether time, is its own. Whatever else it does not say of readings and horizon, and
+    all that is no part of learning, is as `experiment` has it.
 
     Raises:
         InputError: a preset, file, option or value that cannot be used, or what it says is of another forecast.
@@ -199,7 +200,9 @@ def read_rival(experiment: Experiment, *, preset: str | None = None, config: Pat
     ours = experiment.model_dump(mode="json", include=_OF_ALL)
     shared = {name: ours[name] for name in _OF_ALL if name != "readings"}
     learns = {**nested, **shared, "window": {**nested.get("window", {}), **horizon}}
-    rival = _validated({**learns, "readings": merge(ours["readings"], nested.get("readings", {}))}, Experiment)
+    unread = {name: ReadingsConfig.model_fields[name].default for name in _READ}
+    readings = merge({**ours["readings"], **unread}, nested.get("readings", {}))
+    rival = _validated({**learns, "readings": readings}, Experiment)
     pairs = [("window", name) for name in _HORIZON] + [("readings", name) for name in _SUBJECT]
     for table, name in pairs:
         own, asked = (getattr(getattr(each, table), name) for each in (rival, experiment))
@@ -211,6 +214,7 @@ def read_rival(experiment: Experiment, *, preset: str | None = None, config: Pat
     return rival
 
 
+_READ = ("features", "time")
 _HORIZON = ("steps_ahead", "output_length")
 _SUBJECT = ("targets", "cadence_minutes", "kind", "unit", "timezone", "label")
 _OF_ALL = {"data", "file", "readings", "split", "intervals", "baselines", "gate"}

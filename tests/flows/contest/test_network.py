@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,7 @@ def test_what_a_sliding_fold_knows_lies_between_its_moments(
     small: tuple[str, ...], house: pd.DataFrame, tmp_path: Path
 ) -> None:
     contest, origins = folded(small, house, tmp_path)
+    contest = pickle.loads(pickle.dumps(contest))  # as it gets to the workers of a cluster
     for origin in origins:
         (prepared,) = contest.prepared(origin).values()
         fold = contest.fold(origin, prepared)
