@@ -165,25 +165,22 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Train at each of many moments, forecast what comes next, and compare with everything else that forecasts."""
-    folding: dict[str, Any] = {
-        "folds": folds,
-        "step": step,
-        "window": window,
-        "train": train,
-        "gap": gap,
-        "refit": refit,
-    }
-    if resume:
-        _require_alone(context)
-    else:
-        from wattcast.tasks.backtest.folds import Folding
-
-        Folding.read(**folding)  # before anything starts
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    asked: dict[str, Any] = {"folds": folds, "step": step, "window": window, "train": train, "gap": gap, "refit": refit}
+
+    def check(times: pd.DatetimeIndex) -> None:
+        from wattcast.tasks.backtest.folds import Folding, forecasts_made
+
+        cadence = experiment.readings.cadence
+        moments = forecasts_made(times, experiment.split, experiment.window, cadence)
+        Folding.read(**asked).origins(moments, times[0], cadence)
+
+    if resume:
+        _require_alone(context)
     where = {"jobs": jobs, "runner": runner, "address": address}
-    with ready("backtest", experiment, quiet=quiet) as backtest_flow:
-        backtested = backtest_flow(experiment, **folding, against=tuple(against or ()), **where, resume=resume)
+    with ready("backtest", experiment, quiet=quiet, check=None if resume else check) as backtest_flow:
+        backtested = backtest_flow(experiment, **asked, against=tuple(against or ()), **where, resume=resume)
     from wattcast.flows.cli.show_backtest import backtested_record, show_backtested
 
     give(backtested, record=backtested_record, show=show_backtested, as_json=as_json)

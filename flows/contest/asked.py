@@ -17,11 +17,9 @@ from wattcast.model.cells import shown
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
-from wattcast.model.split import rows_until
-from wattcast.model.windows import window_starts
 from wattcast.tasks.backtest.against import BASELINES, NAMES, baselines, find_contestant
 from wattcast.tasks.backtest.contest import Contestant
-from wattcast.tasks.backtest.folds import Folding
+from wattcast.tasks.backtest.folds import Folding, forecasts_made
 from wattcast.tasks.backtest.known import Span
 
 log = logging.getLogger(__name__)
@@ -108,9 +106,7 @@ def moments(contest: Contest) -> pd.DatetimeIndex:
     """When every network can make a forecast whose whole target is there."""
 
     def of(prepared: Prepared) -> pd.DatetimeIndex:
-        ours, times = prepared.experiment, prepared.all_times
-        used = times[: rows_until(times, ours.split)]
-        starts, _ = window_starts(used, range(len(used)), ours.readings.cadence, ours.window)
-        return used[starts + ours.window.lookback - 1]
+        ours = prepared.experiment
+        return forecasts_made(prepared.all_times, ours.split, ours.window, ours.readings.cadence)
 
     return reduce(lambda one, other: one.intersection(other), map(of, contest.networks.values()))

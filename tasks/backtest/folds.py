@@ -16,8 +16,8 @@ from itertools import groupby
 import pandas as pd
 
 from wattcast.model.errors import InputError
-from wattcast.model.split import Split, SplitConfig, parts_of_known
-from wattcast.model.windows import WindowConfig
+from wattcast.model.split import Split, SplitConfig, parts_of_known, rows_until
+from wattcast.model.windows import WindowConfig, window_starts
 from wattcast.tasks.backtest.cuts import DAY, duration
 from wattcast.tasks.backtest.known import Span
 
@@ -129,6 +129,15 @@ class Folding:
 
     def _beside(self) -> str:
         return f" and a gap of {_told(self.gap)}" if self.gap else ""
+
+
+def forecasts_made(
+    times: pd.DatetimeIndex, split: SplitConfig, window: WindowConfig, cadence: pd.Timedelta
+) -> pd.DatetimeIndex:
+    """`[M]` when forecasts can be made of readings at `times` whose whole target is there."""
+    used = times[: rows_until(times, split)]
+    starts, _ = window_starts(used, range(len(used)), cadence, window)
+    return used[starts + window.lookback - 1]
 
 
 def chains(origins: Sequence[Origin]) -> list[tuple[Origin, ...]]:

@@ -184,7 +184,7 @@ def test_a_run_of_another_command_is_not_resumed(backtested: Backtested) -> None
     ("changes", "message"),
     [
         ({"step": "12h"}, "step must be a duration"),
-        ({"folds": 9}, r"9 folds of 2d leave less than the 7d .* at most 6 folds"),
+        ({"folds": 9}, r"9 folds of 2d leave less than the 7d .* at most 7 folds"),
         ({"step": "30d"}, "is longer than the readings"),
         ({"against": ("recommendet",)}, "nobody in a backtest is called 'recommendet': did you mean 'recommended'"),
         ({"against": ("absent.toml",)}, "'absent.toml' cannot be read"),
