@@ -48,7 +48,8 @@ class Network:
         from wattcast.model.network.training import train_members
 
         ours, windows, scaler = self.prepared.experiment, self.prepared.windows, self.prepared.scaler
-        members = train_members(ours.model, ours.fit, windows, scaler, cores=self.cores, on_epoch=self.on_epoch)
+        cores = self.cores if ours.fit.members > 1 else 1  # one alone would be computed otherwise on several
+        members = train_members(ours.model, ours.fit, windows, scaler, cores=cores, on_epoch=self.on_epoch)
         selected, product = (
             Ensemble(ours.model, weights, scaler, ours.fit.kernel, self.cores)
             for weights in (tuple(each.selected for each in members), tuple(each.weights for each in members))
