@@ -209,13 +209,13 @@ def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
     except (TypeError, ValueError):
         raise ForecastError(f"returned {type(made).__name__}, which is no array of numbers") from None
     steps = len(times)
-    expected = f"expected {steps} steps" + (f" of {len(names)} columns" if len(names) > 1 else "")
+    expected = f"expected {_steps(steps)}" + (f" of {len(names)} columns" if len(names) > 1 else "")
     if values.ndim == 0:
         raise ForecastError(f"returned {shown(made)}, {expected}")
     if values.ndim > 2:
         raise ForecastError(f"returned the shape {values.shape}, {expected}")
     if len(values) != steps:
-        raise ForecastError(f"returned {len(values)} steps, {expected}")
+        raise ForecastError(f"returned {_steps(len(values))}, {expected}")
     if values.ndim == 1:
         values = values[:, None]
     if values.shape[1] != len(names):
@@ -227,3 +227,7 @@ def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
             f"expected finite numbers"
         )
     return values
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"

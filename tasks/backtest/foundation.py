@@ -31,7 +31,7 @@ from wattcast.tasks.backtest.contestants import with_intervals
 FRACAST, CHRONOS = "fracast", "chronos:"
 """The name of the one, whose weights lie in its package, and what stands before the folder of the other's."""
 
-_AT_ONCE = 64  # windows
+_AT_ONCE = 16  # windows: more at once are slower
 _TO_CALIBRATE = 500  # windows of validation: a forecast takes as long as thousands of a network trained here
 _INSTALL = "pip install --editable '.[{}]'"
 

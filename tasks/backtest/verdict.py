@@ -18,7 +18,7 @@ from wattcast.model.arrays import Floats
 from wattcast.model.baseline import NAIVE
 from wattcast.model.metrics import rmse
 from wattcast.model.windows import WindowConfig
-from wattcast.tasks.backtest.against import simplest_first
+from wattcast.tasks.backtest.against import BASELINES, simplest_first
 from wattcast.tasks.backtest.contest import Backtest, Failed, Forecasts
 from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.diebold_mariano import diebold_mariano
@@ -110,7 +110,8 @@ class Verdict:
     def recommended(self) -> Standing | None:
         """The simplest one whose RMSE is not above the lowest by more than luck.
 
-        The baselines are the simplest, the naive ones first; then who was asked about, then the others.
+        The baselines are the simplest, the naive ones first; then comes who was asked about, then the best of the
+        others.
         """
         best = self.best
         if best is None:
@@ -138,8 +139,11 @@ class Verdict:
         return (
             f"Use {chosen.name}{instead}: it has {reached}, from which that of {best.name}, the lowest with "
             f"{self._error(best)}, differs by {self._change(chosen, best)}; these days cannot tell that from luck, and "
-            f"{chosen.name} is the simpler one{self._of_asked(chosen, best)}."
+            f"{self._why(chosen)}{self._of_asked(chosen, best)}."
         )
+
+    def _why(self, chosen: Standing) -> str:
+        return f"{chosen.name} is the simpler one" if chosen.name in BASELINES else "there is no reason to change"
 
     def _of_others(self, chosen: Standing) -> str:
         """How far the asked-about contestant, or else the next best, is behind the best one."""

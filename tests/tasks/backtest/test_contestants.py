@@ -238,6 +238,7 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
             "raised LinAlgError: Singular matrix (forecasts.py, line 10)",
         ),
         ({"forecast": "return np.ones(len(ahead) - 1)"}, "returned 2 steps, expected 3 steps"),
+        ({"forecast": "return [1]"}, "returned 1 step, expected 3 steps"),
         ({"forecast": "return np.ones((2, 3, 4))"}, "returned the shape (2, 3, 4), expected 3 steps"),
         ({"forecast": "return np.ones((3, 2))"}, "returned the shape (3, 2), expected 3 steps"),
         ({"forecast": "return 5.0"}, "returned 5.0, expected 3 steps"),

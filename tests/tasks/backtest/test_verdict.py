@@ -102,6 +102,9 @@ def test_of_two_that_are_no_baselines_the_one_that_was_asked_about_is_kept_unles
     common = noise(5, seed=9)
     alike = {"ours": common + noise(0.5, seed=8), "mine:Better": common, **NAIVE}
     assert judge(backtest(alike)).recommended.name == "ours"
+    assert judge(backtest(alike)).sentence.endswith("cannot tell that from luck, and there is no reason to change.")
+    of_three = {"ours": noise(9, seed=4), "mine:First": alike["ours"], "mine:Better": common, **NAIVE}
+    assert judge(backtest(of_three)).recommended.name == "mine:Better"
     better = {"ours": noise(7, seed=8), "mine:Better": common, **NAIVE}
     assert judge(backtest(better)).sentence.startswith("Use mine:Better, not ours: ")
 
