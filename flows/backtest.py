@@ -107,10 +107,7 @@ def backtest(
         if resume := resume or retried():
             asked, sha256 = _resumed(resume)
             prepared = prepare(asked.experiment)
-            if prepared.raw.sha256 != sha256:
-                raise InputError(
-                    f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.raw.sha256}: start anew"
-                )
+            prepared.raw.require_same(sha256, resume)
         else:
             Folding.read(folds=folds, step=step, window=window, train=train, gap=gap, refit=refit)  # before the data
             prepared = prepare(experiment)
@@ -129,10 +126,8 @@ def backtest(
         origins = _planned(asked, contest)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
-        params, tags = (
-            {**prepared.experiment.flat(), **_params(asked)},
-            {**prepared.tags, JOB: _NAME, FLOW_RUN: str(flow_run.id)},
-        )
+        params = {**prepared.experiment.flat(), **_params(asked)}
+        tags = {**prepared.tags, JOB: _NAME, FLOW_RUN: str(flow_run.id)}
         name = f"{_NAME} {run_name(asked.experiment, prepared.experiment.data)} {len(origins)} x {asked.step}"
         way_on = "`wattcast backtest --resume {run_id}` goes on with the folds that have not ended"
         with tracked_run(name, params=params, tags=tags, resume=resume, way_on=way_on) as run:

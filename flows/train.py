@@ -16,7 +16,6 @@ from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import score_rows, told
-from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
 from wattcast.tasks.learning.calibrate import calibrate_task
@@ -69,15 +68,13 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
             experiment.
     """
-    sha256, resume = None, resume or retried()
-    if resume:
+    if resume := resume or retried():
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
-    prepared = prepare(experiment)
-    if sha256 not in {None, prepared.raw.sha256}:
-        raise InputError(
-            f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.raw.sha256}: start anew"
-        )
+        prepared = prepare(experiment)
+        prepared.raw.require_same(sha256, resume)
+    else:
+        prepared = prepare(experiment)
     if prepared.is_simulated:
         log.warning("%s", BANNER)
     for line in prepared.told:
