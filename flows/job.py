@@ -19,7 +19,7 @@ from prefect.states import Completed
 from wattcast.flows.guarded import Guarded
 from wattcast.model.telling import tellable
 from wattcast.tasks.stages import NOT_ON_SCREEN
-from wattcast.tasks.tracking.past_runs import close_after_crash
+from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
 
 
 class Result(Protocol):
@@ -33,6 +33,9 @@ class Result(Protocol):
 P = ParamSpec("P")
 R = TypeVar("R", bound=Result)
 log = logging.getLogger(__name__)
+
+FLOW_RUN = "prefect.flow_run"
+"""The tag of a run that goes on when Prefect begins its flow run again."""
 
 
 def job(run_name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -64,6 +67,14 @@ def job(run_name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
         return Guarded(run, name=function.__name__, flow_run_name=run_name, on_crashed=[close_after_crash])
 
     return made
+
+
+def retried() -> str | None:
+    """The MLflow run of an earlier attempt of this flow run, which Prefect has begun again."""
+    if flow_run.run_count < 2:
+        return None
+    close_abandoned()
+    return resumable_run(FLOW_RUN, str(flow_run.id))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -118,6 +118,11 @@ class Prepared:
         return pd.DatetimeIndex(self.frame.index)
 
     @property
+    def all_times(self) -> pd.DatetimeIndex:
+        """The time stamps of all clean readings."""
+        return pd.DatetimeIndex(self.fetched.frame.index)
+
+    @property
     def known(self) -> Windows:
         """The windows that the product is trained on: what stands beside it on the test part is fitted on them."""
         parts = self.windows
@@ -150,7 +155,7 @@ class Prepared:
         """First and last readings of what trains the product, and of what judges it."""
         times, rows = self.times, self.rows
         newest = rows.test.start if self.experiment.fit.refit else rows.validation.start
-        return Spans(times[0], times[newest - 1], times[rows.test.start], times[-1])
+        return Spans(times[rows.train.start], times[newest - 1], times[rows.test.start], times[-1])
 
     @property
     def facts(self) -> dict[str, str]:
@@ -193,6 +198,35 @@ class Prepared:
             return replace(self, experiment=experiment)
         return replace(self, experiment=experiment).altered(self.fetched.frame)
 
+    @property
+    def in_evidence(self) -> dict[str, Any]:
+        """What the proof that nothing leaked takes."""
+
+        def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
+            again = self.altered(frame)
+            return again.scaler, again.windows
+
+        return {
+            "frame": self.fetched.frame,
+            "rows": self.rows,
+            "scaler": self.scaler,
+            "windows": self.windows,
+            "known": self.experiment.readings.known,
+            "prepare": prepare_again,
+        }
+
+    def over(self, rows: Split[range]) -> Prepared:
+        """Other rows of the same readings.
+
+        Raises:
+            InputError: a part is too short for a window, or not whole enough to learn from.
+        """
+        readings = self.experiment.readings
+        check_parts(self.fetched.frame, rows, readings)
+        again = replace(self, rows=rows).altered(self.fetched.frame)
+        require_forecasts(len(again.windows.validation), self.experiment.intervals)
+        return again
+
     def altered(self, frame: pd.DataFrame) -> Prepared:
         """The same rows of another clean frame, scaled and windowed anew."""
         experiment = self.experiment
@@ -219,13 +253,24 @@ def fetch(experiment: Experiment) -> Fetched:
     """
     with stage("reading the data"):
         raw = download_task(experiment.data, experiment.file)
-        readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
-        ours = raw.source != "file"
-        settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
-        new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
-        for words in (*raw.evidence, *found, *([unit] if new else [])):
+        for words in raw.evidence:
             log.warning("%s", words)
-        cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
+        return read(raw, experiment)
+
+
+def read(raw: Raw, experiment: Experiment) -> Fetched:
+    """Validate the readings that an experiment makes of what came.
+
+    Raises:
+        InputError: they cannot be used.
+    """
+    readings, found = settle(raw.frame, with_signs(experiment.readings, raw.dialect))
+    ours = raw.source != "file"
+    settled, unit = settle_unit(readings, raw.units, by="its source" if ours else "the row under the heading")
+    new = unit is not None and not (ours and settled.unit != readings.unit)  # not what everybody knows of the house
+    for words in (*found, *([unit] if new else [])):
+        log.warning("%s", words)
+    cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
     return Fetched(raw, settled, cleaned)
 
 

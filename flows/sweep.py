@@ -39,7 +39,7 @@ from wattcast.tasks.report.sweep import sweep_report, trials_csv
 from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, shared_run
-from wattcast.tasks.tracking.store import is_local_store, tracking_faults
+from wattcast.tasks.tracking.store import require_server, tracking_faults
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 from wattcast.tasks.tuning.search import search_task
 from wattcast.tasks.tuning.storage import storage_faults, with_password
@@ -195,11 +195,7 @@ def _require_shared(storage: str) -> None:
             f"the runner dask needs a storage that all workers reach, such as --storage postgresql://user@host/name, "
             f"received {masked(storage)}"
         )
-    if is_local_store():
-        raise InputError(
-            "the runner dask needs a tracking server that all its workers reach: start `mlflow server` and name it in "
-            "MLFLOW_TRACKING_URI"
-        )
+    require_server()
 
 
 def _most_epochs(experiment: Experiment) -> int:

@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import mean
 
-import pandas as pd
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
-from wattcast.flows.job import job
+from wattcast.flows.job import FLOW_RUN, job, retried
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import score_rows, told
-from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
-from wattcast.model.scaler import Scaler
-from wattcast.model.split import Split
-from wattcast.model.windows import Windows
 from wattcast.tasks.learning.calibrate import calibrate_task
 from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
 from wattcast.tasks.learning.interval_scores import score_intervals_task
-from wattcast.tasks.learning.leakage import LeakageError, prove_no_leakage_task
+from wattcast.tasks.learning.leakage import LEAKAGE_FILE, proofs_record, prove_no_leakage_task, require_passed
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.metric_names import TEST, renamings
 from wattcast.tasks.progress import live_epochs
@@ -35,14 +30,13 @@ from wattcast.tasks.report.training import report_task
 from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.description import describe_training
 from wattcast.tasks.tracking.logged_model import log_forecaster
-from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run, unfinished_run
+from wattcast.tasks.tracking.past_runs import unfinished_run
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, tracked_run
 from wattcast.tasks.tracking.store import tracking_faults
 from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write_graph
 
 log = logging.getLogger(__name__)
 
-_FLOW_RUN = "prefect.flow_run"
 FORECASTS_FILE = "forecasts.parquet"
 """The artifact with the forecasts that were scored."""
 _EXAMPLE_STEPS = 6  # beyond what one forecast reads, in the model's input example
@@ -74,32 +68,22 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
             experiment.
     """
-    sha256, resume = None, resume or _retried()
-    if resume:
+    if resume := resume or retried():
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
-    prepared = prepare(experiment)
-    if sha256 not in {None, prepared.raw.sha256}:
-        raise InputError(
-            f"run {resume} began with data of SHA-256 {sha256}, now it is {prepared.raw.sha256}: start anew"
-        )
+        prepared = prepare(experiment)
+        prepared.raw.require_same(sha256, resume)
+    else:
+        prepared = prepare(experiment)
     if prepared.is_simulated:
         log.warning("%s", BANNER)
     for line in prepared.told:
         log.info("%s", line)
     name = run_name(experiment, prepared.experiment.data)
-    tags = {**prepared.tags, _FLOW_RUN: str(flow_run.id)}
+    tags = {**prepared.tags, FLOW_RUN: str(flow_run.id)}
     params = prepared.experiment.flat()
     with tracking_faults(), tracked_run(name, params=params, tags=tags, resume=resume) as run:
         return train_in(run, prepared)
-
-
-def _retried() -> str | None:
-    """The MLflow run of an earlier attempt of this flow run, which Prefect has begun again."""
-    if flow_run.run_count < 2:
-        return None
-    close_abandoned()
-    return resumable_run(_FLOW_RUN, str(flow_run.id))
 
 
 def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
@@ -150,25 +134,9 @@ def _fit(prepared: Prepared, run: Run) -> Fitted:
 
 
 def _prove(prepared: Prepared, run: Run) -> None:
-    def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-        again = prepared.altered(frame)
-        return again.scaler, again.windows
-
-    proofs = prove_no_leakage_task(
-        prepared.fetched.frame,
-        prepared.rows,
-        prepared.scaler,
-        prepared.windows,
-        known=prepared.experiment.readings.known,
-        prepare=prepare_again,
-    )
-    record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
-    run.write("leakage.json", json.dumps(record, indent=2) + "\n")
-    leaks = [proof.name for proof in proofs if not proof.passed]
-    if leaks:
-        raise LeakageError(
-            f"values from behind the cut have reached {' and '.join(leaks)}: see leakage.json of this run"
-        )
+    proofs = prove_no_leakage_task(**prepared.in_evidence)
+    run.write(LEAKAGE_FILE, json.dumps(proofs_record(proofs), indent=2) + "\n")
+    require_passed(proofs, f"{LEAKAGE_FILE} of this run")
 
 
 def _product(prepared: Prepared, fitted: Fitted) -> Forecaster:

@@ -6,7 +6,7 @@ Athanasopoulos, "Forecasting: principles and practice", 3rd ed., section 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -185,6 +185,10 @@ class _Standard:
         return columns * self.deviation + self.mean
 
 
+def _fitted_on_nothing(naive: Predictor) -> Callable[[Windows], Predictor]:
+    return lambda _: naive
+
+
 NAIVE: dict[str, Predictor] = {
     "persistence": Persistence(),
     "daily_naive": SeasonalNaive(days=1),
@@ -192,10 +196,17 @@ NAIVE: dict[str, Predictor] = {
 }
 """Those that need nothing but a few readings, by the names under which they are logged."""
 
+BASELINES: dict[str, Callable[[Windows], Predictor]] = {
+    "mean": Mean.fit,
+    **{name: _fitted_on_nothing(naive) for name, naive in NAIVE.items()},
+    "ridge": RidgeOnLags.fit,
+}
+"""What fits each baseline on training windows, by the name under which it is logged."""
+
 
 def fit_baselines(train: Windows) -> dict[str, Predictor]:
-    """All baselines by the names under which they are logged."""
-    return {"mean": Mean.fit(train), **NAIVE, "ridge": RidgeOnLags.fit(train)}
+    """All baselines by their names."""
+    return {name: fit(train) for name, fit in BASELINES.items()}
 
 
 def _lags(windows: Windows) -> Floats:

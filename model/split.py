@@ -107,4 +107,10 @@ def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
     return Split(range(first), range(first, second), range(second, rows))
 
 
+def parts_of_known(known: range, config: SplitConfig) -> tuple[range, range]:
+    """What is known in two parts: its newest share is what choices use, as large as the fractions have it."""
+    choosing = known.start + int(len(known) * config.train / (config.train + config.validation))
+    return range(known.start, choosing), range(choosing, known.stop)
+
+
 _ROUNDING = 1e-6  # 0.6 + 0.2 is a hair below 0.8 in binary

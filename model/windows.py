@@ -254,19 +254,27 @@ def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: Win
     Raises:
         InputError: there is no such window.
     """
-    first = max(part.start - config.target_offset, config.shortest - config.lookback)
-    starts = np.arange(first, part.stop - config.rows + 1)
-    unbroken = unbroken_rows(instants(series.times), cadence)[starts + config.rows - 1]
-    lengths = np.minimum(unbroken - (config.rows - config.lookback), config.lookback)
-    enough = lengths >= config.shortest
-    if not enough.any():
+    starts, lengths = window_starts(series.times, part, cadence, config)
+    if not len(starts):
         needed = f", at least {config.shortest} steps of history" if config.padded else ""
         raise InputError(
             f"no window of {config.least_rows} rows (lookback {config.lookback}{needed}, {config.steps_ahead} steps "
             f"ahead, output length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a "
             f"gap; shorten the window or bring more readings"
         )
-    return Windows(series, starts[enough], config, lengths[enough] if config.padded else None)
+    return Windows(series, starts, config, lengths if config.padded else None)
+
+
+def window_starts(
+    times: pd.DatetimeIndex, part: range, cadence: pd.Timedelta, config: WindowConfig
+) -> tuple[Rows, Rows]:
+    """`[N]` starts of the windows that `make_windows` makes of rows at `times`, and the lengths of their histories."""
+    first = max(part.start - config.target_offset, config.shortest - config.lookback)
+    starts = np.arange(first, part.stop - config.rows + 1)
+    unbroken = unbroken_rows(instants(times), cadence)[starts + config.rows - 1]
+    lengths = np.minimum(unbroken - (config.rows - config.lookback), config.lookback)
+    enough = lengths >= config.shortest
+    return starts[enough], lengths[enough]
 
 
 def unbroken_rows(times: Times, cadence: pd.Timedelta) -> Rows:

@@ -61,6 +61,15 @@ def statistic_interval(
 ) -> Interval:
     """The percentile interval of a statistic of the mean losses of several models on several parts.
 
+    See `statistic_draws`.
+    """
+    low, high = np.quantile(statistic_draws(parts, statistic, block=block), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def statistic_draws(parts: Sequence[Floats], statistic: Callable[..., Floats], *, block: int) -> Floats:
+    """`[..., R]`: what `statistic` makes of the resampled mean losses of several models on several parts.
+
     Each part holds the losses `[M, N]` of M models of the same windows. Stretches of `block` of them are drawn for each
     part by itself and shared by its models; a part of fewer than five stretches is cut into shorter ones, as one that
     is as long as the part always has the part's own mean. `statistic` takes an argument a part: mean losses `[M, R]`.
@@ -71,8 +80,7 @@ def statistic_interval(
         length = max(1, min(block, losses.shape[1] // _FEWEST_BLOCKS))
         (of_part,) = _resampled_means((losses,), length, draws)
         means.append(of_part.T)  # [M, R]
-    low, high = np.quantile(statistic(*means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return statistic(*means)
 
 
 def _resampled_means(losses: Sequence[Floats], block: int, draws: np.random.Generator) -> list[Floats]:

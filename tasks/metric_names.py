@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-TEST, HOLDOUT = "test", "holdout"
-"""The part that a training is scored on, and the newest days that judge a retraining: scores of the two differ in rows,
-and share no name."""
+TEST, HOLDOUT, BACKTEST = "test", "holdout", "backtest"
+"""The part that a training is scored on, the newest days that judge a retraining, and the folds of a backtest: their
+scores differ in rows, and share no name."""
 _FORBIDDEN = re.compile(r"[^\w\-. ]")
 _LONGEST = 150  # of 250 that MLflow takes in all
 
 
 def of_baseline(part: str, model: str, metric: str) -> str:
     """A baseline's score: `test_vs_ridge_rmse`, which stands behind the network's `test_rmse`."""
-    return f"{part}_vs_{model}_{metric}"
+    return f"{part}_vs_{_allowed(model)}_{metric}"
 
 
 def of_curve(name: str, *, refit: bool, member: int) -> str:

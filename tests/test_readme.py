@@ -18,11 +18,15 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from contests import a_fold, own_imports
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
 from wattcast.flows.cli import startup
 from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.tasks.backtest.against import find_contestant
+from wattcast.tasks.backtest.contest import Forecasts
+from wattcast.tasks.backtest.contestants import forecast_fold
 from wattcast.tasks.inspection.draft import draft
 from wattcast.tasks.inspection.inspect import inspect
 
@@ -206,6 +210,22 @@ def test_all_that_the_commands_do_is_one_import_away(
     exec(program, names)
     assert names["trained"].evaluation.score("gru", "test").rmse > 0
     assert (names["retrained"].model, names["retrained"].version) == ("office", 1)
+
+
+def test_the_forecaster_of_the_readme_stands_in_a_backtest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the letter, in a fold of the simulated house; with the quantiles that it gives."""
+    (program,) = [block for block in blocks("python") if "class Mine" in block]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "forecasts.py").write_text(program, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    fold = a_fold(levels=(0.9,))
+    with own_imports():
+        contestant = find_contestant("mine.forecasts:Mine")
+        assert contestant is not None
+        outcome = forecast_fold([contestant], fold)[0]["mine.forecasts:Mine"]
+    assert isinstance(outcome, Forecasts), outcome
+    assert outcome.bounds is not None
+    assert outcome.bounds.shape == (*fold.scored.actual.shape, 3)
 
 
 @pytest.mark.parametrize(

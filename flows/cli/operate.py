@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,8 +30,11 @@ from wattcast.flows.cli.startup import begin
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
+from wattcast.model.network.kernel import CORES
+from wattcast.tasks.backtest.known import Span
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.stages import screen, stage
+from wattcast.tasks.tuning.ranges import Runner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +114,77 @@ def replay(
     from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 
     give(replayed, record=replayed_record, show=show_replayed, as_json=as_json)
+
+
+@operate.command()
+def backtest(
+    context: typer.Context,
+    *,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    data: Data = None,
+    seed: Seed = None,
+    folds: Annotated[int, typer.Option(min=1, help="Number of spans that are forecast.")] = 8,
+    step: Annotated[str, typer.Option(metavar="DURATION", help="Length of each span, such as 7d or 36h.")] = "7d",
+    window: Annotated[
+        Span, typer.Option(help="What a fold knows: all readings before it, or the newest of them.")
+    ] = "expanding",
+    train: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION", help="How much each fold knows when sliding, and the first one at least when expanding."
+        ),
+    ] = "60d",
+    gap: Annotated[
+        str,
+        typer.Option(metavar="DURATION", help="Time between what is known and the first forecast."),
+    ] = "0",
+    refit: Annotated[
+        str, typer.Option(metavar="WHEN", help="When networks are trained anew: always, never, or every so many folds.")
+    ] = "always",
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Preset, TOML file or other forecaster that stands in the same table; may be given several times.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of folds that run at once; a core each by default.")] = CORES,
+    runner: Annotated[
+        Runner, typer.Option(help="What runs the folds: threads of this process, or the workers of a Dask cluster.")
+    ] = "threads",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of the Dask scheduler, such as tcp://127.0.0.1:8786; only for --runner dask."),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN_ID", help="MLflow id of a killed backtest to go on with."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train at each of many moments, forecast what comes next, and compare with everything else that forecasts."""
+    given = {"data": data, "fit.seed": seed}
+    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    asked: dict[str, Any] = {"folds": folds, "step": step, "window": window, "train": train, "gap": gap, "refit": refit}
+
+    def check(times: pd.DatetimeIndex) -> None:
+        from wattcast.tasks.backtest.folds import Folding, forecasts_made
+
+        cadence = experiment.readings.cadence
+        moments = forecasts_made(times, experiment.split, experiment.window, cadence)
+        Folding.read(**asked).origins(moments, times[0], cadence)
+
+    if resume:
+        _require_alone(context)
+    where = {"jobs": jobs, "runner": runner, "address": address}
+    with ready("backtest", experiment, quiet=quiet, check=None if resume else check) as backtest_flow:
+        backtested = backtest_flow(experiment, **asked, against=tuple(against or ()), **where, resume=resume)
+    from wattcast.flows.cli.show_backtest import backtested_record, show_backtested
+
+    give(backtested, record=backtested_record, show=show_backtested, as_json=as_json)
 
 
 @operate.command()
@@ -331,6 +405,21 @@ def doctor(
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+def _require_alone(context: typer.Context) -> None:
+    """Nothing is asked of a backtest that goes on, but where it runs and what is shown.
+
+    Raises:
+        InputError: something is.
+    """
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    asked = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if asked - {"resume", "jobs", "runner", "address", "quiet", "as_json"}:
+        raise InputError(
+            "--resume takes everything from the run that it goes on with: give no other option but --jobs, --runner, "
+            "--address, --json and --quiet"
+        )
 
 
 def _moment(option: str, given: str | None) -> datetime | None:

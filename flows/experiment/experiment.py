@@ -184,6 +184,42 @@ def read_experiment(
     return _validated(nested, Experiment)
 
 
+def read_rival(experiment: Experiment, *, preset: str | None = None, config: Path | str | None = None) -> Experiment:
+    """A preset, or a TOML file, as it would forecast the same as `experiment` from the same readings.
+
+    Which features it reads, and whether time, is its own. Whatever else it does not say of readings and horizon, and
+    all that is no part of learning, is as `experiment` has it.
+
+    Raises:
+        InputError: a preset, file, option or value that cannot be used, or what it says is of another forecast.
+    """
+    given: dict[str, Any] = {"preset": preset} if preset else _read_toml(Path(config or ""))
+    nested = complete(given)
+    told = given.get("window", {})
+    horizon = {name: getattr(experiment.window, name) for name in _HORIZON if name not in told}
+    ours = experiment.model_dump(mode="json", include=_OF_ALL)
+    shared = {name: ours[name] for name in _OF_ALL if name != "readings"}
+    learns = {**nested, **shared, "window": {**nested.get("window", {}), **horizon}}
+    unread = {name: ReadingsConfig.model_fields[name].default for name in _READ}
+    readings = merge({**ours["readings"], **unread}, nested.get("readings", {}))
+    rival = _validated({**learns, "readings": readings}, Experiment)
+    pairs = [("window", name) for name in _HORIZON] + [("readings", name) for name in _SUBJECT]
+    for table, name in pairs:
+        own, asked = (getattr(getattr(each, table), name) for each in (rival, experiment))
+        if own != asked:
+            raise InputError(
+                f"{preset or str(config)!r} forecasts something else: {table}.{name} is {own}, where that of all must "
+                f"be {asked}"
+            )
+    return rival
+
+
+_READ = ("features", "time")
+_HORIZON = ("steps_ahead", "output_length")
+_SUBJECT = ("targets", "cadence_minutes", "kind", "unit", "timezone", "label")
+_OF_ALL = {"data", "file", "readings", "split", "intervals", "baselines", "gate"}
+
+
 class Told(Config):
     """What is said of a file and its readings before all of it is known: `model_fields_set` of each part says what."""
 

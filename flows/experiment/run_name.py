@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wattcast.flows.experiment.dotted import SEPARATOR
@@ -9,6 +10,7 @@ from wattcast.flows.experiment.experiment import Experiment, data_name, read_exp
 
 _MOST, _LONGEST = 4, 24  # changes, and letters of a value
 _TABLES = ("model", "fit", "window", "scale", "intervals", "baselines", "readings", "file")
+_LEARNING = ("model.", "fit.", "window.", "scale.")
 _UNTOLD = ("preset", "data", "fit.seed", "found_by")  # said elsewhere
 
 
@@ -27,7 +29,16 @@ def run_name(experiment: Experiment, data: str) -> str:
 
     An option is called by the last part of its name, unless two would be called so; beyond four it says how many more.
     """
-    changed = differences(experiment)
+    return " ".join([*_changes(experiment, differences(experiment)), f"seed {experiment.fit.seed}", data_name(data)])
+
+
+def recipe_name(experiment: Experiment) -> str:
+    """`recommended epochs=2`: what tells one way of learning from another, whatever it learns from."""
+    learnt = {name: value for name, value in differences(experiment).items() if name.startswith(_LEARNING)}
+    return " ".join(_changes(experiment, learnt))
+
+
+def _changes(experiment: Experiment, changed: Mapping[str, Any]) -> list[str]:
     order = sorted(changed, key=_rank)
     short = [_ending(name) for name in order]
     told = [
@@ -35,7 +46,7 @@ def run_name(experiment: Experiment, data: str) -> str:
         for name, ending in zip(order, short, strict=True)
     ]
     more = [f"+{len(told) - _MOST} more"] if len(told) > _MOST else []
-    return " ".join([experiment.preset, *told[:_MOST], *more, f"seed {experiment.fit.seed}", data_name(data)])
+    return [experiment.preset, *told[:_MOST], *more]
 
 
 def _rank(name: str) -> int:

@@ -9,6 +9,7 @@ import pandas as pd
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clock import moment_of
 from wattcast.model.errors import InputError
+from wattcast.model.split import parts_of_known
 
 
 def dated(experiment: Experiment, times: pd.DatetimeIndex, as_of: datetime | None) -> Experiment:
@@ -25,11 +26,11 @@ def dated(experiment: Experiment, times: pd.DatetimeIndex, as_of: datetime | Non
         raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
     test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
     before = times[times < test_from]
-    choosing = int(len(before) * split.train / (split.train + split.validation))
-    if not choosing:
+    training, choosing = parts_of_known(range(len(before)), split)
+    if not training:
         raise InputError(
             f"of the readings from {times[0]} to {until} the newest {gate.holdout_days:g} days are held out, which "
             "leaves none to train on: choose a later date or fewer gate.holdout_days"
         )
-    dates = {"validation_from": before[choosing], "test_from": test_from, "until": until}
+    dates = {"validation_from": before[choosing.start], "test_from": test_from, "until": until}
     return experiment.changed({f"split.{option}": str(date.tz_localize(None)) for option, date in dates.items()})

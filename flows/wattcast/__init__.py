@@ -5,7 +5,7 @@
     >>> trained = wattcast.train(experiment)
     >>> trained.evaluation.score("gru", "test").rmse
 
-`train`, `sweep`, `retrain`, `replay`, `forecast` and `watch` are Prefect flows that are called like functions; what
+`train`, `sweep`, `retrain`, `replay`, `backtest`, `forecast` and `watch` are Prefect flows that are called like functions; what
 each takes and gives is said in its own documentation. Nothing is imported before it is asked for.
 """
 
@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wattcast.flows.backtest import backtest
     from wattcast.flows.experiment.experiment import Experiment, preset_names, read_experiment
     from wattcast.flows.forecast import forecast
     from wattcast.flows.replay import replay
@@ -29,6 +30,7 @@ __all__ = [
     "Experiment",
     "Forecaster",
     "InputError",
+    "backtest",
     "forecast",
     "preset_names",
     "read_experiment",
@@ -45,7 +47,10 @@ _HOMES = {
     "read_experiment": "wattcast.flows.experiment.experiment",
     "Forecaster": "wattcast.model.forecaster",
     "InputError": "wattcast.model.errors",
-    **{flow: f"wattcast.flows.{flow}" for flow in ("forecast", "replay", "retrain", "sweep", "train", "watch")},
+    **{
+        flow: f"wattcast.flows.{flow}"
+        for flow in ("backtest", "forecast", "replay", "retrain", "sweep", "train", "watch")
+    },
 }
 
 

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from wattcast.model.arrays import Rows
+from wattcast.model.arrays import Floats, Rows
 from wattcast.model.gru import GRUConfig, Shape, Weights, layer_weights, named_weights, structure
 from wattcast.model.network.build import connect, parts_on, recurrent_layers
 from wattcast.model.network.compiled import compiled_once, kept
 from wattcast.model.network.kernel import CORES, Kernel, choose_kernel
 from wattcast.model.network.program import padded_places
 from wattcast.model.network.recurrent import slide
+from wattcast.model.scaler import Scaler
 from wattcast.model.windows import Windows
 
 Tensor = Any  # tensorflow has no types
@@ -60,6 +61,25 @@ def forecast_scaled(
         with ThreadPoolExecutor(cores) as pool:
             list(pool.map(fill, blocks))
     return result[places]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trained members as one that forecasts, without a Keras network: threads make and use many of them side by side.
+
+    Its windows are made with `scaler`.
+    """
+
+    config: GRUConfig
+    members: tuple[Weights, ...]
+    scaler: Scaler
+    kernel: Literal["auto", "keras", "fast"]
+    cores: int
+
+    def predict(self, windows: Windows) -> Floats:
+        """`[N, L, K]` forecasts, in the unit of the targets."""
+        scaled = forecast_scaled(self.config, self.members, windows, self.kernel, cores=self.cores)
+        return np.maximum(self.scaler.inverse(scaled, first=scaled.shape[-1]), windows.series.lowest)
 
 
 def _blocks(starts: Rows, size: int) -> Iterator[slice]:

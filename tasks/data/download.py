@@ -75,6 +75,15 @@ class Raw:
         default_factory=dict
     )  # by column, as the source says: its row of units, its authors
 
+    def require_same(self, sha256: str, run_id: str) -> None:
+        """These are the bytes with which a run began that goes on.
+
+        Raises:
+            InputError: they are others.
+        """
+        if self.sha256 != sha256:
+            raise InputError(f"run {run_id} began with data of SHA-256 {sha256}, now it is {self.sha256}: start anew")
+
 
 _State = tuple[str, int, int, int, int] | None
 _ahead: dict[tuple[_State, Dialect], Raw] = {}  # at most one

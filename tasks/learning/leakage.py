@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from wattcast.model.split import Split
 from wattcast.model.windows import Windows
 from wattcast.tasks.step import step
 
+LEAKAGE_FILE = "leakage.json"
+"""The artifact with the proofs."""
 _CHUNK = 16_384  # windows hashed at once
 
 
@@ -51,6 +54,21 @@ class LeakageProof:
 
 class LeakageError(RuntimeError):
     """Training read values from behind its cut: a fault of the pipeline, and its scores are worthless."""
+
+
+def proofs_record(proofs: Sequence[LeakageProof]) -> dict[str, Any]:
+    """The proofs as a run keeps them."""
+    return {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
+
+
+def require_passed(proofs: Sequence[LeakageProof], place: str) -> None:
+    """All of them have; `place` is where they are written down.
+
+    Raises:
+        LeakageError: one has not.
+    """
+    if leaks := [proof.name for proof in proofs if not proof.passed]:
+        raise LeakageError(f"values from behind the cut have reached {' and '.join(leaks)}: see {place}")
 
 
 def prove_no_leakage(
@@ -83,7 +101,7 @@ def prove_no_leakage(
     test, config = rows.test.start, windows.test.config
     return (
         proof("training", rows.validation.start, lambda parts: parts.train),
-        proof("refit", test, lambda parts: parts.train + parts.validation),
+        proof("refit", rows.validation.stop, lambda parts: parts.train + parts.validation),
         proof("forecast", test, partial(_across, test), ahead=config.rows - config.lookback),
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -18,6 +20,8 @@ from wattcast.tasks.liveness import Owner
 from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE, JOB, OWNER, Parent, waiting_folder
 from wattcast.tasks.tracking.store import EXPERIMENT, store_client, tracking_uri
 
+TRAINING = "train"
+_GOING_ON = {TRAINING, "backtest"}  # what takes --resume
 _MOST_OPEN = 1000  # runs at once
 
 
@@ -76,11 +80,11 @@ def _has_diverged(tags: Mapping[str, str]) -> bool:
     return tags.get(FAILURE, "").startswith(DivergedError.__name__)
 
 
-def unfinished_run(run_id: str) -> tuple[str, str]:
-    """The configuration (TOML) and the data's SHA-256 of a run that did not end well.
+def unfinished_run(run_id: str, *, job: str = TRAINING, record: str = CONFIG_FILE) -> tuple[str, str]:
+    """What a run of `wattcast {job}` that did not end well wrote in `record`, and the SHA-256 of its data.
 
     Raises:
-        InputError: there is no such run, it has finished, or it ended before it wrote its configuration.
+        InputError: there is no such run, it is another command's, it has finished, or it ended before it wrote that.
     """
     try:
         run = store_client().get_run(run_id)
@@ -88,19 +92,38 @@ def unfinished_run(run_id: str) -> tuple[str, str]:
         raise InputError(
             f"there is no run {run_id!r} in {tracking_uri()}: `mlflow ui` shows the ids of all runs"
         ) from None
-    if job := run.data.tags.get(JOB):
-        raise InputError(f"run {run_id} is one of `wattcast {job}`, not a training: give that command again")
+    if (found := run.data.tags.get(JOB, TRAINING)) != job:
+        way = f"with `wattcast {found} --resume`" if found in _GOING_ON else "by giving that command again"
+        raise InputError(f"run {run_id} is one of `wattcast {found}`, not of `wattcast {job}`: go on {way}")
     if run.info.status == "FINISHED":
         raise InputError(f"run {run_id} has finished, there is nothing to resume: start a new one without --resume")
     if _has_diverged(run.data.tags):
         raise InputError(f"run {run_id} diverged and would do so again: start a new one with other settings")
-    waiting = waiting_folder(run_id) / CONFIG_FILE
+    waiting = waiting_folder(run_id) / record
     try:
-        artifact = f"{run.info.artifact_uri}/{CONFIG_FILE}"
-        config = waiting.read_text(encoding="utf-8") if waiting.exists() else mlflow.artifacts.load_text(artifact)
+        artifact = f"{run.info.artifact_uri}/{record}"
+        written = waiting.read_text(encoding="utf-8") if waiting.exists() else mlflow.artifacts.load_text(artifact)
     except (MlflowException, OSError):
-        raise InputError(f"run {run_id} ended before it wrote {CONFIG_FILE}: start it anew") from None
-    return config, run.data.tags["data.sha256"]
+        raise InputError(f"run {run_id} ended before it wrote {record}: start it anew") from None
+    return written, run.data.tags["data.sha256"]
+
+
+def finished_children(parent: Parent, tag: str) -> dict[str, str]:
+    """The ids of the runs below `parent` that have ended well, by the value of their `tag`; the newest of each."""
+    client = store_client(parent.store)
+    below = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.run_id}' and attributes.status = 'FINISHED'"
+    oldest_first = ["attributes.start_time ASC"]
+    runs = client.search_runs([parent.experiment_id], below, max_results=_MOST_OPEN, order_by=oldest_first)
+    return {run.data.tags[tag]: run.info.run_id for run in runs if tag in run.data.tags}
+
+
+def read_file(parent: Parent, run_id: str, name: str) -> bytes:
+    """The content of the artifact `name` of a run below `parent`."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=parent.store
+        )
+        return Path(found).read_bytes()
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,13 @@ class Log:
         """All `tags` in one batch."""
         self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
+    def keep(self, name: str, content: bytes) -> None:
+        """`content` as the artifact `name`, at once, of a run that has no folder."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_bytes(content)
+            self.client.log_artifact(self.run_id, str(file))
+
     @property
     def description(self) -> str:
         """What `describe` has said; empty where it has not been asked."""

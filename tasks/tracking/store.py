@@ -55,6 +55,19 @@ def is_local_store() -> bool:
     return urlparse(tracking_uri()).scheme in {"", "file", "sqlite"}
 
 
+def require_server() -> None:
+    """Runs are tracked where the workers of a cluster reach them.
+
+    Raises:
+        InputError: they are not.
+    """
+    if is_local_store():
+        raise InputError(
+            "the runner dask needs a tracking server that all its workers reach: start `mlflow server` and name it in "
+            "MLFLOW_TRACKING_URI"
+        )
+
+
 def store_client(store: str | None = None) -> MlflowClient:
     """A client of the tracking store. Two processes would both make the tables of a new local one, so they queue."""
     uri = store or tracking_uri()

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tests.benchmarks.backtests import backtest_table
 from tests.benchmarks.contest import contest_table
 from tests.benchmarks.growth import growth_table
 from tests.benchmarks.members import members_table
@@ -34,6 +35,7 @@ class Section(StrEnum):
     SINGLE = "single"
     SERVING = "serving"
     SWEEP = "sweep"
+    BACKTEST = "backtest"
     MEMORY = "memory"
     GROWTH = "growth"
 
@@ -46,6 +48,7 @@ TABLES: dict[Section, Callable[[Size], Table]] = {
     Section.SINGLE: single_table,
     Section.SERVING: serving_table,
     Section.SWEEP: sweep_table,
+    Section.BACKTEST: backtest_table,
     Section.MEMORY: memory_table,
     Section.GROWTH: growth_table,
 }

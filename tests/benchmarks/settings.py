@@ -66,6 +66,8 @@ class Size:
     stock_trials: int = 10
     searched: int = 20  # trials of a sweep
     search_epochs: int = 10
+    folds: int = 8  # of a backtest
+    fold_epochs: int = 12
 
 
 FULL = Size()
@@ -80,4 +82,6 @@ QUICK = Size(
     stock_trials=3,
     searched=6,
     search_epochs=2,
+    folds=2,
+    fold_epochs=1,
 )

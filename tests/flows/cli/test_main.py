@@ -71,7 +71,7 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast", "watch"])
+@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast", "watch", "backtest"])
 def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
     program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -176,7 +176,7 @@ def test_a_shell_completes_commands_and_presets(words: str, place: int, found: l
     assert CliRunner().invoke(cli.app, env=environment, prog_name="wattcast").output.split() == found
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "retrain", "replay"])
+@pytest.mark.parametrize("command", ["train", "sweep", "retrain", "replay", "backtest"])
 def test_whatever_trains_takes_a_seed(command: str) -> None:
     assert "seed" in {parameter.name for parameter in COMMANDS[command].params}
 

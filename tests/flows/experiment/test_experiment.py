@@ -187,7 +187,7 @@ def test_a_form_offers_presets_and_is_filled_with_nothing_that_would_win_over_th
     assert form["$defs"]["FitConfig"]["properties"]["refit"]["enum"] == [True, False]
 
 
-@pytest.mark.parametrize("flow", ["train", "sweep", "retrain", "replay"])
+@pytest.mark.parametrize("flow", ["train", "sweep", "retrain", "replay", "backtest"])
 def test_a_flow_without_an_experiment_is_the_recommended_one(flow: str) -> None:
     function = getattr(import_module(f"wattcast.flows.{flow}"), flow)
     assert function.parameters.properties["experiment"]["default"] == {"preset": "recommended"}

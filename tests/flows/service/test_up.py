@@ -27,6 +27,7 @@ pytestmark = pytest.mark.story
 DEPLOYMENTS = [
     "forecast/forecast-newest",
     "replay/replay-weekly",
+    "backtest/backtest-recommended",
     "retrain/retrain-weekly",
     "sweep/sweep-recommended",
     "train/train-recommended",

@@ -1,0 +1,96 @@
+"""What `wattcast backtest` prints of its verdict: tables for people, a record for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from wattcast.flows.cli.output import finite
+from wattcast.tasks.numbers import decimals, readable, with_unit
+
+if TYPE_CHECKING:
+    from wattcast.tasks.backtest.verdict import Verdict
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """What a JSON object says of a verdict."""
+    record: dict[str, Any] = _plain(asdict(verdict))
+    recommended = verdict.recommended
+    return {
+        "recommended": recommended.name if recommended else None,
+        "sentence": verdict.sentence,
+        "useful": verdict.useful_sentence,
+        "useful_steps": verdict.useful_steps,
+        **record,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return finite(value) if isinstance(value, float) else value
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """All contestants, the best first, those that failed with their reasons, and whom to use."""
+    console.print(_scores(verdict))
+    if any(standing.overall.coverage for standing in verdict.standings):
+        console.print(_intervals(verdict))
+    for fault in verdict.failed:
+        words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
+        console.print(words, soft_wrap=True, highlight=False, markup=False)
+    for sentence in (verdict.sentence, verdict.useful_sentence):
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+
+
+def _scores(verdict: Verdict) -> Table:
+    title = f"{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
+    scored = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
+    table = _empty(title, *scored, "skill", "spread", "difference")
+    table.columns[-1].no_wrap = True
+    for standing in verdict.standings:
+        overall = standing.overall
+        skill = f"{decimals(100 * overall.skill, 1)} %"
+        spread = readable(standing.spread, 2, like=overall.rmse, nothing="-")
+        scores = (readable(overall.rmse, 2), readable(overall.mae, 2), skill, spread)
+        style = "bold" if standing is verdict.recommended else None
+        table.add_row(standing.name, *scores, _behind(verdict, standing.name), style=style)
+    for fault in verdict.failed:
+        table.add_row(fault.name, "failed")
+    return table
+
+
+def _intervals(verdict: Verdict) -> Table:
+    heads = [f"{what} {100 * level:g} %" for level in verdict.levels for what in ("in", "Winkler")]
+    unit = f", {verdict.unit}" if verdict.unit else ""
+    table = _empty(f"Share of readings in intervals of each level; Winkler and pinball scores{unit}", *heads, "pinball")
+    for standing in verdict.standings:
+        score = standing.overall
+        if score.pinball is not None:
+            pairs = zip(score.coverage, score.winkler, strict=True)
+            cells = (cell for share, width in pairs for cell in (f"{100 * share:.1f} %", readable(width, 2)))
+            table.add_row(standing.name, *cells, readable(score.pinball, 2))
+    return table
+
+
+def _empty(title: str, *heads: str) -> Table:
+    table = Table("contestant", *heads, title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    return table
+
+
+def _behind(verdict: Verdict, name: str) -> str:
+    """How far behind the best one."""
+    best = verdict.best
+    if best is None or best.name == name:
+        return "-"
+    pair = verdict.between(best.name, name)
+    change, low, high = (
+        readable(each, 2, like=best.overall.rmse, sign=True) for each in (pair.difference, pair.low, pair.high)
+    )
+    return f"{change} ({low} to {high})"
