@@ -23,7 +23,7 @@ from wattcast.flows.train import FORECASTS_FILE, train_in
 from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.tasks.data.uci import NOISE_COLUMNS
-from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.learning.evaluate import GRU, Evaluation
 from wattcast.tasks.metric_names import HOLDOUT
 from wattcast.tasks.monitoring.drift import Drift, drift_task
 from wattcast.tasks.registry.contract import Contract
@@ -158,12 +158,25 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         HOLDOUT_TO: str(spans.judged_to),
         "holdout.rmse": f"{score.rmse:.6g}",
         "holdout.mae": f"{score.mae:.6g}",
+        **_interval_tags(trained.evaluation),
         DIGEST: versions.digest(trained.model_uri),
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
     }
     challenger = versions.register(trained.model_uri, run.run_id, tags)
     versions.name_alias(CHALLENGER, challenger.number)
     return challenger
+
+
+def _interval_tags(evaluation: Evaluation) -> dict[str, str]:
+    """What the intervals of the first target hold and lose on the held-out span: `holdout.coverage_90`."""
+    if evaluation.intervals is None:
+        return {}
+    own = [score for score in evaluation.intervals.overall(evaluation.targets[0]) if score.model == GRU]
+    return {
+        f"holdout.{name}_{100 * score.level:g}": f"{getattr(score, name):.6g}"
+        for score in own
+        for name in ("coverage", "winkler")
+    }
 
 
 def _decide(case: Case) -> tuple[Comparison, Version | None]:

@@ -88,11 +88,12 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
     if not versions:
         console.print(f"{name} has no version yet: `wattcast retrain` makes the first one")
         return
-    head = ("version", "aliases", "RMSE", "MAE", "trained on", "judged on", "outcome")
+    figures = _intervals(versions)
+    head = ("version", "aliases", "RMSE", "MAE", *figures, "trained on", "judged on", "outcome")
     table = Table(*head, title=f"{escape(name)}; scores on the span that judged it", title_justify="left")
     for version in versions:
         tags, style = version.tags, "bold" if "champion" in version.aliases else None
-        scores = [_score(version, metric) for metric in ("rmse", "mae")]
+        scores = [_score(version, metric) for metric in ("rmse", "mae", *figures.values())]
         spans = [_span(tags, *span) for span in ((DATA_FROM, DATA_TO), (HOLDOUT_FROM, HOLDOUT_TO))]
         outcome = tags.get(DECISION, "not judged")
         table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
@@ -125,9 +126,21 @@ def show_findings(findings: Sequence[Finding]) -> None:
             console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
 
 
+def _intervals(versions: Sequence[Version]) -> dict[str, str]:
+    """Headings and names of what intervals hold and lose, of all levels that some version has."""
+    tags = {tag for version in versions for tag in version.tags if tag.startswith("holdout.coverage_")}
+    levels = sorted((tag.removeprefix("holdout.coverage_") for tag in tags), key=float)
+    names = {"coverage": "coverage", "Winkler": "winkler"}
+    return {f"{title} {level} %": f"{name}_{level}" for level in levels for title, name in names.items()}
+
+
 def _score(version: Version, metric: str) -> str:
     value = float(version.tags.get(f"holdout.{metric}", "nan"))
-    return with_unit(readable(value), version.unit) if math.isfinite(value) else "-"
+    if not math.isfinite(value):
+        return "-"
+    if metric.startswith("coverage"):
+        return f"{100 * value:.1f} %"
+    return with_unit(readable(value), version.unit)
 
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:
