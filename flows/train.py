@@ -114,7 +114,7 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
     with stage("proving that nothing leaked"):
         _prove(prepared, run)
     with stage("scoring beside the baselines"):
-        forecaster = _product(prepared, fitted)
+        forecaster = product(prepared, fitted)
         evaluation = _evaluate(prepared, fitted, forecaster)
     _log_scores(run, prepared, fitted, evaluation, judged)
     for rows in score_rows(evaluation).values():
@@ -171,7 +171,7 @@ def _prove(prepared: Prepared, run: Run) -> None:
         )
 
 
-def _product(prepared: Prepared, fitted: Fitted) -> Forecaster:
+def product(prepared: Prepared, fitted: Fitted) -> Forecaster:
     """The network with its intervals, whose errors are those of the network before a refit."""
     asked, validation = prepared.experiment.intervals, prepared.windows.validation
     return prepared.forecaster(fitted.network, calibrate_task(prepared.forecaster(fitted.selected), validation, asked))

@@ -27,6 +27,7 @@ def replayed_record(replayed: Replayed) -> dict[str, Any]:
         "recommended": worth.recommended.name,
         "sentence": worth.sentence,
         "gate": worth.gate_sentence,
+        "intervals": worth.interval_sentence,
         **asdict(worth),
         "report": replayed.report,
     }
@@ -37,20 +38,24 @@ def show_replayed(replayed: Replayed) -> None:
     console, worth = Console(), replayed.worth
     policies = (*worth.policies, *worth.baselines)
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
-    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never"))
-    console.print(_table("retrained", worth.cadences, worth.recommended, "Cadences; difference of RMSE from the best"))
+    levels = worth.levels
+    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never", levels))
+    cadences = "Cadences; difference of RMSE from the best"
+    console.print(_table("retrained", worth.cadences, worth.recommended, cadences, levels))
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
-    for sentence in (worth.sentence, worth.gate_sentence):
-        console.print(sentence, soft_wrap=True, highlight=False)
+    for sentence in (worth.sentence, worth.gate_sentence, worth.interval_sentence):
+        if sentence:
+            console.print(sentence, soft_wrap=True, highlight=False)
     show_banner(console, replayed.data_source)
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 
 
-def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) -> Table:
+def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str, levels: Sequence[float]) -> Table:
     scored = (with_unit(metric, marked.unit) for metric in ("RMSE", "MAE"))
-    head = (name, *scored, "trained", "seconds", "difference")
+    held = (heading for level in levels for heading in (f"{100 * level:g} % hold", with_unit("Winkler", marked.unit)))
+    head = (name, *scored, *held, "trained", "seconds", "difference")
     table = Table(*head, title=title, title_justify="left")
     table.columns[-1].no_wrap = True
     for outcome in outcomes:
@@ -59,7 +64,12 @@ def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) 
         change, low, high = (
             readable(each, 2, like=outcome.rmse, sign=True) for each in (outcome.difference, outcome.low, outcome.high)
         )
-        table.add_row(
-            outcome.name, *scores, *cost, f"{change} ({low} to {high})", style="bold" if outcome is marked else None
-        )
+        cells = (outcome.name, *scores, *_held(outcome, levels), *cost, f"{change} ({low} to {high})")
+        table.add_row(*cells, style="bold" if outcome is marked else None)
     return table
+
+
+def _held(outcome: Outcome, levels: Sequence[float]) -> list[str]:
+    """Coverage and Winkler score of each level."""
+    found = {each.level: (f"{100 * each.coverage:.1f} %", readable(each.winkler, 2)) for each in outcome.intervals}
+    return [cell for level in levels for cell in found.get(level, ("-", "-"))]
