@@ -38,10 +38,10 @@ def show_replayed(replayed: Replayed) -> None:
     console, worth = Console(), replayed.worth
     policies = (*worth.policies, *worth.baselines)
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
-    levels = worth.levels
-    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never", levels))
-    cadences = "Cadences; difference of RMSE from the best"
-    console.print(_table("retrained", worth.cadences, worth.recommended, cadences, levels))
+    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never"))
+    console.print(_table("retrained", worth.cadences, worth.recommended, "Cadences; difference of RMSE from the best"))
+    if worth.levels:
+        console.print(_interval_table((*policies, *worth.cadences[:-1]), worth.levels, worth.unit))
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
@@ -52,10 +52,9 @@ def show_replayed(replayed: Replayed) -> None:
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 
 
-def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str, levels: Sequence[float]) -> Table:
+def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) -> Table:
     scored = (with_unit(metric, marked.unit) for metric in ("RMSE", "MAE"))
-    held = (heading for level in levels for heading in (f"{100 * level:g} % hold", with_unit("Winkler", marked.unit)))
-    head = (name, *scored, *held, "trained", "seconds", "difference")
+    head = (name, *scored, "trained", "seconds", "difference")
     table = Table(*head, title=title, title_justify="left")
     table.columns[-1].no_wrap = True
     for outcome in outcomes:
@@ -64,12 +63,16 @@ def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str, 
         change, low, high = (
             readable(each, 2, like=outcome.rmse, sign=True) for each in (outcome.difference, outcome.low, outcome.high)
         )
-        cells = (outcome.name, *scores, *_held(outcome, levels), *cost, f"{change} ({low} to {high})")
+        cells = (outcome.name, *scores, *cost, f"{change} ({low} to {high})")
         table.add_row(*cells, style="bold" if outcome is marked else None)
     return table
 
 
-def _held(outcome: Outcome, levels: Sequence[float]) -> list[str]:
-    """Coverage and Winkler score of each level."""
-    found = {each.level: (f"{100 * each.coverage:.1f} %", readable(each.winkler, 2)) for each in outcome.intervals}
-    return [cell for level in levels for cell in found.get(level, ("-", "-"))]
+def _interval_table(outcomes: Sequence[Outcome], levels: Sequence[float], unit: str | None) -> Table:
+    """What the intervals of each level hold of the readings, and their Winkler score."""
+    head = (f"{100 * level:g} % {name}" for level in levels for name in ("hold", with_unit("Winkler", unit)))
+    table = Table("policy or cadence", *head, title="Intervals", title_justify="left")
+    for outcome in outcomes:
+        found = {each.level: (f"{100 * each.coverage:.1f} %", readable(each.winkler, 2)) for each in outcome.intervals}
+        table.add_row(outcome.name, *(cell for level in levels for cell in found.get(level, ("-", "-"))))
+    return table

@@ -151,9 +151,8 @@ def _judge(
     """What the gate of a retraining says of the forecasts; there, stored models are tested as well."""
     windows = challenger.held_out
     actual, own = _actual(windows), challenger.forecast(windows)
-    checks = [check_baselines(actual, own.point, baselines, config, unit=unit)]
-    if own.levels:
-        checks.append(check_coverage(actual, own, config, windows.config, day=block))
+    checks = [check_coverage(actual, own, config, windows.config, day=block)] if own.levels else []
+    checks.append(check_baselines(actual, own.point, baselines, config, unit=unit))
     if champion:
         theirs = champion.forecast(windows)
         if own.levels:

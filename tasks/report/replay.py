@@ -6,7 +6,7 @@ C: cuts. N: forecasts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import matplotlib.dates as mdates
@@ -30,7 +30,7 @@ _MEANINGS = {
     NEVER: "never: the first model alone",
     ALWAYS: "always: the newest model",
     GATED: "gated: the champion",
-    "ridge": "ridge on lags, fitted at each cut",
+    "ridge": "ridge, fitted at each cut",
     "persistence": "persistence",
 }
 _MOST_POINTS = 4_000  # of a line
@@ -48,7 +48,7 @@ def replay_report(subject: Subject, replay: Replay, worth: Worth, config_toml: s
         policies=_policy_table(worth),
         cadences=_cadence_table(worth),
         cuts=_cut_table(worth),
-        intervals=_interval_table(worth),
+        held=_interval_tables(worth),
         unit=worth.unit,
     )
 
@@ -93,12 +93,12 @@ def _tiles(worth: Worth) -> dict[str, str]:
 
 
 def _policy_table(worth: Worth) -> Table:
-    head = ["policy", *_metrics(worth), "trainings", "seconds of training", "RMSE against never"]
+    head = ["policy", *_metrics(worth), "trainings", "seconds", "RMSE against never"]
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
     return Table(
         head,
         [
-            [_MEANINGS[each.name], *_cells(each, worth.policies[0], worth.levels)]
+            [_MEANINGS[each.name], *_cells(each, worth.policies[0], worth.levels[-1:])]
             for each in (*worth.policies, *worth.baselines)
         ],
         marked=worth.policies.index(lowest),
@@ -106,15 +106,15 @@ def _policy_table(worth: Worth) -> Table:
 
 
 def _cadence_table(worth: Worth) -> Table:
-    head = ["retrained", *_metrics(worth), "trainings", "seconds of training", "RMSE against the best"]
-    rows = [[each.name, *_cells(each, worth.best, worth.levels)] for each in worth.cadences]
+    head = ["retrained", *_metrics(worth), "trainings", "seconds", "RMSE against the best"]
+    rows = [[each.name, *_cells(each, worth.best, worth.levels[-1:])] for each in worth.cadences]
     return Table(head, rows, marked=worth.cadences.index(worth.recommended))
 
 
 def _metrics(worth: Worth) -> list[str]:
     return [
         *(labelled(metric, worth.unit) for metric in ("RMSE", "MAE")),
-        *(name for level in worth.levels for name in (f"{percent(level)} hold", labelled("Winkler", worth.unit))),
+        *(name for level in worth.levels[-1:] for name in (f"{percent(level)} hold", labelled("Winkler", worth.unit))),
     ]
 
 
@@ -126,24 +126,32 @@ def _cells(outcome: Outcome, reference: Outcome, levels: Sequence[float]) -> lis
     return [fine(outcome.rmse), fine(outcome.mae), *held, *cost, change]
 
 
-def _interval_table(worth: Worth) -> Table | None:
-    """How the Winkler scores of policies and baselines differ from those of never; None without intervals."""
+def _interval_tables(worth: Worth) -> dict[str, Table]:
+    """Coverage and Winkler score of each level, by policy and by cadence, under their captions; none without any."""
+    if not worth.levels:
+        return {}
+    policies = {_MEANINGS[outcome.name]: outcome for outcome in (*worth.policies, *worth.baselines)}
+    cadences = {outcome.name: outcome for outcome in worth.cadences}
+    return {
+        "Intervals of each policy": _interval_table("policy", policies, "never", worth),
+        "Intervals of each cadence": _interval_table("retrained", cadences, "the best", worth),
+    }
+
+
+def _interval_table(name: str, outcomes: Mapping[str, Outcome], reference: str, worth: Worth) -> Table:
     rows = [
-        [percent(each.level), _MEANINGS[outcome.name], percent(each.coverage, 1), fine(each.winkler), _change(each)]
-        for level in worth.levels
-        for outcome in (*worth.policies, *worth.baselines)
+        [title, percent(each.level), percent(each.coverage, 1), fine(each.winkler), _change(each)]
+        for title, outcome in outcomes.items()
         for each in outcome.intervals
-        if each.level == level
     ]
-    head = ["level", "policy", "coverage", labelled("Winkler", worth.unit), "Winkler against never, 95 % interval"]
-    return Table(head, rows) if rows else None
+    return Table([name, "level", "coverage", labelled("Winkler", worth.unit), f"Winkler against {reference}"], rows)
 
 
 def _change(found: IntervalOutcome) -> str:
     change, low, high = (
         readable(each, 2, like=found.winkler, sign=True) for each in (found.difference, found.low, found.high)
     )
-    return f"{change} ({low} to {high})" if found.difference else "–"
+    return f"{change} (95 % interval {low} to {high})" if found.difference else "–"
 
 
 def _cut_table(worth: Worth) -> Table:

@@ -107,7 +107,7 @@ def test_the_gate_looks_at_the_intervals_that_are_served(version: int, capsys: p
     assert "90 % intervals hold" in checks["coverage"]
     assert float(registered.tags["holdout.coverage_90"]) == pytest.approx(run.metrics["holdout_coverage_90"], abs=1e-5)
     page = HTMLPage(read_artifact(registered.run_id, "retrain.html"))
-    assert "Intervals on the held-out span" in page.words
+    assert "Intervals as they are served" in page.words
     show_models([registered], name=NAME, entries=[])
     shown = " ".join(capsys.readouterr().out.split())
     assert "coverage" in shown

@@ -250,10 +250,11 @@ def test_the_gate_of_a_replay_refuses_a_better_forecast_with_broken_intervals() 
         return replace(ridge, forecast=forecast)
 
     first, second = walk(cuts, challenge, scored_from(cuts[0], frame), GATE, block=144, unit="Wh").cuts
-    assert [check.name for check in first.decision.checks] == ["baselines", "coverage"]
-    assert first.decision.promoted, first.decision.reason
+    assert [check.name for check in first.decision.checks] == ["coverage", "baselines"]
+    assert first.decision.promoted
+    assert first.decision.reason.startswith("RMSE of 5.00 Wh beats persistence's")
     checks = {check.name: check for check in second.decision.checks}
-    assert list(checks) == ["baselines", "coverage", "winkler", "champion"]
+    assert list(checks) == ["coverage", "baselines", "winkler", "champion"]
     assert checks["champion"].passed
     assert not second.decision.promoted
     assert second.champion == 0
@@ -426,6 +427,7 @@ def test_page_and_table_show_intervals_where_there_are_some() -> None:
     page = HTMLPage(replay_report(Subject("replay", {"run": "abc"}, simulated=False), replay, worth, "[fit]\n"))
     assert "Coverage from cut to cut" in page.words
     assert page.all("th").count("90 % hold") == 2  # policies and cadences
+    assert page.all("th").count("coverage") == 2
     rows = [*csv.DictReader(io.StringIO(replay_csv(worth)))]
     assert [float(row["never_coverage_90"]) for row in rows] == [1, 1, 0]
     assert [float(row["always_winkler_90"]) for row in rows] == pytest.approx([5, 8, 5])
