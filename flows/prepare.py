@@ -15,9 +15,10 @@ from wattcast.model.forecaster import Forecaster
 from wattcast.model.intervals import Intervals, require_forecasts
 from wattcast.model.meters import rows_of_meter
 from wattcast.model.readings import ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
-from wattcast.model.windows import Windows
+from wattcast.model.windows import Windows, make_windows
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
 from wattcast.tasks.data.units import settle_unit
@@ -158,12 +159,28 @@ class Prepared:
         return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
 
     @property
-    def told(self) -> tuple[str, str]:
-        """Preset and data, and the parts: what there is to say before a training, in two lines."""
+    def told(self) -> tuple[str, ...]:
+        """Preset and data, the parts, and windows that are left out: what there is to say before a training."""
         times, ours = self.times, self.experiment
         rows = f"{len(times):,} rows every {ours.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
         parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
-        return f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}", ", ".join(parts)
+        left_out = [f"{name} {count:,}" for name, count in self._unknown.items() if count]
+        why = f"of whose steps something was not yet known at their moment, by column {ours.readings.available_at!r}"
+        return (
+            f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}",
+            ", ".join(parts),
+            *([f"windows left out {why}: {', '.join(left_out)}"] if left_out else []),
+        )
+
+    @property
+    def _unknown(self) -> dict[str, int]:
+        """How many windows of each part are left out as something of their steps was not known at their moment."""
+        series, ours = self.windows.train.series, self.experiment
+        if series.places is None:
+            return {}
+        cadence = ours.readings.cadence
+        every = self.rows.map(lambda part: make_windows(series, part, cadence, ours.window, unknown=True))
+        return {name: len(windows) - len(dict(self.windows.items())[name]) for name, windows in every.items()}
 
     def example(self, steps: int) -> pd.DataFrame:
         """The newest readings of so many steps as they came: what a user of the product gives it.
@@ -193,12 +210,13 @@ class Prepared:
             return replace(self, experiment=experiment)
         return replace(self, experiment=experiment).altered(self.fetched.frame)
 
-    def altered(self, frame: pd.DataFrame) -> Prepared:
-        """The same rows of another clean frame, scaled and windowed anew."""
-        experiment = self.experiment
+    def altered(self, frame: pd.DataFrame, revisions: Revisions | None = None) -> Prepared:
+        """The same rows of another clean frame, scaled and windowed anew, with other `revisions` if they are given."""
+        experiment, cleaned = self.experiment, self.fetched.cleaned
+        revisions = cleaned.revisions if revisions is None else revisions
         scaler = scale(frame, self.rows, experiment.readings, experiment.scale)
-        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window)
-        fetched = replace(self.fetched, cleaned=replace(self.fetched.cleaned, frame=frame))
+        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window, revisions=revisions)
+        fetched = replace(self.fetched, cleaned=replace(cleaned, frame=frame, revisions=revisions))
         return replace(self, fetched=fetched, scaler=scaler, windows=windows)
 
 
@@ -247,7 +265,8 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     rows = split_task(frame, experiment.split)
     check_parts(frame, rows, experiment.readings)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
-    windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
+    revisions = fetched.cleaned.revisions
+    windows = window_task(frame, rows, experiment.readings, scaler, experiment.window, revisions=revisions)
     require_forecasts(len(windows.validation), experiment.intervals)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
 

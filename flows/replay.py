@@ -17,6 +17,7 @@ from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.promotion.dates import dated
 from wattcast.flows.train import product
 from wattcast.model.baseline import Persistence
+from wattcast.model.clean import Cleaned
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.fit import Fitted
@@ -112,7 +113,8 @@ def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) 
     """All windows over `frame` whose forecast is made at the first cut or later."""
     experiment = prepared.experiment
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
-    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window)
+    revisions = prepared.fetched.cleaned.revisions
+    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window, revisions=revisions)
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
 
 
@@ -130,18 +132,19 @@ def _trainer(experiment: Experiment, fetched: Fetched) -> Callable[[pd.Timestamp
         began = perf_counter()
         fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)
         seconds = perf_counter() - began
-        forecasts = _forecasting(product(prepared, fitted), fetched.frame)
+        forecasts = _forecasting(product(prepared, fitted), fetched.cleaned)
         around = calibrate_task(Persistence(), windows.validation, as_of.intervals)
         return Challenger(prepared.known, windows.test, forecasts, seconds, around)
 
     return challenge
 
 
-def _forecasting(forecaster: Forecaster, frame: pd.DataFrame) -> Callable[[Windows], Fan]:
-    """Forecasts windows over `frame`, or over its beginning, which were made with any scaler."""
+def _forecasting(forecaster: Forecaster, cleaned: Cleaned) -> Callable[[Windows], Fan]:
+    """Forecasts windows over what was cleaned, or over its beginning, which were made with any scaler."""
 
     def forecast(windows: Windows) -> Fan:
-        series = make_series(frame, forecaster.readings, forecaster.scaler, forecaster.window)
+        readings, scaler, revisions = forecaster.readings, forecaster.scaler, cleaned.revisions
+        series = make_series(cleaned.frame, readings, scaler, forecaster.window, revisions=revisions)
         windows = replace(windows, series=series)
         return Fan.of(forecaster.predict(windows), forecaster.intervals, windows)
 

@@ -20,6 +20,7 @@ from wattcast.flows.scores import score_rows, told
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -150,8 +151,8 @@ def _fit(prepared: Prepared, run: Run) -> Fitted:
 
 
 def _prove(prepared: Prepared, run: Run) -> None:
-    def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-        again = prepared.altered(frame)
+    def prepare_again(frame: pd.DataFrame, revisions: Revisions | None = None) -> tuple[Scaler, Split[Windows]]:
+        again = prepared.altered(frame, revisions)
         return again.scaler, again.windows
 
     proofs = prove_no_leakage_task(
@@ -160,6 +161,7 @@ def _prove(prepared: Prepared, run: Run) -> None:
         prepared.scaler,
         prepared.windows,
         known=prepared.experiment.readings.known,
+        revisions=prepared.fetched.cleaned.revisions,
         prepare=prepare_again,
     )
     record = {proof.name: {"passed": proof.passed, **asdict(proof)} for proof in proofs}
@@ -222,7 +224,8 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)
     with stage("drawing the report"):
-        subject, known = _subject(run, prepared, fitted), experiment.readings.known
+        subject = _subject(run, prepared, fitted)
+        known = () if experiment.readings.available_at else experiment.readings.known  # of which the file says when
         page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
         run.write("report.html", page.html)
         run.write("forecast.png", page.forecast_png)

@@ -88,16 +88,20 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
     if not versions:
         console.print(f"{name} has no version yet: `wattcast retrain` makes the first one")
         return
-    figures = _intervals(versions)
-    head = ("version", "aliases", "RMSE", "MAE", *figures, "trained on", "judged on", "outcome")
+    head = ("version", "aliases", "RMSE", "MAE", "trained on", "judged on", "outcome")
     table = Table(*head, title=f"{escape(name)}; scores on the span that judged it", title_justify="left")
     for version in versions:
         tags, style = version.tags, "bold" if "champion" in version.aliases else None
-        scores = [_score(version, metric) for metric in ("rmse", "mae", *figures.values())]
+        scores = [_score(version, metric) for metric in ("rmse", "mae")]
         spans = [_span(tags, *span) for span in ((DATA_FROM, DATA_TO), (HOLDOUT_FROM, HOLDOUT_TO))]
         outcome = tags.get(DECISION, "not judged")
         table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
     console.print(table)
+    if figures := _intervals(versions):
+        intervals = Table("version", *figures, title="Intervals on the span that judged it", title_justify="left")
+        for version in versions:
+            intervals.add_row(str(version.number), *(_score(version, name) for name in figures.values()))
+        console.print(intervals)
     decisions = Table(
         "when", "who", "decision", Column("champion", no_wrap=True), "why", title="Ledger", title_justify="left"
     )
@@ -130,8 +134,8 @@ def _intervals(versions: Sequence[Version]) -> dict[str, str]:
     """Headings and names of what intervals hold and lose, of all levels that some version has."""
     tags = {tag for version in versions for tag in version.tags if tag.startswith("holdout.coverage_")}
     levels = sorted((tag.removeprefix("holdout.coverage_") for tag in tags), key=float)
-    names = {"coverage": "coverage", "Winkler": "winkler"}
-    return {f"{title} {level} %": f"{name}_{level}" for level in levels for title, name in names.items()}
+    names = {"hold": "coverage", "Winkler": "winkler"}
+    return {f"{level} % {title}": f"{name}_{level}" for level in levels for title, name in names.items()}
 
 
 def _score(version: Version, metric: str) -> str:

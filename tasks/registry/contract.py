@@ -133,7 +133,7 @@ def _listed(quantiles: tuple[float, ...]) -> str:
 def _beside(readings: Mapping[str, Any]) -> list[str]:
     """The columns that place a row beside its time stamp."""
     meter = readings.get("meter") or {}
-    return [name for name in (readings.get("time_of_day"), meter.get("column")) if name]
+    return [name for name in (readings.get("time_of_day"), meter.get("column"), readings.get("available_at")) if name]
 
 
 def _seasonal_days(window: WindowConfig, cadence_minutes: int) -> int:

@@ -110,8 +110,8 @@ def test_the_gate_looks_at_the_intervals_that_are_served(version: int, capsys: p
     assert "Intervals as they are served" in page.words
     show_models([registered], name=NAME, entries=[])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "coverage" in shown
-    assert "Winkler" in shown
+    assert "Intervals on the span that judged it" in shown
+    assert f"{100 * float(registered.tags['holdout.coverage_90']):.1f} %" in shown
 
 
 def test_intervals_are_a_part_of_what_a_model_gives(version: int) -> None:
