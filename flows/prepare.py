@@ -15,9 +15,10 @@ from wattcast.model.forecaster import Forecaster
 from wattcast.model.intervals import Intervals, require_forecasts
 from wattcast.model.meters import rows_of_meter
 from wattcast.model.readings import ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
-from wattcast.model.windows import Windows
+from wattcast.model.windows import Windows, make_windows
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
 from wattcast.tasks.data.units import settle_unit
@@ -163,12 +164,28 @@ class Prepared:
         return {"data": f"{self.raw.source}, {self.raw.origin}", "SHA-256": self.raw.sha256}
 
     @property
-    def told(self) -> tuple[str, str]:
-        """Preset and data, and the parts: what there is to say before a training, in two lines."""
+    def told(self) -> tuple[str, ...]:
+        """Preset and data, the parts, and windows that are left out: what there is to say before a training."""
         times, ours = self.times, self.experiment
         rows = f"{len(times):,} rows every {ours.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
         parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
-        return f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}", ", ".join(parts)
+        left_out = [f"{name} {count:,}" for name, count in self._unknown.items() if count]
+        why = f"of whose steps something was not yet known at their moment, by column {ours.readings.available_at!r}"
+        return (
+            f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}",
+            ", ".join(parts),
+            *([f"windows left out {why}: {', '.join(left_out)}"] if left_out else []),
+        )
+
+    @property
+    def _unknown(self) -> dict[str, int]:
+        """How many windows of each part are left out as something of their steps was not known at their moment."""
+        series, ours = self.windows.train.series, self.experiment
+        if series.places is None:
+            return {}
+        cadence = ours.readings.cadence
+        every = self.rows.map(lambda part: make_windows(series, part, cadence, ours.window, unknown=True))
+        return {name: len(windows) - len(dict(self.windows.items())[name]) for name, windows in every.items()}
 
     def example(self, steps: int) -> pd.DataFrame:
         """The newest readings of so many steps as they came: what a user of the product gives it.
@@ -202,8 +219,8 @@ class Prepared:
     def in_evidence(self) -> dict[str, Any]:
         """What the proof that nothing leaked takes."""
 
-        def prepare_again(frame: pd.DataFrame) -> tuple[Scaler, Split[Windows]]:
-            again = self.altered(frame)
+        def prepare_again(frame: pd.DataFrame, revisions: Revisions | None = None) -> tuple[Scaler, Split[Windows]]:
+            again = self.altered(frame, revisions)
             return again.scaler, again.windows
 
         return {
@@ -212,6 +229,7 @@ class Prepared:
             "scaler": self.scaler,
             "windows": self.windows,
             "known": self.experiment.readings.known,
+            "revisions": self.fetched.cleaned.revisions,
             "prepare": prepare_again,
         }
 
@@ -227,12 +245,13 @@ class Prepared:
         require_forecasts(len(again.windows.validation), self.experiment.intervals)
         return again
 
-    def altered(self, frame: pd.DataFrame) -> Prepared:
-        """The same rows of another clean frame, scaled and windowed anew."""
-        experiment = self.experiment
+    def altered(self, frame: pd.DataFrame, revisions: Revisions | None = None) -> Prepared:
+        """The same rows of another clean frame, scaled and windowed anew, with other `revisions` if they are given."""
+        experiment, cleaned = self.experiment, self.fetched.cleaned
+        revisions = cleaned.revisions if revisions is None else revisions
         scaler = scale(frame, self.rows, experiment.readings, experiment.scale)
-        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window)
-        fetched = replace(self.fetched, cleaned=replace(self.fetched.cleaned, frame=frame))
+        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window, revisions=revisions)
+        fetched = replace(self.fetched, cleaned=replace(cleaned, frame=frame, revisions=revisions))
         return replace(self, fetched=fetched, scaler=scaler, windows=windows)
 
 
@@ -292,7 +311,8 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     rows = split_task(frame, experiment.split)
     check_parts(frame, rows, experiment.readings)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
-    windows = window_task(frame, rows, experiment.readings, scaler, experiment.window)
+    revisions = fetched.cleaned.revisions
+    windows = window_task(frame, rows, experiment.readings, scaler, experiment.window, revisions=revisions)
     require_forecasts(len(windows.validation), experiment.intervals)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
 

@@ -1,7 +1,4 @@
-"""Replay: the data set once more as if time passed, with a retraining at each cut. Was retraining worth it?
-
-N: forecasts. L: output length.
-"""
+"""Replay: the data set once more as if time passed, with a retraining at each cut. Was retraining worth it?"""
 
 from __future__ import annotations
 
@@ -18,7 +15,9 @@ from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.promotion.dates import dated
-from wattcast.model.arrays import Floats
+from wattcast.flows.train import product
+from wattcast.model.baseline import Persistence
+from wattcast.model.clean import Cleaned
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.fit import Fitted
@@ -28,6 +27,8 @@ from wattcast.model.windows import Windows, make_series, make_windows
 from wattcast.tasks.backtest.cuts import DAY, duration, first_cut, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, weigh
+from wattcast.tasks.fan import Fan
+from wattcast.tasks.learning.calibrate import calibrate_task
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
@@ -112,7 +113,8 @@ def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) 
     """All windows over `frame` whose forecast is made at the first cut or later."""
     experiment = prepared.experiment
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
-    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window)
+    revisions = prepared.fetched.cleaned.revisions
+    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window, revisions=revisions)
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
 
 
@@ -130,19 +132,21 @@ def _trainer(experiment: Experiment, fetched: Fetched) -> Callable[[pd.Timestamp
         began = perf_counter()
         fitted: Fitted = train_task(as_of.model, as_of.fit, windows, prepared.scaler)
         seconds = perf_counter() - began
-        forecasts = _forecasting(prepared.forecaster(fitted.network), fetched.frame)
-        return Challenger(prepared.known, windows.test, forecasts, seconds)
+        forecasts = _forecasting(product(prepared, fitted), fetched.cleaned)
+        around = calibrate_task(Persistence(), windows.validation, as_of.intervals)
+        return Challenger(prepared.known, windows.test, forecasts, seconds, around)
 
     return challenge
 
 
-def _forecasting(forecaster: Forecaster, frame: pd.DataFrame) -> Callable[[Windows], Floats]:
-    """Forecasts windows over `frame`, or over its beginning, which were made with any scaler."""
+def _forecasting(forecaster: Forecaster, cleaned: Cleaned) -> Callable[[Windows], Fan]:
+    """Forecasts windows over what was cleaned, or over its beginning, which were made with any scaler."""
 
-    def forecast(windows: Windows) -> Floats:
-        series = make_series(frame, forecaster.readings, forecaster.scaler, forecaster.window)
-        made: Floats = forecaster.predict(replace(windows, series=series))[..., 0]  # [N, L]
-        return made
+    def forecast(windows: Windows) -> Fan:
+        readings, scaler, revisions = forecaster.readings, forecaster.scaler, cleaned.revisions
+        series = make_series(cleaned.frame, readings, scaler, forecaster.window, revisions=revisions)
+        windows = replace(windows, series=series)
+        return Fan.of(forecaster.predict(windows), forecaster.intervals, windows)
 
     return forecast
 
@@ -164,6 +168,7 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
-    create_markdown_artifact(worth.sentence, key="replay", description=f"Replay of {experiment.title}")
-    run.describe(worth.sentence)
+    told = f"{worth.sentence} {worth.interval_sentence}".strip()
+    create_markdown_artifact(told, key="replay", description=f"Replay of {experiment.title}")
+    run.describe(told)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

@@ -25,7 +25,7 @@ from wattcast.model.config import ClockTime
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback
 from wattcast.tasks.data.uci import NOISE_COLUMNS
-from wattcast.tasks.learning.evaluate import GRU
+from wattcast.tasks.learning.evaluate import GRU, Evaluation
 from wattcast.tasks.metric_names import HOLDOUT
 from wattcast.tasks.monitoring.drift import Drift, drift_task
 from wattcast.tasks.monitoring.watching import skill_of
@@ -163,6 +163,7 @@ def _challenger(versions: Versions, run: Run, prepared: Prepared) -> Version:
         HOLDOUT_TO: str(spans.judged_to),
         "holdout.rmse": f"{score.rmse:.6g}",
         "holdout.mae": f"{score.mae:.6g}",
+        **_interval_tags(trained.evaluation),
         DIGEST: versions.digest(trained.model_uri),
         CONTRACT: Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles).model_dump_json(),
         FALLBACK: json.dumps(_fallback(prepared).to_json()),
@@ -178,6 +179,18 @@ def _fallback(prepared: Prepared) -> Fallback:
     known, habits = prepared.frame.iloc[: test.start], prepared.fetched.cleaned.habits
     quantiles, metric = experiment.intervals.quantiles, experiment.gate.metric
     return Fallback.fit(prepared.windows.test, known, experiment.readings, habits, quantiles, metric)
+
+
+def _interval_tags(evaluation: Evaluation) -> dict[str, str]:
+    """What the intervals of the first target hold and lose on the held-out span: `holdout.coverage_90`."""
+    if evaluation.intervals is None:
+        return {}
+    own = [score for score in evaluation.intervals.overall(evaluation.targets[0]) if score.model == GRU]
+    return {
+        f"holdout.{name}_{100 * score.level:g}": f"{getattr(score, name):.6g}"
+        for score in own
+        for name in ("coverage", "winkler")
+    }
 
 
 def _decide(case: Case) -> tuple[Comparison, Version | None]:
@@ -271,7 +284,7 @@ def _skill(case: Case, comparison: Comparison) -> dict[str, str]:
     """The tag with the challenger's skill and its interval; none where it has not forecast."""
     if "challenger" not in comparison.forecasts:
         return {}
-    forecasts = [comparison.forecasts[name] for name in ("challenger", "persistence")]
+    forecasts = [comparison.forecasts[name].point for name in ("challenger", "persistence")]
     squared = np.stack([((each - comparison.actual) ** 2).mean(axis=1) for each in forecasts])  # [2, N]
     found = skill_of(squared, block=case.prepared.experiment.readings.steps_a_day)
     return {HOLDOUT_SKILL: json.dumps([found.value, found.low, found.high])}

@@ -98,7 +98,7 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
     with stage("proving that nothing leaked"):
         _prove(prepared, run)
     with stage("scoring beside the baselines"):
-        forecaster = _product(prepared, fitted)
+        forecaster = product(prepared, fitted)
         evaluation = _evaluate(prepared, fitted, forecaster)
     _log_scores(run, prepared, fitted, evaluation, judged)
     for rows in score_rows(evaluation).values():
@@ -139,7 +139,7 @@ def _prove(prepared: Prepared, run: Run) -> None:
     require_passed(proofs, f"{LEAKAGE_FILE} of this run")
 
 
-def _product(prepared: Prepared, fitted: Fitted) -> Forecaster:
+def product(prepared: Prepared, fitted: Fitted) -> Forecaster:
     """The network with its intervals, whose errors are those of the network before a refit."""
     asked, validation = prepared.experiment.intervals, prepared.windows.validation
     return prepared.forecaster(fitted.network, calibrate_task(prepared.forecaster(fitted.selected), validation, asked))
@@ -190,7 +190,8 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     forecaster.network.save(run.folder / NETWORK_FILE)
     evaluation.forecasts.to_parquet(run.folder / FORECASTS_FILE, index=False)
     with stage("drawing the report"):
-        subject, known = _subject(run, prepared, fitted), experiment.readings.known
+        subject = _subject(run, prepared, fitted)
+        known = () if experiment.readings.available_at else experiment.readings.known  # of which the file says when
         page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
         run.write("report.html", page.html)
         run.write("forecast.png", page.forecast_png)

@@ -217,8 +217,8 @@ def _lags(windows: Windows) -> Floats:
 
 def _of_step(windows: Windows, step: int) -> tuple[Floats, Floats]:
     """`[N, A]` what is known and `[N, K]` the readings of one step that is forecast."""
-    rows = windows.newest_row + windows.config.steps_ahead + step
-    return windows.series.ahead[rows].astype(np.float64), windows.series.readings[rows]
+    rows, known = windows.newest_row + windows.config.steps_ahead + step, windows.ahead_rows_of(slice(None), step)
+    return windows.series.ahead[known].astype(np.float64), windows.series.readings[rows]
 
 
 def _with_ahead(lags: Floats, windows: Windows, step: int) -> Floats:

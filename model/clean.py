@@ -24,9 +24,10 @@ from wattcast.model.errors import InputError
 from wattcast.model.gaps import close_gaps
 from wattcast.model.grid import to_grid
 from wattcast.model.limits import Limit, limit_faults, limits_of
-from wattcast.model.meters import find_meters, rows_of_meter
+from wattcast.model.meters import Meters, find_meters, rows_of_meter
 from wattcast.model.order import Rhythm, put_in_order, rhythm
 from wattcast.model.readings import ReadingsConfig, nearest
+from wattcast.model.revisions import Revisions, beside_the_grid, take_revisions
 from wattcast.model.stamps import (
     EPOCHS,
     day_and_time,
@@ -90,6 +91,7 @@ class Cleaned:
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     to_come: ToCome = field(default_factory=ToCome)
+    revisions: Revisions | None = None  # of known columns, where readings say when they became available
 
     def after(self, notes: tuple[str, ...]) -> Cleaned:
         """The same with what was found before."""
@@ -110,7 +112,7 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     raise_faults(tuple(faults))
     config, apart = _with_time_of_day(of_meter, config)
     cells = stamp_cells(of_meter, config)
-    if config.meter is None and (meters := find_meters(frame, cells, config.cells)):
+    if config.meter is None and (meters := _find_meters(frame, cells, config)):
         raise InputError(meters.question)
     config, zone = _with_zone(cells, config)
     late = (ENDS_DOUBTED,) if config.label == "start" and holds_ends_of_days(cells) else ()
@@ -121,10 +123,19 @@ def settle(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig,
     return config, (*apart, *zone, *late, *((stamps.found,) if stamps.found else ()))
 
 
+def _find_meters(frame: pd.DataFrame, cells: pd.Index, config: ReadingsConfig) -> Meters | None:
+    """The column that tells rows of one stamp apart; not where they are told apart by when they became available."""
+    if config.available_at is None:
+        return find_meters(frame, cells, config.cells)
+    firsts = ~cells.duplicated()
+    return find_meters(frame[firsts], cells[firsts], config.cells)
+
+
 def _with_time_of_day(frame: pd.DataFrame, config: ReadingsConfig) -> tuple[ReadingsConfig, tuple[str, ...]]:
     """`config` with the only column of times of day, where that of the time stamps repeats dates without one."""
     dates = frame[config.timestamp]
-    if config.time_of_day is not None or not dates.duplicated().any() or not _holds_dates(dates):
+    revised = config.available_at is not None  # which repeats dates
+    if revised or config.time_of_day is not None or not dates.duplicated().any() or not _holds_dates(dates):
         return config, ()
     others = frame.columns.difference([config.timestamp, *config.columns], sort=False)
     times = [str(name) for name in others if holds_times(frame[name])]
@@ -179,6 +190,26 @@ def read_times(frame: pd.DataFrame, config: ReadingsConfig) -> Localized | None:
     return localize(times, config.timezone) if times.tz is None else Localized(times.tz_convert(config.timezone))
 
 
+def available_times(frame: pd.DataFrame, config: ReadingsConfig) -> pd.DatetimeIndex:
+    """When the known columns of each row of `frame` became available, NaT where that cannot be told.
+
+    Stamps are written as those of the readings are, or as year-month-day. Of an hour that the clock shows twice it is
+    the second one: nothing is known too early.
+    """
+    cells = of_stamp_length(pd.Index(frame[config.available_at]))
+    times = read_stamps(cells, config.time_format)
+    if times is None and config.time_format is not None:
+        times = read_stamps(cells, None)
+    if times is None:
+        times = pd.DatetimeIndex([pd.NaT] * len(frame))
+    if config.timezone is None:
+        return times.tz_convert(None) if times.tz is not None else times
+    if times.tz is not None:
+        return times.tz_convert(config.timezone)
+    second = np.zeros(len(times), bool)  # not the summer's
+    return times.tz_localize(config.timezone, ambiguous=second, nonexistent="shift_forward")
+
+
 def clean(
     frame: pd.DataFrame,
     config: ReadingsConfig,
@@ -224,12 +255,27 @@ def _clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None) -
     index = None if times is None else times.rename(config.timestamp)
     read = pd.DataFrame(values, index=index)
     faults = [*meter_faults, *time_faults, *faults]
+    if config.available_at is not None and config.available_at not in given:
+        faults.append(f"column {config.available_at!r} is missing{nearest(config.available_at, given.columns)}")
     if times is None:
         return Cleaned(read, habits or Habits(), (), tuple(faults))
+    if config.available_at is not None and config.available_at in given:
+        revised = take_revisions(read, available_times(given, config), config)
+        cleaned = _in_order(revised.frame, config, habits, [*faults, *revised.faults])
+        beside = beside_the_grid(revised.revisions, pd.DatetimeIndex(cleaned.frame.index), config.cadence)
+        cleaned = replace(cleaned, revisions=revised.revisions, faults=(*cleaned.faults, *beside))
+        return cleaned.after((*before, *revised.notes))
+    cleaned = _in_order(read, config, habits, faults)
+    return cleaned if faults else cleaned.after(before)
+
+
+def _in_order(read: pd.DataFrame, config: ReadingsConfig, habits: Habits | None, faults: list[str]) -> Cleaned:
+    """A clean frame of readings by their time stamps, NaT where one is none; `faults` are those found so far."""
+    times = pd.DatetimeIndex(read.index)
     if not faults and config.kind == "energy" and (at_once := _clean_already(read, config, habits)):
-        return at_once.after(before)
+        return at_once
     laid = _laid_out(read[np.asarray(times.notna())], config, habits)
-    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid.after(before)
+    return Cleaned(read, laid.habits, (), (*faults, *laid.faults)) if faults else laid
 
 
 def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.history import days_before, too_few_days, too_few_readings, unbroken_history
 from wattcast.model.intervals import Intervals, value_columns
 from wattcast.model.readings import MADE_AT, ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.windows import (
     WindowConfig,
@@ -85,20 +86,22 @@ class Forecaster:
         """
         cleaned = clean(readings, self.readings, self.habits)
         raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
-        return self._forecast(cleaned.frame, cleaned.to_come.known, every=every)
+        return self._forecast(cleaned.frame, cleaned.to_come.known, cleaned.revisions, every=every)
 
-    def _forecast(self, frame: pd.DataFrame, known: pd.DataFrame, *, every: bool) -> pd.DataFrame:
-        """`forecast` from a clean frame, and what is `known` of the steps behind it."""
+    def _forecast(
+        self, frame: pd.DataFrame, known: pd.DataFrame, revisions: Revisions | None, *, every: bool
+    ) -> pd.DataFrame:
+        """`forecast` from a clean frame, and what is `known` of the steps behind it, by `revisions` where there are."""
         unbroken = self._require_history(pd.DatetimeIndex(frame.index))
         if not every:
             frame = self._newest(frame, unbroken)
         later = self.window.rows - self.window.lookback
         to_come = known.reindex(steps_behind(pd.DatetimeIndex(frame.index), later, self.readings.cadence))
-        series = make_series(frame, self.readings, self.scaler, self.window, to_come=to_come)
+        series = make_series(frame, self.readings, self.scaler, self.window, to_come=to_come, revisions=revisions)
         rows = len(series.times)
         forecast = range(rows) if every else range(rows - self.window.output_length, rows)
-        windows = make_windows(series, forecast, self.readings.cadence, self.window)
-        windows = self._require_known(self._require_seasons(windows), to_come)
+        windows = make_windows(series, forecast, self.readings.cadence, self.window, unknown=True)
+        windows = self._require_known(self._require_seasons(windows))
         values = self.predict(windows)  # [N, L, K]
         times = series.times
         made_at = times[np.repeat(windows.newest_row, self.window.output_length)]
@@ -118,7 +121,9 @@ class Forecaster:
         later = self.window.rows - self.window.lookback
         times = pd.date_range("2016-01-11", periods=rows + later, freq=cadence, tz=zone)
         frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))
-        self._forecast(frame.iloc[:rows], frame.iloc[rows:][list(self.readings.known)], every=False)
+        known = frame[list(self.readings.known)]
+        revisions = Revisions.from_the_start(known) if self.readings.available_at else None
+        self._forecast(frame.iloc[:rows], known.iloc[rows:], revisions, every=False)
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""
@@ -209,28 +214,33 @@ class Forecaster:
             raise InputError(too_few_days(known, self.readings, self.window))
         return windows if reaches.all() else windows.take(np.flatnonzero(reaches))
 
-    def _require_known(self, windows: Windows, to_come: pd.DataFrame) -> Windows:
-        """Those of `windows`, which end with the rows `to_come`, of whose steps all known columns are given.
+    def _require_known(self, windows: Windows) -> Windows:
+        """Those of `windows` of whose steps all known columns are given, and were at the moment of the forecast.
 
         Raises:
             InputError: there is none.
         """
-        lacking = np.zeros((len(windows.series.times), len(self.readings.known)), bool)
-        lacking[-len(to_come) :] = to_come.isna()
-        whole = ~lacking[windows.target_rows].any(axis=(1, 2))  # [N]
+        if not self.readings.known:
+            return windows
+        names = self.readings.known
+        first = ahead_columns(self.readings, self.window).index(names[0])
+        lacking = np.isnan(windows.series.ahead[:, first : first + len(names)])  # [V, A]
+        ahead = windows.ahead_rows  # [N, L]
+        whole = ~lacking[ahead].any(axis=(1, 2))  # [N]
         if whole.all():
             return windows
         if whole.any():
             return windows.take(np.flatnonzero(whole))
-        rows = windows.target_rows[-1]
-        step, column = np.argwhere(lacking[rows])[0]
-        names, times = self.readings.known, windows.series.times
-        count = int(lacking[rows].any(axis=1).sum())
+        rows, times = windows.target_rows[-1], windows.series.times
+        step, column = np.argwhere(lacking[ahead[-1]])[0]
+        count = int(lacking[ahead[-1]].any(axis=1).sum())
+        issued = self.readings.available_at
+        until, beside = (f" by then (column {issued!r})", f" and {issued!r}") if issued else ("", "")
         raise InputError(
-            f"column {names[column]!r} is not given of step {self.window.steps_ahead + step} ahead, "
+            f"column {names[column]!r} is not given{until} of step {self.window.steps_ahead + step} ahead, "
             f"{times[rows[step]]} ({count:,} of {len(rows):,} steps lack known values): behind the newest reading, "
             f"{times[windows.newest_row[-1]]}, bring rows that hold the known columns alone "
-            f"({', '.join(map(repr, names))})"
+            f"({', '.join(map(repr, names))}{beside})"
         )
 
 

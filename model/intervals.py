@@ -80,6 +80,11 @@ class IntervalConfig(Config):
         return (*sorted(tails), 0.5, *sorted(round(1 - tail, 10) for tail in tails))
 
 
+def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The levels of the intervals that these bounds are of, ascending."""
+    return tuple(sorted(round(1 - 2 * low, 10) for low in quantiles if low < 0.5))
+
+
 def quantile_column(target: str, quantile: float) -> str:
     """The column of a forecast that holds a quantile of `target`: `load_p05`, `load_p50`, `load_p97.5`."""
     whole, _, fraction = f"{100 * quantile:.6g}".partition(".")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wattcast.model.arrays import Values
+from wattcast.model.arrays import Floats, Values
 
 
 def mse(actual: Values, forecast: Values) -> float:
@@ -63,13 +63,19 @@ def coverage(actual: Values, low: Values, high: Values) -> float:
 
 
 def winkler(actual: Values, low: Values, high: Values, level: float) -> float:
-    """Mean interval score, Wh: the width, and what a reading lies outside of it times `2 / (1 - level)`.
+    """Mean interval score, in the unit of the readings."""
+    return float(np.mean(interval_losses(actual, low, high, level)))
+
+
+def interval_losses(actual: Values, low: Values, high: Values, level: float) -> Floats:
+    """The interval score of each reading: the width, and what it lies outside of it times `2 / (1 - level)`.
 
     Winkler 1972, JASA 67; Gneiting and Raftery 2007, JASA 102, equation 43.
     """
     values = actual.astype(np.float64)
     outside = np.maximum(low - values, 0) + np.maximum(values - high, 0)
-    return float(np.mean(high - low + 2 / (1 - level) * outside))
+    losses: Floats = high - low + 2 / (1 - level) * outside
+    return losses
 
 
 _ROUNDING = 1e-6  # share of the model's error

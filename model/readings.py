@@ -85,6 +85,13 @@ class ReadingsConfig(Config):
         description="further columns whose values are known of rows to come, as those of a tariff or a plan are: the "
         "network reads their past and, at each step that it forecasts, what they will be",
     )
+    available_at: str | None = Field(
+        None,
+        min_length=1,
+        description="column that says from when on the known columns of a row were known, as a weather forecast has a "
+        "time of issue; a time stamp may stand in several rows, of which a forecast reads the newest that was there at "
+        "its moment",
+    )
     holidays: str | None = Field(
         None,
         description="country, such as BE, or region, such as DE-BY, whose public holidays the network reads, past and "
@@ -153,8 +160,13 @@ class ReadingsConfig(Config):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
-                f"each column may stand once in timestamp, time_of_day, meter, targets, features and known, received "
-                f"twice: {twice}"
+                f"each column may stand once in timestamp, time_of_day, meter, available_at, targets, features and "
+                f"known, received twice: {twice}"
+            )
+        if self.available_at is not None and not self.known:
+            raise ValueError(
+                f"available_at says when known columns became known, received {self.available_at!r} and no known "
+                "column: name some in readings.known"
             )
         if self.label == "end" and (self.time_format or "").endswith(ENDS):
             raise ValueError("time stamps that are intervals stand for their beginning: label must be start")
@@ -192,8 +204,8 @@ class ReadingsConfig(Config):
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The columns of a file that a row is read from: those of its time stamp and its meter, then the readings."""
-        beside = (self.time_of_day, self.meter.column if self.meter else None)
+        """The columns of a file that a row is read from: those that place it, then the readings."""
+        beside = (self.time_of_day, self.meter.column if self.meter else None, self.available_at)
         return (self.timestamp, *(name for name in beside if name), *self.columns)
 
     @property

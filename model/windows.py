@@ -9,6 +9,9 @@ K: targets. A: columns that are known of each row beforehand.
 With `min_history` a window may have a short history, at the start of a series or behind a gap: of its T places only the
 newest ones hold readings. The places before are padded and change no state; they stand for its own oldest row, so that
 nothing beyond the gap is ever read. Its start is the row of its first place, also where that row is no row of its own.
+
+Where known columns are revised, what is known of a step depends on the moment of the forecast: `ahead` then has a row
+for each revision behind those of the series, and `places` says which of them a moment reads. V: its rows.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.public_holidays import holiday_flags
 from wattcast.model.readings import ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.seasons import Seasons, known_seasons
 
@@ -109,8 +113,14 @@ class Series:
     inputs: Array  # [S, F] scaled; the first K columns are the targets' own history
     targets: Array  # [S, K] scaled
     readings: Floats  # [S, K] the targets, in their own unit
-    ahead: Array  # [S, A] what is known of a row beforehand, as `ahead_columns` names it
+    ahead: Array  # [V, A] what is known of a row beforehand, as `ahead_columns` names it
     lowest: float = -math.inf  # below which no target can be
+    places: npt.NDArray[np.int32] | None = None  # [S, L] rows of `ahead` that a moment reads
+
+    @property
+    def unknown(self) -> npt.NDArray[np.bool_]:
+        """`[V]` of which rows of `ahead` something is not known."""
+        return np.asarray(np.isnan(self.ahead).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,20 @@ class Windows:
         return self.starts[:, None] + self.config.target_offset + np.arange(self.config.output_length)
 
     @property
+    def ahead_rows(self) -> Rows:
+        """`[N, L]` rows of `series.ahead` that hold what is known of each step at the moment of the forecast."""
+        places = self.series.places
+        return self.target_rows if places is None else places[self.newest_row].astype(np.int64)
+
+    def ahead_rows_of(self, which: slice | Rows, steps: int | Rows) -> Rows:
+        """`[P]` of them: of some windows one step each."""
+        newest, places = self.newest_row[which], self.series.places
+        if places is None:
+            return newest + self.config.steps_ahead + steps
+        rows: Rows = places[newest, steps].astype(np.int64)
+        return rows
+
+    @property
     def newest_row(self) -> Rows:
         """`[N]` the newest row that each window reads: the moment of the forecast."""
         return self.starts + self.config.lookback - 1
@@ -177,14 +201,20 @@ def make_series(
     window: WindowConfig | None = None,
     *,
     to_come: pd.DataFrame | None = None,
+    revisions: Revisions | None = None,
 ) -> Series:
     """A clean frame, scaled, with what is known of its rows beforehand. Nothing given is changed.
 
     To that belong the seasonal columns that `window` asks for: its forecasts end before they would be unknown.
 
     The series ends with the rows `to_come` behind those of the frame, of which the known columns are given, NaN where
-    they are not.
+    they are not. Where known columns are revised, `window` reads the `revisions` of its moments in their place.
+
+    Raises:
+        ValueError: the readings have revisions, and none are given.
     """
+    if readings.available_at is not None and (revisions is None or window is None):
+        raise ValueError("readings with available_at need their revisions, and the window whose moments read them")
     times, rows = pd.DatetimeIndex(frame.index), 0 if to_come is None else len(to_come)
     scaled = scaler.transform(frame)
     known = scaled[:, [scaler.columns.index(name) for name in readings.known]]
@@ -198,7 +228,7 @@ def make_series(
     own = np.ascontiguousarray(scaled[:, : len(readings.targets)])
     seasons = window.seasons(readings.cadence) if window else Seasons()
     before = [seasons.columns(pd.DatetimeIndex(instants(times)), own)] if seasons.days else []
-    return Series(
+    series = Series(
         times=times,
         inputs=np.concatenate([scaled, *beside], axis=1) if beside else scaled,
         targets=own,
@@ -206,6 +236,24 @@ def make_series(
         ahead=np.concatenate([dates, *holidays, known, *before], axis=1),
         lowest=readings.lowest,
     )
+    return series if revisions is None or window is None else _revised(series, revisions, readings, scaler, window)
+
+
+def _revised(
+    series: Series, revisions: Revisions, readings: ReadingsConfig, scaler: Scaler, window: WindowConfig
+) -> Series:
+    """The same with a row of `ahead` for each revision, and nothing known of a step but by one of them."""
+    first = ahead_columns(readings, window).index(readings.known[0])
+    known = slice(first, first + len(readings.known))
+    rows, found = revisions.rows_at(series.times, steps_ahead=window.steps_ahead, length=window.output_length)
+    count = len(series.times)
+    alone, revised = series.ahead.copy(), series.ahead[rows]
+    alone[:, known] = np.nan
+    revised[:, known] = scaler.part(readings.known).transform(revisions.in_series(series.times))
+    steps = np.arange(count, dtype=np.int32)[:, None] + np.arange(window.output_length, dtype=np.int32)
+    steps = np.minimum(steps + np.int32(window.steps_ahead), np.int32(count - 1))
+    places = np.where(found >= 0, np.int32(count) + found, steps)
+    return replace(series, ahead=np.concatenate([alone, revised]), places=places)
 
 
 def steps_behind(times: pd.DatetimeIndex, steps: int, cadence: pd.Timedelta) -> pd.DatetimeIndex:
@@ -248,8 +296,13 @@ def ahead_columns(readings: ReadingsConfig, window: WindowConfig) -> tuple[str, 
     return (*CALENDAR_COLUMNS, *(["public holiday"] if readings.holidays else []), *readings.known, *before)
 
 
-def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig) -> Windows:
+def make_windows(
+    series: Series, part: range, cadence: pd.Timedelta, config: WindowConfig, *, unknown: bool = False
+) -> Windows:
     """All windows whose whole target lies in `part` and which cross no gap; their inputs may reach back before it.
+
+    Where known columns are revised, a window of whose steps something was not yet known at its moment is left out,
+    unless `unknown` ones are asked for, too.
 
     Raises:
         InputError: there is no such window.
@@ -262,7 +315,17 @@ def make_windows(series: Series, part: range, cadence: pd.Timedelta, config: Win
             f"ahead, output length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a "
             f"gap; shorten the window or bring more readings"
         )
-    return Windows(series, starts, config, lengths if config.padded else None)
+    windows = Windows(series, starts, config, lengths if config.padded else None)
+    if series.places is None or unknown:
+        return windows
+    whole = ~series.unknown[windows.ahead_rows].any(axis=1)
+    if not whole.any():
+        raise InputError(
+            f"of none of the {len(windows):,} windows of rows [{part.start}, {part.stop}) all steps were known at the "
+            "moment of the forecast: bring revisions of known columns that became available earlier, or forecast fewer "
+            "steps"
+        )
+    return windows.take(np.flatnonzero(whole))
 
 
 def window_starts(

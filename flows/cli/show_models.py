@@ -122,6 +122,11 @@ def show_models(versions: Sequence[Version], *, name: str, entries: Sequence[Ent
         outcome = tags.get(DECISION, "not judged")
         table.add_row(str(version.number), ", ".join(version.aliases), *scores, *spans, outcome, style=style)
     console.print(table)
+    if figures := _intervals(versions):
+        intervals = Table("version", *figures, title="Intervals on the span that judged it", title_justify="left")
+        for version in versions:
+            intervals.add_row(str(version.number), *(_score(version, name) for name in figures.values()))
+        console.print(intervals)
     decisions = Table(
         "when", "who", "decision", Column("champion", no_wrap=True), "why", title="Ledger", title_justify="left"
     )
@@ -164,9 +169,21 @@ def show_watched(watched: Watched) -> None:
         console.print(f"{mark}  {sign.name}: {escape(sign.found)}", soft_wrap=True, highlight=False)
 
 
+def _intervals(versions: Sequence[Version]) -> dict[str, str]:
+    """Headings and names of what intervals hold and lose, of all levels that some version has."""
+    tags = {tag for version in versions for tag in version.tags if tag.startswith("holdout.coverage_")}
+    levels = sorted((tag.removeprefix("holdout.coverage_") for tag in tags), key=float)
+    names = {"hold": "coverage", "Winkler": "winkler"}
+    return {f"{level} % {title}": f"{name}_{level}" for level in levels for title, name in names.items()}
+
+
 def _score(version: Version, metric: str) -> str:
     value = float(version.tags.get(f"holdout.{metric}", "nan"))
-    return with_unit(readable(value), version.unit) if math.isfinite(value) else "-"
+    if not math.isfinite(value):
+        return "-"
+    if metric.startswith("coverage"):
+        return f"{100 * value:.1f} %"
+    return with_unit(readable(value), version.unit)
 
 
 def _span(tags: dict[str, str], first: str, last: str) -> str:

@@ -27,6 +27,7 @@ def replayed_record(replayed: Replayed) -> dict[str, Any]:
         "recommended": worth.recommended.name,
         "sentence": worth.sentence,
         "gate": worth.gate_sentence,
+        "intervals": worth.interval_sentence,
         **asdict(worth),
         "report": replayed.report,
     }
@@ -39,11 +40,14 @@ def show_replayed(replayed: Replayed) -> None:
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
     console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never"))
     console.print(_table("retrained", worth.cadences, worth.recommended, "Cadences; difference of RMSE from the best"))
+    if worth.levels:
+        console.print(_interval_table((*policies, *worth.cadences[:-1]), worth.levels, worth.unit))
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
-    for sentence in (worth.sentence, worth.gate_sentence):
-        console.print(sentence, soft_wrap=True, highlight=False)
+    for sentence in (worth.sentence, worth.gate_sentence, worth.interval_sentence):
+        if sentence:
+            console.print(sentence, soft_wrap=True, highlight=False)
     show_banner(console, replayed.data_source)
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 
@@ -59,7 +63,16 @@ def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) 
         change, low, high = (
             readable(each, 2, like=outcome.rmse, sign=True) for each in (outcome.difference, outcome.low, outcome.high)
         )
-        table.add_row(
-            outcome.name, *scores, *cost, f"{change} ({low} to {high})", style="bold" if outcome is marked else None
-        )
+        cells = (outcome.name, *scores, *cost, f"{change} ({low} to {high})")
+        table.add_row(*cells, style="bold" if outcome is marked else None)
+    return table
+
+
+def _interval_table(outcomes: Sequence[Outcome], levels: Sequence[float], unit: str | None) -> Table:
+    """What the intervals of each level hold of the readings, and their Winkler score."""
+    head = (f"{100 * level:g} % {name}" for level in levels for name in ("hold", with_unit("Winkler", unit)))
+    table = Table("policy or cadence", *head, title="Intervals", title_justify="left")
+    for outcome in outcomes:
+        found = {each.level: (f"{100 * each.coverage:.1f} %", readable(each.winkler, 2)) for each in outcome.intervals}
+        table.add_row(outcome.name, *(cell for level in levels for cell in found.get(level, ("-", "-"))))
     return table

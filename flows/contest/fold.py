@@ -81,6 +81,7 @@ class Contest:
             frame=prepared.fetched.frame,
             readings=ours.readings,
             intervals=ours.intervals,
+            revisions=prepared.fetched.cleaned.revisions,
         )
 
 

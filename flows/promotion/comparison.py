@@ -16,8 +16,10 @@ from wattcast.flows.prepare import Prepared
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.errors import InputError
+from wattcast.model.intervals import quantile_column
 from wattcast.model.readings import MADE_AT
 from wattcast.model.windows import Windows
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.learning.evaluate import GRU
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError, CannotLoadError
@@ -31,13 +33,15 @@ from wattcast.tasks.registry.gate import (
     check_clean_room,
     check_data,
 )
+from wattcast.tasks.registry.interval_gate import check_coverage, check_winkler
+from wattcast.tasks.registry.looks import looks
 from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import CONTRACT, DATA_TO, Version, Versions
 
 log = logging.getLogger(__name__)
 
-Outcome = Floats | CannotForecastError | UntrustedError
-"""`[N, L]` forecasts of the held-out span, NaN for a window that a model leaves out; or why there are none."""
+Outcome = Fan | CannotForecastError | UntrustedError
+"""Forecasts of the held-out span as they are served, NaN for a window that is left out; or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,18 @@ class Case:
         """The first target, whose errors decide."""
         return self.prepared.experiment.readings.targets[0]
 
+    @property
+    def day(self) -> int:
+        """The steps of a day."""
+        return self.prepared.experiment.readings.steps_a_day
+
 
 def compare(case: Case, champion: Version | None) -> Comparison:
     """All checks of the gate, with the forecasts behind them."""
     config, windows = case.prepared.experiment.gate, case.windows
     actual = windows.actual[..., 0]
     baselines = {name: model.predict(windows)[..., 0] for name, model in fit_baselines(case.prepared.known).items()}
-    forecasts = {name: baselines[name] for name in ("ridge", "persistence")}
+    forecasts = {name: Fan.bare(baselines[name]) for name in ("ridge", "persistence")}
     contestants = [case.challenger, champion] if champion else [case.challenger]
     with ThreadPoolExecutor(len(contestants)) as rooms:  # each is a process of its own
         own, *others = rooms.map(lambda version: _forecast(case, version), contestants)
@@ -77,44 +86,53 @@ def compare(case: Case, champion: Version | None) -> Comparison:
         checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
         forecasts["challenger"] = own
-        checks.append(check_baselines(actual, own, baselines, config, unit=case.prepared.unit))
-        checks.append(check_clean_room(own, _scored(case), actual, unit=case.prepared.unit))
-        checks.append(_champion(case, champion, others[0], forecasts) if champion else _NO_CHAMPION)
+        checks.append(check_baselines(actual, own.point, baselines, config, unit=case.prepared.unit))
+        checks.append(check_clean_room(own.point, _scored(case), actual, unit=case.prepared.unit))
+        if own.levels:
+            checks.append(check_coverage(actual, own, config, windows.config, day=case.day))
+        checks += _champion(case, champion, others[0], forecasts) if champion else [_NO_CHAMPION]
     made_at = windows.series.times[windows.newest_row]
-    return Comparison(Decision(tuple(checks)), made_at, actual, forecasts, case.prepared.unit)
+    levels = sorted({level for fan in forecasts.values() for level in fan.levels})
+    looked = looks(levels, windows.config, case.day)
+    return Comparison(Decision(tuple(checks)), made_at, actual, forecasts, case.prepared.unit, looked)
 
 
 _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines decide")
 
 
-def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[str, Floats]) -> Check:
-    """The comparison with the champion, whose forecasts are added; or the named reason why there can be none."""
+def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[str, Fan]) -> list[Check]:
+    """The comparison with the champion, whose forecasts are added; or the named reason why there can be none.
+
+    Intervals are compared where either has some.
+    """
     experiment, windows, name = case.prepared.experiment, case.windows, f"the champion, version {champion.number},"
     mine = Contract.of(experiment.readings, experiment.window, experiment.intervals.quantiles)
     if isinstance(theirs, CannotLoadError | UntrustedError):
         loses = isinstance(theirs, CannotLoadError)  # nobody takes the place of one that only was not looked at
-        return Check("champion", loses, f"{name} {theirs}: the baselines decide" if loses else str(theirs))
+        return [Check("champion", loses, f"{name} {theirs}: the baselines decide" if loses else str(theirs))]
     other = Contract.model_validate_json(champion.tags[CONTRACT]) if CONTRACT in champion.tags else None
     changed = mine.differences(other) if other else ["it was not registered by a retraining"]
     if changed and not experiment.gate.allow_new_signature:
         way = "gate.allow_new_signature=true lets it pass"
-        return Check("champion", False, f"the champion has another signature ({'; '.join(changed)}): {way}")
+        return [Check("champion", False, f"the champion has another signature ({'; '.join(changed)}): {way}")]
     if other and not mine.forecasts_like(other):
-        return Check("champion", True, f"{name} forecasts something else: the baselines decide")
+        return [Check("champion", True, f"{name} forecasts something else: the baselines decide")]
     if isinstance(theirs, CannotForecastError):
-        return Check("champion", True, f"{name} {theirs}: the baselines decide")
+        return [Check("champion", True, f"{name} {theirs}: the baselines decide")]
     forecasts["champion"] = theirs
-    new = np.isfinite(theirs).all(axis=1)
+    new = np.asarray(np.isfinite(theirs.point).all(axis=1))
     trained_to = champion.tags.get(DATA_TO)
     if trained_to:
         new &= windows.series.times[windows.target_rows[:, 0]] > pd.Timestamp(trained_to)
-    day = experiment.readings.steps_a_day
-    if new.sum() < day:
+    if new.sum() < case.day:
         known = f"{name} was trained on readings up to {trained_to}, so that less than a day of the held-out span"
-        return Check("champion", False, f"{known} is new to it: retrain as of a later date")
-    actual = windows.actual[new, :, 0]
-    ours, unit = forecasts["challenger"][new], experiment.readings.energy_unit
-    return check_champion(actual, ours, theirs[new], experiment.gate, block=day, unit=unit)
+        return [Check("champion", False, f"{known} is new to it: retrain as of a later date")]
+    actual, ours, theirs = windows.actual[new, :, 0], forecasts["challenger"].take(new), theirs.take(new)
+    config, unit = experiment.gate, experiment.readings.energy_unit
+    checks = [check_champion(actual, ours.point, theirs.point, config, block=case.day, unit=unit)]
+    if ours.levels or theirs.levels:
+        checks.insert(0, check_winkler(actual, ours, theirs, config, windows.config, day=case.day, unit=unit))
+    return checks
 
 
 def _forecast(case: Case, version: Version) -> Outcome:
@@ -122,19 +140,27 @@ def _forecast(case: Case, version: Version) -> Outcome:
     windows, times = case.windows, case.windows.series.times
     readings = case.prepared.fetched.raw_rows(times[0], times[int(windows.target_rows[-1, -1])])
     moments = [times[windows.newest_row].repeat(windows.config.output_length), times[windows.target_rows.ravel()]]
+    quantiles = _quantiles(version)
+    names = [case.target, *(quantile_column(case.target, quantile) for quantile in quantiles)]
     try:
         made = clean_room.forecast(case.versions, version, readings, every=True)
-        by_moment = made.set_index([MADE_AT, case.prepared.experiment.readings.timestamp])[case.target]
+        by_moment = made.set_index([MADE_AT, case.prepared.experiment.readings.timestamp])[names]
         found = by_moment.reindex(pd.MultiIndex.from_arrays(moments)).to_numpy(np.float64)
     except (CannotForecastError, UntrustedError) as fault:
         said: CannotForecastError | UntrustedError = fault
     except (InputError, KeyError) as fault:
         said = CannotForecastError(f"cannot forecast the held-out span: {fault}")
     else:
-        return found.reshape(windows.target_rows.shape)
+        found = found.reshape(*windows.target_rows.shape, -1)  # [N, L, 1 + Q]
+        return Fan(found[..., 0], found[..., 1:], quantiles)
     subject = "" if isinstance(said, UntrustedError) else f"version {version.number} of {case.versions.model} "
     log.warning("%s%s", subject, said)
     return said
+
+
+def _quantiles(version: Version) -> tuple[float, ...]:
+    """Those that its contract promises; none of a version that no retraining has registered."""
+    return Contract.model_validate_json(version.tags[CONTRACT]).quantiles if CONTRACT in version.tags else ()
 
 
 def _scored(case: Case) -> Floats:

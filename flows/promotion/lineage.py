@@ -33,6 +33,7 @@ _SCORES = (
     *(f"{part}_{name}" for part in (TEST, HOLDOUT) for name in ("rmse", "mae", "skill")),
 )
 _BASELINE = re.compile(rf"({TEST}|{HOLDOUT})_vs_\w+_rmse|baseline_\w+_rmse")  # the latter in runs of earlier versions
+_INTERVAL = re.compile(rf"({TEST}|{HOLDOUT})_(coverage|winkler)_[\d.]+")
 
 
 def explain(which: str, name: str = MODEL) -> Story:
@@ -104,8 +105,15 @@ def _configuration(experiment: Experiment) -> dict[str, str]:
 
 def _scores(run: Record, unit: str | None) -> dict[str, str]:
     baselines = sorted(name for name in run.metrics if _BASELINE.fullmatch(name))
-    told = {name: readable(run.metrics[name], 2) for name in (*_SCORES, *baselines) if name in run.metrics}
-    return {name: text if name.endswith("skill") else with_unit(text, unit) for name, text in told.items()}
+    intervals = sorted(name for name in run.metrics if _INTERVAL.fullmatch(name))
+    found = {name: run.metrics[name] for name in (*_SCORES, *baselines, *intervals) if name in run.metrics}
+    return {name: _score(name, value, unit) for name, value in found.items()}
+
+
+def _score(name: str, value: float, unit: str | None) -> str:
+    if "_coverage_" in name:
+        return f"{100 * value:.1f} %"
+    return readable(value, 2) if name.endswith("skill") else with_unit(readable(value, 2), unit)
 
 
 def _decision(run: Record, version: Version | None, versions: Versions) -> dict[str, str]:

@@ -31,8 +31,9 @@ def gate_note(title: str, decision: Decision, drift: Drift, run: Run, *, page: s
 
 
 def _found(check: Check) -> str:
-    """In words, and its figures."""
-    numbers = {name.replace("_", " "): readable(value, nothing="-") for name, value in check.numbers.items()}
+    """In words, and its figures but those of single lead times, which are many."""
+    over_all = {name: value for name, value in check.numbers.items() if "_at_" not in name}
+    numbers = {name.replace("_", " "): readable(value, nothing="-") for name, value in over_all.items()}
     figures = ", ".join(f"{name} {number}" for name, number in numbers.items())
     return f"{check.message} ({figures})" if figures else check.message
 

@@ -5,8 +5,8 @@
     >>> trained = wattcast.train(experiment)
     >>> trained.evaluation.score("gru", "test").rmse
 
-`train`, `sweep`, `retrain`, `replay`, `backtest`, `forecast` and `watch` are Prefect flows that are called like functions; what
-each takes and gives is said in its own documentation. Nothing is imported before it is asked for.
+`train`, `sweep`, `retrain`, `replay`, `backtest`, `forecast` and `watch` are Prefect flows that are called like
+functions; what each takes and gives is said in its own documentation. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations

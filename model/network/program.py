@@ -49,6 +49,7 @@ class Plan:
     kernel: Kernel
     lanes: int
     fading: float = 0.0
+    revised: bool = False  # what is known of a step depends on the moment of the forecast
 
     @property
     def share(self) -> int:
@@ -61,15 +62,19 @@ class Resident(NamedTuple):
 
     inputs: Tensor  # [S, F]
     targets: Tensor  # [S, K]
-    ahead: Tensor  # [S, A]
+    ahead: Tensor  # [V, A]
+    places: Any = ()  # [S, L] rows of `ahead` that a moment reads, where known columns are revised
 
     @classmethod
     def of(cls, series: Series) -> Resident:
         """The arrays that windows are gathered from, filled up with zeros to a power of two of rows."""
-        rows = len(series.times)
-        room = (1 << (rows - 1).bit_length()) - rows
-        arrays = (series.inputs, series.targets, series.ahead)
-        return cls(*(tf.constant(np.pad(array, ((0, room), (0, 0)))) for array in arrays))
+
+        def roomy(array: npt.NDArray[Any]) -> Tensor:
+            room = (1 << (len(array) - 1).bit_length()) - len(array)
+            return tf.constant(np.pad(array, ((0, room), (0, 0))))
+
+        places = () if series.places is None else roomy(series.places)
+        return cls(roomy(series.inputs), roomy(series.targets), roomy(series.ahead), places)
 
 
 class State(NamedTuple):
@@ -187,6 +192,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
         count = tf.minimum(plan.batch_size, work.windows - update * plan.batch_size)  # the last batch may be smaller
         present = tf.cast(places < count, tf.float32)
         rows = starts[:, None] + future  # [b, L]
+        known = tf.gather(series.places, starts + plan.shape.lookback - 1) if plan.revised else rows
         read, holds = history, None
         if plan.shape.padded:
             lengths = tf.gather(tf.gather(work.lengths, update), places)
@@ -197,7 +203,7 @@ def _run_lane(plan: Plan) -> Callable[..., _Lane]:
             tape.watch(weights)
             named, dropout = named_weights(plan.model, weights), _dropout(plan, knobs, seed)
             parts = parts_on(named, layers, dropout=dropout, mask=holds)
-            forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.ahead, rows))  # [b, L, K]
+            forecast = connect(plan.model, plan.shape, parts, readings, tf.gather(series.ahead, known))  # [b, L, K]
             error = _LOSSES[plan.loss](forecast - tf.gather(series.targets, rows)) * weights_of_steps
             loss = tf.reduce_sum(tf.reduce_mean(error, (1, 2)) * present) / tf.cast(count, tf.float32)
         return _Lane(loss, forecast, tape.gradient(loss, weights))

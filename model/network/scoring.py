@@ -101,7 +101,8 @@ def _sources(windows: Windows, size: int) -> tuple[Tensor, ...]:
     rows = first + np.arange(size + config.lookback - 1)
     steps = first + np.arange(size)[:, None] + config.target_offset + np.arange(config.output_length)
     last = len(series.times) - 1  # rows before and behind the series only fill the block
-    sources = [tf.constant(series.inputs[rows.clip(0, last)]), tf.constant(series.ahead[steps.clip(0, last)])]
+    known = steps.clip(0, last) if series.places is None else series.places[rows[config.lookback - 1 :].clip(0, last)]
+    sources = [tf.constant(series.inputs[rows.clip(0, last)]), tf.constant(series.ahead[known])]
     if config.padded:
         lengths = np.full(size, config.lookback, np.int32)
         lengths[windows.starts - first] = config.lookback if windows.lengths is None else windows.lengths

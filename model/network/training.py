@@ -171,6 +171,7 @@ class _Course:
             dropout=min(keep_probs(model).values()) < 1,
             kernel=kernel,
             lanes=max(1, min(cores, config.batch_size // _LANE)) if alone else 1,
+            revised=windows.train.series.places is not None,
         )
         knobs = Knobs(
             learning_rate=tf.constant(config.initial_learning_rate, tf.float32),

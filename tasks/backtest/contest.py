@@ -14,6 +14,7 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.model.intervals import IntervalConfig
 from wattcast.model.readings import ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.windows import Windows
 
 
@@ -34,6 +35,14 @@ class Fold:
     frame: pd.DataFrame
     readings: ReadingsConfig
     intervals: IntervalConfig
+    revisions: Revisions | None = None  # of known columns, whose newest ones `frame` holds
+
+    def ahead(self, moment: pd.Timestamp, steps: pd.DatetimeIndex) -> pd.DataFrame:
+        """`[L, A]` what was known at a moment of the known columns of `steps`, in a table of its own."""
+        known = list(self.readings.known)
+        if self.revisions is None or not known:
+            return self.frame.loc[steps, known].copy()
+        return self.revisions.known_at(moment, steps)[known]
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,9 @@ class Foreign:
         kind = load(self.name)
         file = sys.modules[kind.__module__].__file__
         frame, newest = fold.frame, fold.scored.newest_row
-        targets, known = list(fold.readings.targets), list(fold.readings.known)
+        targets, columns = list(fold.readings.targets), list(fold.readings.columns)
         times = pd.DatetimeIndex(frame.index)
         first, last = int(fold.known.take(slice(1)).input_rows[0, 0]), int(times.searchsorted(fold.cut, side="right"))
-        columns = list(fold.readings.columns)
         with _its_own_code("it", file):
             own = kind()
         with _its_own_code("fit", file):
@@ -73,7 +72,7 @@ class Foreign:
         points: list[Floats] = []
         bounds: list[Floats] = []
         for row, rows in zip(newest, fold.scored.target_rows, strict=True):
-            readings, ahead = frame[columns].iloc[: row + 1].copy(), frame[known].iloc[rows].copy()
+            readings, ahead = frame[columns].iloc[: row + 1].copy(), fold.ahead(times[row], times[rows])
             with _its_own_code(f"forecast at {times[row]}", file):
                 made = own.forecast(readings, ahead)
                 point, bound = _read(made, times[rows], targets, fold.intervals.quantiles)

@@ -17,21 +17,26 @@ import pandas as pd
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Persistence, fit_baselines
+from wattcast.model.intervals import Intervals
 from wattcast.model.windows import Windows
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.registry.gate import Decision, GateConfig, check_baselines, check_champion
+from wattcast.tasks.registry.interval_gate import check_coverage, check_winkler
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model trained at a cut: `forecast` gives the first target of windows `[N, L]`, `seconds` were trained.
+    """A model trained at a cut: `forecast` gives the first target of windows, `seconds` were trained.
 
     `known` are the windows that it was trained on and `held_out` those that the gate looks at, which come after them.
+    Its intervals were calibrated at the cut, and those of persistence, `around_persistence`, on the same windows.
     """
 
     known: Windows
     held_out: Windows
-    forecast: Callable[[Windows], Floats]
+    forecast: Callable[[Windows], Fan]
     seconds: float
+    around_persistence: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class Cut:
     decision: Decision
     champion: int | None
     seconds: float  # of training
-    forecasts: Floats  # [n, L] of its model for all moments from the cut on
-    ridge: Floats  # [m, L] of a ridge fitted on the same windows, up to the next cut
+    forecasts: Fan  # [n, L] of its model for all moments from the cut on
+    ridge: Fan  # [m, L] of a ridge fitted on the same windows, up to the next cut
+    persistence: Fan  # [m, L] up to the next cut
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,6 @@ class Replay:
     firsts: npt.NDArray[np.intp]
     made_at: pd.DatetimeIndex  # [N]
     actual: Floats  # [N, L]
-    persistence: Floats  # [N, L]
     block: int  # forecasts in a day
     unit: str | None
 
@@ -68,11 +73,16 @@ class Replay:
         return [slice(int(first), int(end)) for first, end in zip(self.firsts, ends, strict=True)]
 
     @property
-    def ridge(self) -> Floats:
+    def ridge(self) -> Fan:
         """`[N, L]` of a ridge that is fitted anew at each cut."""
-        return np.concatenate([cut.ridge for cut in self.cuts])
+        return Fan.joined([cut.ridge for cut in self.cuts])
 
-    def forecast(self, models: Sequence[int | None]) -> Floats:
+    @property
+    def persistence(self) -> Fan:
+        """`[N, L]`, within intervals that are calibrated anew at each cut."""
+        return Fan.joined([cut.persistence for cut in self.cuts])
+
+    def forecast(self, models: Sequence[int | None]) -> Fan:
         """`[N, L]` when `models[c]`, the number of a cut, forecasts from cut c to the next; persistence for None.
 
         Raises:
@@ -80,13 +90,14 @@ class Replay:
         """
         if any(model is not None and model > number for number, model in enumerate(models)):
             raise ValueError(f"no model may forecast what came before it, received {list(models)}")
-        return np.concatenate([self._of(model, span) for model, span in zip(models, self.spans, strict=True)])
+        return Fan.joined([self._of(number, model) for number, model in enumerate(models)])
 
-    def _of(self, model: int | None, span: slice) -> Floats:
+    def _of(self, number: int, model: int | None) -> Fan:
+        """The forecasts of a model from the cut of a number to the next one."""
         if model is None:
-            return self.persistence[span]
-        first = int(self.firsts[model])
-        return self.cuts[model].forecasts[span.start - first : span.stop - first]
+            return self.cuts[number].persistence
+        first, span = int(self.firsts[model]), self.spans[number]
+        return self.cuts[model].forecasts.take(slice(span.start - first, span.stop - first))
 
 
 def walk(
@@ -120,11 +131,12 @@ def walk(
         if decision.promoted:
             champion, incumbent = number, challenger
         forecasts = challenger.forecast(scored.take(slice(first, None)))
-        ridge = baselines["ridge"].predict(scored.take(slice(first, end)))[..., 0]
-        made.append(Cut(at, decision, champion, challenger.seconds, forecasts, ridge))
+        until_next = scored.take(slice(first, end))
+        ridge = Fan.bare(baselines["ridge"].predict(until_next)[..., 0])
+        persistence = Fan.of(Persistence().predict(until_next), challenger.around_persistence, until_next)
+        made.append(Cut(at, decision, champion, challenger.seconds, forecasts, ridge, persistence))
         done()
-    persistence = Persistence().predict(scored)[..., 0]
-    return Replay(tuple(made), firsts, made_at, _actual(scored), persistence, block, unit)
+    return Replay(tuple(made), firsts, made_at, _actual(scored), block, unit)
 
 
 def _judge(
@@ -139,10 +151,13 @@ def _judge(
     """What the gate of a retraining says of the forecasts; there, stored models are tested as well."""
     windows = challenger.held_out
     actual, own = _actual(windows), challenger.forecast(windows)
-    checks = [check_baselines(actual, own, baselines, config, unit=unit)]
+    checks = [check_coverage(actual, own, config, windows.config, day=block)] if own.levels else []
+    checks.append(check_baselines(actual, own.point, baselines, config, unit=unit))
     if champion:
         theirs = champion.forecast(windows)
-        checks.append(check_champion(actual, own, theirs, config, block=block, unit=unit))
+        if own.levels:
+            checks.append(check_winkler(actual, own, theirs, config, windows.config, day=block, unit=unit))
+        checks.append(check_champion(actual, own.point, theirs.point, config, block=block, unit=unit))
     return Decision(tuple(checks))
 
 

@@ -5,6 +5,7 @@ C: cuts. N: forecasts. L: output length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,29 @@ from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.numbers import readable, with_unit
 
 NEVER, ALWAYS, GATED = "never", "always", "gated"
 POLICIES = (NEVER, ALWAYS, GATED)
 BASELINES = ("ridge", "persistence")
+
+
+@dataclass(frozen=True)
+class IntervalOutcome:
+    """What the intervals of one level held, as a share, and lost, by Winkler's score, on all forecasts.
+
+    `difference` is that of the score from the reference's, with its 95 % interval; NaN where that has no such level.
+    """
+
+    level: float
+    coverage: float
+    winkler: float
+    coverage_by_cut: tuple[float, ...]  # [C]
+    winkler_by_cut: tuple[float, ...]  # [C]
+    difference: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class Outcome:
     low: float
     high: float
     unit: str | None
+    intervals: tuple[IntervalOutcome, ...] = ()
 
     @property
     def change(self) -> str:
@@ -129,6 +149,32 @@ class Worth:
         )
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """Those of the intervals that the models have."""
+        return tuple(each.level for each in self.policies[0].intervals)
+
+    @property
+    def interval_sentence(self) -> str:
+        """What the intervals of the recommended cadence hold, and where they are worse than the best one's; or nothing.
+
+        It is chosen by RMSE alone.
+        """
+        chosen = self.recommended
+        if not chosen.intervals:
+            return ""
+        held = " and ".join(
+            f"those of {100 * each.level:g} % hold {100 * each.coverage:.1f} %" for each in chosen.intervals
+        )
+        worse = [each for each in chosen.intervals if each.low > 0]
+        lost = "".join(
+            f"; those of {100 * each.level:g} % are worse than the best cadence's, beyond luck, by a Winkler score of "
+            f"{with_unit(readable(each.difference, 2, like=each.winkler), self.unit)}"
+            for each in worse
+        )
+        which = "of the first model" if chosen.name == NEVER else f"when retrained {chosen.name}"
+        return f"Of the intervals {which}, {held} of the readings{lost}."
+
+    @property
     def _closest(self) -> str:
         other = min((each for each in self.cadences if each is not self.best), key=lambda cadence: cadence.rmse)
         return f"the best of the other cadences, {other.name}, differs from it by {other.change}"
@@ -145,15 +191,22 @@ class Worth:
         named = {f"replay_{name}_{field}": getattr(scores[name], field) for name in scores for field in ("rmse", "mae")}
         for name in POLICIES:
             named |= {f"replay_{name}_{field}": getattr(scores[name], field) for field in ("trainings", "seconds")}
+        for name, outcome in scores.items():
+            for each in outcome.intervals:
+                level = f"{100 * each.level:g}"
+                named |= {f"replay_{name}_{field}_{level}": getattr(each, field) for field in ("coverage", "winkler")}
         return {**named, "replay_promoted": self.promoted, "replay_recommended_trainings": self.recommended.trainings}
 
     def metrics_by_cut(self) -> list[dict[str, float]]:
-        """For each cut the RMSE up to the next one: `replay_gated_rmse_by_cut`."""
+        """For each cut what was up to the next one: `replay_gated_rmse_by_cut`, `replay_gated_coverage_90_by_cut`."""
         outcomes = (*self.policies, *self.baselines)
-        return [
-            {f"replay_{outcome.name}_rmse_by_cut": outcome.by_cut[number] for outcome in outcomes}
-            for number in range(len(self.cuts))
-        ]
+        courses = {f"replay_{outcome.name}_rmse_by_cut": outcome.by_cut for outcome in outcomes}
+        for outcome in outcomes:
+            for each in outcome.intervals:
+                ending = f"{100 * each.level:g}_by_cut"
+                courses[f"replay_{outcome.name}_coverage_{ending}"] = each.coverage_by_cut
+                courses[f"replay_{outcome.name}_winkler_{ending}"] = each.winkler_by_cut
+        return [{name: course[number] for name, course in courses.items()} for number in range(len(self.cuts))]
 
 
 def weigh(replay: Replay, every: pd.Timedelta) -> Worth:
@@ -195,7 +248,7 @@ def _cadences(replay: Replay, every: pd.Timedelta) -> tuple[Outcome, ...]:
     count = len(replay.cuts)
     trained = {step: [number - number % step for number in range(count)] for step in cadence_steps(count)}
     forecasts = {step: replay.forecast(models) for step, models in trained.items()}
-    best = min(reversed(forecasts), key=lambda step: rmse(replay.actual, forecasts[step]))
+    best = min(reversed(forecasts), key=lambda step: rmse(replay.actual, forecasts[step].point))
     score = _scorer(replay, forecasts[best])
     return tuple(
         score(NEVER if step == count else _every(step * every), forecasts[step], sorted({*models}))
@@ -207,18 +260,18 @@ def _every(step: pd.Timedelta) -> str:
     return "every day" if step == DAY else f"every {step / DAY:.4g} days"
 
 
-def _scorer(replay: Replay, reference: Floats) -> Callable[[str, Floats, Sequence[int]], Outcome]:
-    """Gives the outcome of a name, its forecasts `[N, L]` and the cuts at which it was trained."""
+def _scorer(replay: Replay, reference: Fan) -> Callable[[str, Fan, Sequence[int]], Outcome]:
+    """Gives the outcome of a name, its forecasts and the cuts at which it was trained."""
     actual = replay.actual
-    base = squared_errors(actual, reference)
+    base = squared_errors(actual, reference.point)
 
-    def score(name: str, forecast: Floats, trained: Sequence[int]) -> Outcome:
-        errors = squared_errors(actual, forecast)
+    def score(name: str, forecast: Fan, trained: Sequence[int]) -> Outcome:
+        errors = squared_errors(actual, forecast.point)
         low, high = difference_interval(base[None], errors[None], block=min(replay.block, len(errors)))
         return Outcome(
             name=name,
             rmse=float(np.sqrt(errors.mean())),
-            mae=mae(actual, forecast),
+            mae=mae(actual, forecast.point),
             by_cut=tuple(float(np.sqrt(errors[span].mean())) for span in replay.spans),
             trainings=len(trained),
             seconds=sum(replay.cuts[number].seconds for number in trained),
@@ -226,6 +279,29 @@ def _scorer(replay: Replay, reference: Floats) -> Callable[[str, Floats, Sequenc
             low=low,
             high=high,
             unit=replay.unit,
+            intervals=tuple(_of_level(replay, forecast, reference, level) for level in forecast.levels),
         )
 
     return score
+
+
+def _of_level(replay: Replay, forecast: Fan, reference: Fan, level: float) -> IntervalOutcome:
+    """What the intervals of a level hold and lose, beside those of the reference where it has that level."""
+    actual = replay.actual
+    hits, losses = (each(actual, level).mean(axis=-1) for each in (forecast.hits, forecast.losses))  # [N]
+    difference = low = high = math.nan
+    if level in reference.levels:
+        base = reference.losses(actual, level).mean(axis=-1)
+        block = min(replay.block, len(losses))
+        low, high = difference_interval(base[None], losses[None], block=block, score=np.positive)
+        difference = float(losses.mean() - base.mean())
+    return IntervalOutcome(
+        level=level,
+        coverage=float(hits.mean()),
+        winkler=float(losses.mean()),
+        coverage_by_cut=tuple(float(hits[span].mean()) for span in replay.spans),
+        winkler_by_cut=tuple(float(losses[span].mean()) for span in replay.spans),
+        difference=difference,
+        low=low,
+        high=high,
+    )

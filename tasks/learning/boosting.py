@@ -200,7 +200,7 @@ def _columns(windows: Windows, pairs: Rows, history: Array, k: int) -> Array:
         *(_reading_at(times, windows.series.readings[:, k], pd.DatetimeIndex(moments)) for moments in seasons),
         np.asarray(clock.hour * 60 + clock.minute, np.float64),
         np.asarray(clock.day_of_week, np.float64),
-        *windows.series.ahead[rows, len(CALENDAR_COLUMNS) :].T,
+        *windows.series.ahead[windows.ahead_rows_of(which, steps), len(CALENDAR_COLUMNS) :].T,
     ]
     if windows.config.output_length > 1:
         ahead.append((windows.config.steps_ahead + steps).astype(np.float64))

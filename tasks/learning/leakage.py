@@ -2,14 +2,15 @@
 
 All values after a cut are altered and the preparation is done once more. Scaler, windows and targets from before the
 cut must come out the same, byte for byte. So must all that a forecast reads which is made right before a cut, where
-known columns are altered from behind its last step on alone.
+known columns are altered from behind its last step on alone; where they are revised, every revision is altered that
+became available after the newest reading before the cut, whatever step it describes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Array, Floats, Rows
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
@@ -28,14 +30,15 @@ LEAKAGE_FILE = "leakage.json"
 _CHUNK = 16_384  # windows hashed at once
 
 
-Preparation = Callable[[pd.DataFrame], tuple[Scaler, Split[Windows]]]
+Preparation = Callable[..., tuple[Scaler, Split[Windows]]]
+"""What makes scaler and windows from a clean frame, and from revisions where there are some."""
 
 
 @dataclass(frozen=True)
 class LeakageProof:
     """Digests (BLAKE2b, hex) of what was read, before and after all values from row `cut` on were altered.
 
-    Those of known columns are altered from row `known_cut` on.
+    Those of known columns are altered from row `known_cut` on; where they are revised, `altered_revisions` of them.
     """
 
     name: str
@@ -45,6 +48,7 @@ class LeakageProof:
     known_cut: int
     before: dict[str, str]
     after: dict[str, str]
+    altered_revisions: int = 0
 
     @property
     def passed(self) -> bool:
@@ -79,23 +83,27 @@ def prove_no_leakage(
     *,
     known: Sequence[str],
     prepare: Preparation,
+    revisions: Revisions | None = None,
 ) -> tuple[LeakageProof, LeakageProof, LeakageProof]:
     """What training reads and what comes after it; what a refit reads and the test part; a forecast and its future.
 
     `scaler` and `windows` are those that were trained on; `prepare` makes them from a clean frame, whose columns
-    `known` are known of rows to come. `frame` stays as it is.
+    `known` are known of rows to come, and from its `revisions` where they are revised. `frame` stays as it is.
     """
 
     def proof(name: str, cut: int, read: Callable[[Split[Windows]], Windows], *, ahead: int = 0) -> LeakageProof:
-        scaler_again, windows_again = prepare(_alter(frame, cut, known, cut + ahead))
+        later = () if revisions is None else (_alter_later(revisions, pd.Timestamp(frame.index[cut - 1])),)
+        beyond = ahead if revisions is None else 0  # a history reads nothing of later steps, and forecasts revisions
+        scaler_again, windows_again = prepare(_alter(frame, cut, known, cut + beyond), *later)
         return LeakageProof(
             name=name,
             cut=cut,
             cut_time=str(frame.index[cut]),
             altered_rows=len(frame) - cut,
-            known_cut=cut + ahead,
+            known_cut=cut + beyond,
             before=_digests(scaler, read(windows), targets=not ahead),
             after=_digests(scaler_again, read(windows_again), targets=not ahead),
+            altered_revisions=0 if revisions is None else int((revisions.available_at > frame.index[cut - 1]).sum()),
         )
 
     test, config = rows.test.start, windows.test.config
@@ -126,12 +134,23 @@ def _alter(frame: pd.DataFrame, cut: int, known: Sequence[str], known_cut: int) 
     return altered
 
 
+def _alter_later(revisions: Revisions, moment: pd.Timestamp) -> Revisions:
+    """Those in which every value is another one that became available after a moment."""
+    given, later = revisions.given.copy(), np.asarray(revisions.available_at > moment)
+    draws = np.random.default_rng(1)
+    for name in given.columns:
+        column = given[name].to_numpy(copy=True)
+        column[later] = column[later] * draws.uniform(0.5, 2.0, int(later.sum())) + 1
+        given[name] = column
+    return replace(revisions, given=given)
+
+
 def _digests(scaler: Scaler, windows: Windows, *, targets: bool) -> dict[str, str]:
     series, lengths = windows.series, [] if windows.lengths is None else [windows.lengths]
     digests = {
         "scaler": _digest([scaler.log.astype(np.float64), scaler.offset, scaler.scale, scaler.knee]),
         "windows": _digest(chain(lengths, (series.inputs[of.input_rows] for of in windows.chunks(_CHUNK)))),
-        "ahead": _digest(series.ahead[part.target_rows] for part in windows.chunks(_CHUNK)),
+        "ahead": _digest(series.ahead[part.ahead_rows] for part in windows.chunks(_CHUNK)),
     }
     if targets:
         digests["targets"] = _digest(series.targets[part.target_rows] for part in windows.chunks(_CHUNK))

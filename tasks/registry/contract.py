@@ -9,7 +9,7 @@ import pandas as pd
 
 from wattcast.model.config import Config
 from wattcast.model.grid import Label
-from wattcast.model.intervals import value_columns
+from wattcast.model.intervals import levels_of, value_columns
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 
@@ -99,10 +99,12 @@ class Contract(Config):
                 "targets",
                 "steps_ahead",
                 "output_length",
-                "quantiles",
             )
             if getattr(self, name) != getattr(other, name)
         ]
+        if self.quantiles != other.quantiles:
+            mine, theirs = (_listed(each.quantiles) for each in (self, other))
+            changed.append(f"{mine} instead of {theirs}")
         if not self._same_unit(other):
             changed.append(f"unit {self.unit} instead of {other.unit}")
         if self.history > other.history:
@@ -122,10 +124,16 @@ class Contract(Config):
         return self.unit == other.unit or None in {self.unit, other.unit}
 
 
+def _listed(quantiles: tuple[float, ...]) -> str:
+    """`intervals of 50 and 90 %`, by their bounds."""
+    levels = [f"{100 * level:g}" for level in levels_of(quantiles)]
+    return f"intervals of {' and '.join(levels)} %" if levels else "no intervals"
+
+
 def _beside(readings: Mapping[str, Any]) -> list[str]:
     """The columns that place a row beside its time stamp."""
     meter = readings.get("meter") or {}
-    return [name for name in (readings.get("time_of_day"), meter.get("column")) if name]
+    return [name for name in (readings.get("time_of_day"), meter.get("column"), readings.get("available_at")) if name]
 
 
 def _seasonal_days(window: WindowConfig, cadence_minutes: int) -> int:

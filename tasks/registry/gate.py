@@ -18,7 +18,9 @@ from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.registry.looks import Look
 
 _TOLERANCE = 1e-5  # of the range of readings and forecasts: other machines and sizes of a batch round otherwise
 
@@ -34,6 +36,13 @@ class GateConfig(Config):
         0, ge=0, description="by how much, in the unit of the targets, the challenger must beat the champion"
     )
     level: float = Field(0.95, gt=0, lt=1, description="confidence of the interval that must lie below zero")
+    coverage_band: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="share by which what intervals hold of the held-out readings may lie beside their level, beyond "
+        "the luck of these days: 0.1 lets 90 % intervals hold 80 to 100 %",
+    )
     allow_simulated: bool = Field(False, description="let a model trained on the simulated house become champion")
     allow_new_signature: bool = Field(
         False, description="let a model with other inputs or outputs than the champion's take its place"
@@ -74,13 +83,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A decision, and the forecasts `[N, L]` behind it, in `unit`: of challenger, some baselines and any champion."""
+    """A decision, and the forecasts behind it, in `unit`: of challenger, some baselines and any champion."""
 
     decision: Decision
     made_at: pd.DatetimeIndex  # [N]
     actual: Floats  # [N, L]
-    forecasts: dict[str, Floats]
+    forecasts: dict[str, Fan]
     unit: str | None
+    looks: tuple[Look, ...] = ()  # at the intervals that some of them have
 
 
 def check_data(source: str, config: GateConfig) -> Check:

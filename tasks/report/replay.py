@@ -6,7 +6,7 @@ C: cuts. N: forecasts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import matplotlib.dates as mdates
@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from wattcast.model.arrays import Floats
 from wattcast.model.clock import on_the_clock
 from wattcast.tasks.backtest.replay import Replay
-from wattcast.tasks.backtest.worth import ALWAYS, GATED, NEVER, Outcome, Worth, squared_errors
-from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, fine, labelled, number
+from wattcast.tasks.backtest.worth import ALWAYS, GATED, NEVER, IntervalOutcome, Outcome, Worth, squared_errors
+from wattcast.tasks.numbers import readable
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, fine, labelled, number, percent
 from wattcast.tasks.report.page import Subject, Table, render
 
 _COLOURS = {NEVER: GREY, ALWAYS: TUNED, GATED: UNTUNED, **{name: COLOURS[name] for name in ("ridge", "persistence")}}
@@ -29,7 +30,7 @@ _MEANINGS = {
     NEVER: "never: the first model alone",
     ALWAYS: "always: the newest model",
     GATED: "gated: the champion",
-    "ridge": "ridge on lags, fitted at each cut",
+    "ridge": "ridge, fitted at each cut",
     "persistence": "persistence",
 }
 _MOST_POINTS = 4_000  # of a line
@@ -40,25 +41,32 @@ def replay_report(subject: Subject, replay: Replay, worth: Worth, config_toml: s
     return render(
         "replay.html",
         subject,
-        {"course": [_spans_panel(worth), _gain_panel(replay)]},
+        {"course": [_spans_panel(worth), *_coverage_panels(worth), _gain_panel(replay)]},
         config_toml=config_toml,
-        headlines=[worth.sentence, worth.gate_sentence],
+        headlines=[each for each in (worth.sentence, worth.gate_sentence, worth.interval_sentence) if each],
         tiles=_tiles(worth),
         policies=_policy_table(worth),
         cadences=_cadence_table(worth),
         cuts=_cut_table(worth),
+        held=_interval_tables(worth),
         unit=worth.unit,
     )
 
 
 def replay_csv(worth: Worth) -> str:
-    """One line a cut: what was decided and why, each RMSE up to the next cut, seconds of training."""
+    """One line a cut: what was decided and why, each score up to the next cut, seconds of training."""
     decided = pd.DataFrame(
         {
             "cut": [cut.at for cut in worth.cuts],
             "decision": [_decision(cut.promoted) for cut in worth.cuts],
             "reason": [cut.reason for cut in worth.cuts],
             **{f"{each.name}_rmse": each.by_cut for each in (*worth.policies, *worth.baselines)},
+            **{
+                f"{outcome.name}_{name}_{100 * each.level:g}": getattr(each, f"{name}_by_cut")
+                for outcome in (*worth.policies, *worth.baselines)
+                for each in outcome.intervals
+                for name in ("coverage", "winkler")
+            },
             "seconds": [cut.seconds for cut in worth.cuts],
         }
     )
@@ -85,29 +93,65 @@ def _tiles(worth: Worth) -> dict[str, str]:
 
 
 def _policy_table(worth: Worth) -> Table:
-    head = ["policy", *_metrics(worth), "trainings", "seconds of training", "RMSE against never"]
+    head = ["policy", *_metrics(worth), "trainings", "seconds", "RMSE against never"]
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
     return Table(
         head,
-        [[_MEANINGS[each.name], *_cells(each, worth.policies[0])] for each in (*worth.policies, *worth.baselines)],
+        [
+            [_MEANINGS[each.name], *_cells(each, worth.policies[0], worth.levels[-1:])]
+            for each in (*worth.policies, *worth.baselines)
+        ],
         marked=worth.policies.index(lowest),
     )
 
 
 def _cadence_table(worth: Worth) -> Table:
-    head = ["retrained", *_metrics(worth), "trainings", "seconds of training", "RMSE against the best"]
-    rows = [[each.name, *_cells(each, worth.best)] for each in worth.cadences]
+    head = ["retrained", *_metrics(worth), "trainings", "seconds", "RMSE against the best"]
+    rows = [[each.name, *_cells(each, worth.best, worth.levels[-1:])] for each in worth.cadences]
     return Table(head, rows, marked=worth.cadences.index(worth.recommended))
 
 
 def _metrics(worth: Worth) -> list[str]:
-    return [labelled(metric, worth.unit) for metric in ("RMSE", "MAE")]
+    return [
+        *(labelled(metric, worth.unit) for metric in ("RMSE", "MAE")),
+        *(name for level in worth.levels[-1:] for name in (f"{percent(level)} hold", labelled("Winkler", worth.unit))),
+    ]
 
 
-def _cells(outcome: Outcome, reference: Outcome) -> list[str]:
+def _cells(outcome: Outcome, reference: Outcome, levels: Sequence[float]) -> list[str]:
     cost = [str(outcome.trainings), f"{outcome.seconds:.0f}"] if outcome.trainings else ["–", "–"]
     change = "–" if outcome is reference else outcome.change
-    return [fine(outcome.rmse), fine(outcome.mae), *cost, change]
+    found = {each.level: [percent(each.coverage, 1), number(each.winkler)] for each in outcome.intervals}
+    held = [cell for level in levels for cell in found.get(level, ["–", "–"])]
+    return [fine(outcome.rmse), fine(outcome.mae), *held, *cost, change]
+
+
+def _interval_tables(worth: Worth) -> dict[str, Table]:
+    """Coverage and Winkler score of each level, by policy and by cadence, under their captions; none without any."""
+    if not worth.levels:
+        return {}
+    policies = {_MEANINGS[outcome.name]: outcome for outcome in (*worth.policies, *worth.baselines)}
+    cadences = {outcome.name: outcome for outcome in worth.cadences}
+    return {
+        "Intervals of each policy": _interval_table("policy", policies, "never", worth),
+        "Intervals of each cadence": _interval_table("retrained", cadences, "the best", worth),
+    }
+
+
+def _interval_table(name: str, outcomes: Mapping[str, Outcome], reference: str, worth: Worth) -> Table:
+    rows = [
+        [title, percent(each.level), percent(each.coverage, 1), fine(each.winkler), _change(each)]
+        for title, outcome in outcomes.items()
+        for each in outcome.intervals
+    ]
+    return Table([name, "level", "coverage", labelled("Winkler", worth.unit), f"Winkler against {reference}"], rows)
+
+
+def _change(found: IntervalOutcome) -> str:
+    change, low, high = (
+        readable(each, 2, like=found.winkler, sign=True) for each in (found.difference, found.low, found.high)
+    )
+    return f"{change} (95 % interval {low} to {high})" if found.difference else "–"
 
 
 def _cut_table(worth: Worth) -> Table:
@@ -145,6 +189,26 @@ def _spans_panel(worth: Worth) -> Panel:
     return Panel("From cut to cut", note, figure, wide=True)
 
 
+def _coverage_panels(worth: Worth) -> list[Panel]:
+    """What the intervals of the highest level hold from each cut to the next; nothing without intervals."""
+    if not worth.levels:
+        return []
+    level = max(worth.levels)
+    x = {"type": "date", "tickformat": "%d %b<br>%Y", "tickvals": _some([cut.at for cut in worth.cuts])}
+    figure = canvas(x=x, y={"title": "coverage", "tickformat": ".0%"}, height=380, hovermode="x unified")
+    for outcome in (*worth.policies, *worth.baselines):
+        for each in outcome.intervals:
+            if each.level == level:
+                line = {"color": _COLOURS[outcome.name], "dash": _DASHES[outcome.name], "width": 2}
+                held = list(each.coverage_by_cut)
+                name = _MEANINGS[outcome.name]
+                moments = [cut.at for cut in worth.cuts]
+                figure.add_scatter(x=moments, y=held, mode="lines+markers", name=name, line=line)
+    figure.add_hline(y=level, line={"color": GREY, "dash": "dot", "width": 1.5})
+    note = f"Of the readings, what {percent(level)} intervals hold from each cut to the next. Dotted: the level."
+    return [Panel("Coverage from cut to cut", note, figure, wide=True)]
+
+
 def _gain_panel(replay: Replay) -> Panel:
     """What each way of retraining has gained or lost against the first model alone, added up."""
     y = {"title": _squared(replay.unit), "hoverformat": ",.3~r", "zerolinewidth": 2}
@@ -167,9 +231,10 @@ def _gains(replay: Replay) -> dict[str, Floats]:
     """`[N]` squared errors for each policy that retrains."""
     count = len(replay.cuts)
     models = {ALWAYS: [*range(count)], GATED: [cut.champion for cut in replay.cuts]}
-    base = squared_errors(replay.actual, replay.forecast([0] * count))
+    base = squared_errors(replay.actual, replay.forecast([0] * count).point)
     return {
-        name: np.cumsum(squared_errors(replay.actual, replay.forecast(used)) - base) for name, used in models.items()
+        name: np.cumsum(squared_errors(replay.actual, replay.forecast(used).point) - base)
+        for name, used in models.items()
     }
 
 

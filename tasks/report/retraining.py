@@ -15,7 +15,7 @@ from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.registry.gate import Comparison
 from wattcast.tasks.report.drift import drift_panels, drift_table
-from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number, short
+from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number, percent, short
 from wattcast.tasks.report.page import Subject, Table, render
 
 _LINES = {"actual": GREY, "challenger": TUNED, "champion": UNTUNED, "persistence": COLOURS["persistence"]}
@@ -35,6 +35,7 @@ def retrain_report(subject: Subject, comparison: Comparison, drift: Drift, confi
         tiles=_tiles(comparison, drift),
         checks=_check_table(comparison),
         scores=_score_table(comparison),
+        intervals=_interval_table(comparison),
         drift=drift.sentence,
         columns=drift_table(drift),
     )
@@ -59,7 +60,7 @@ def _tiles(comparison: Comparison, drift: Drift) -> dict[str, str]:
 
 def _score(comparison: Comparison, name: str) -> tuple[float, float]:
     """RMSE and MAE on the windows that the model forecast."""
-    forecast = comparison.forecasts[name]
+    forecast = comparison.forecasts[name].point
     whole = np.isfinite(forecast).all(axis=1)
     actual = comparison.actual[whole]
     return (rmse(actual, forecast[whole]), mae(actual, forecast[whole])) if len(actual) else (np.nan, np.nan)
@@ -70,6 +71,24 @@ def _score_table(comparison: Comparison) -> Table:
     ordered = sorted(scores, key=lambda name: scores[name])
     head = ["model", *(labelled(metric, comparison.unit) for metric in ("RMSE", "MAE"))]
     return Table(head, [[name, *map(number, scores[name])] for name in ordered], marked=0)
+
+
+def _interval_table(comparison: Comparison) -> Table | None:
+    """What the intervals of each model hold and lose, level by level and lead time by lead time; None without any."""
+    rows = []
+    for look in comparison.looks:
+        for name, fan in comparison.forecasts.items():
+            if look.level in fan.levels:
+                whole = np.asarray(np.isfinite(fan.point).all(axis=1))
+                actual, told = comparison.actual[whole], fan.take(whole)
+                share, score = (
+                    float(look.of(each(actual, look.level)).mean()) if len(actual) else np.nan
+                    for each in (told.hits, told.losses)
+                )
+                ahead = "all" if look.ahead is None else str(look.ahead)
+                rows.append([percent(look.level), ahead, name, percent(share, 1), number(score)])
+    head = ["level", "steps ahead", "model", "coverage", labelled("Winkler", comparison.unit)]
+    return Table(head, rows) if rows else None
 
 
 def _check_table(comparison: Comparison) -> Table:
@@ -96,7 +115,7 @@ def _forecast_panel(comparison: Comparison) -> Panel:
         hovermode="x unified",
         margin={"b": 40},
     )
-    curves = {"actual": comparison.actual, **comparison.forecasts}
+    curves = {"actual": comparison.actual, **{name: fan.point for name, fan in comparison.forecasts.items()}}
     for name, colour in _LINES.items():
         if name in curves:
             shown = "legendonly" if name == "persistence" else True
@@ -109,7 +128,7 @@ def _forecast_panel(comparison: Comparison) -> Panel:
 def _days_panel(comparison: Comparison) -> Panel:
     """The RMSE of both models on each day."""
     squared = {
-        name: pd.Series(((comparison.forecasts[name] - comparison.actual) ** 2).mean(axis=1), comparison.made_at)
+        name: pd.Series(((comparison.forecasts[name].point - comparison.actual) ** 2).mean(axis=1), comparison.made_at)
         for name in ("champion", "challenger")
     }
     daily = {name: errors.groupby(comparison.made_at.date).mean() ** 0.5 for name, errors in squared.items()}

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from html_page import HTMLPage
 
+from wattcast.flows.cli.show_models import show_models
 from wattcast.flows.cli.show_training import show_trained
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.forecast import forecast
@@ -20,6 +21,7 @@ from wattcast.flows.train import Trained, train
 from wattcast.model.errors import InputError
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.versions import CONTRACT, Versions
+from wattcast.tasks.tracking.past_runs import read_artifact, read_run
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
 
@@ -94,12 +96,30 @@ def test_a_batch_forecast_has_a_column_for_each_quantile(version: int, file: Pat
     assert loaded[COLUMNS].to_numpy() == pytest.approx(made[COLUMNS].to_numpy())
 
 
+def test_the_gate_looks_at_the_intervals_that_are_served(version: int, capsys: pytest.CaptureFixture[str]) -> None:
+    versions = Versions.open(NAME)
+    registered = versions.find(str(version))
+    run = read_run(registered.run_id)
+    assert run.metrics["gate_coverage_held_90"] == pytest.approx(run.metrics["holdout_coverage_90"], abs=0.01)
+    assert run.metrics["gate_coverage_low_90"] <= run.metrics["gate_coverage_held_90"]
+    checks = {check["name"]: check["message"] for check in json.loads(read_artifact(registered.run_id, "gate.json"))}
+    assert list(checks) == ["data", "baselines", "clean_room", "coverage", "champion"]
+    assert "90 % intervals hold" in checks["coverage"]
+    assert float(registered.tags["holdout.coverage_90"]) == pytest.approx(run.metrics["holdout_coverage_90"], abs=1e-5)
+    page = HTMLPage(read_artifact(registered.run_id, "retrain.html"))
+    assert "Intervals as they are served" in page.words
+    show_models([registered], name=NAME, entries=[])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Intervals on the span that judged it" in shown
+    assert f"{100 * float(registered.tags['holdout.coverage_90']):.1f} %" in shown
+
+
 def test_intervals_are_a_part_of_what_a_model_gives(version: int) -> None:
     contract = Contract.model_validate_json(Versions.open(NAME).find(str(version)).tags[CONTRACT])
     assert contract.quantiles == (0.05, 0.25, 0.5, 0.75, 0.95)
     assert Versions.open(NAME).contract(Versions.open(NAME).find(str(version))) == contract
     without = contract.model_copy(update={"quantiles": ()})
-    assert without.differences(contract) == ["quantiles () instead of (0.05, 0.25, 0.5, 0.75, 0.95)"]
+    assert without.differences(contract) == ["no intervals instead of intervals of 50 and 90 %"]
     assert without.forecasts_like(contract)  # their errors can be compared
 
 

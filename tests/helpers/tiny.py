@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wattcast.model.clean import check_readings
+from wattcast.model.clean import clean, raise_faults
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
@@ -36,12 +36,14 @@ def prepare(
     window: WindowConfig = WINDOW,
 ) -> Prepared:
     """The project's own way from raw readings to windows."""
-    frame = check_readings(raw, readings)
+    cleaned = clean(raw, readings)
+    raise_faults(cleaned.faults)
+    frame = cleaned.frame
     parts = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
     rows = parts.train
     train, others = frame.iloc[rows.start : rows.stop], readings.features + readings.known
     scaler = fit_scaler(train, readings.targets, others, scale or ScaleConfig())
-    series = make_series(frame, readings, scaler, window)
+    series = make_series(frame, readings, scaler, window, revisions=cleaned.revisions)
     return Prepared(frame, scaler, parts.map(lambda part: make_windows(series, part, readings.cadence, window)))
 
 
@@ -56,3 +58,18 @@ def counting_series(rows: int, *, missing: tuple[int, ...] = (), targets: int = 
 def with_readings(windows: Windows, **arrays: np.ndarray) -> Windows:
     """The same windows over a series in which `arrays` stand in place of its own."""
     return replace(windows, series=replace(windows.series, **arrays))
+
+
+def revised(
+    raw: pd.DataFrame, column: str, *, leads: tuple[int, ...], noise: float, issued: str = "issued"
+) -> pd.DataFrame:
+    """Readings whose `column` was forecast so many steps before: the earlier, the noisier; each in a row of its own."""
+    draws, steps = np.random.default_rng(5), pd.Timedelta(minutes=10)
+    first = raw.assign(**{issued: raw["date"] - max(leads) * steps})
+    past = [name for name in raw.columns if name not in {"date", column}]
+    parts = [first.assign(**{column: raw[column] + noise * max(leads) * draws.normal(size=len(raw))})]
+    for lead in sorted(leads)[:-1]:
+        later = raw.assign(**{issued: raw["date"] - lead * steps})
+        later[column] = raw[column] + noise * lead * draws.normal(size=len(raw))
+        parts.append(later.assign(**dict.fromkeys(past, np.nan)))
+    return pd.concat(parts, ignore_index=True)

@@ -19,6 +19,7 @@ from tiny import house, prepare
 from wattcast.model.baseline import RidgeOnLags, SeasonalNaive
 from wattcast.model.errors import InputError
 from wattcast.model.intervals import Intervals
+from wattcast.model.revisions import Revisions
 from wattcast.tasks.backtest import foundation
 from wattcast.tasks.backtest.against import BASELINES, baselines, find_contestant, simplest_first
 from wattcast.tasks.backtest.contest import Contestant, Failed, Fold, Forecasts
@@ -198,6 +199,22 @@ def test_it_is_made_anew_in_each_fold_and_sees_the_readings_that_it_may_know(min
         assert readings.equals(of.frame[["Appliances", "T_out"]].iloc[: newest + 1])
         assert ahead.index.equals(times[of.scored.target_rows[place]])
         assert ahead.columns.tolist() == ["T_out"]
+
+
+def test_of_known_columns_it_sees_what_was_known_at_the_moment(mine: Callable[..., Contestant]):
+    of = a_fold()
+    newest = of.frame[["T_out"]]
+    hour = pd.Timedelta(hours=1)
+    first = Revisions.from_the_start(newest + 5)
+    given = pd.concat([first.given, newest]).iloc[np.arange(2 * len(newest)).reshape(2, -1).T.ravel()]
+    available = first.available_at.append(pd.DatetimeIndex(newest.index) - hour / 3)  # two steps before
+    revised = Revisions(given, available[np.arange(2 * len(newest)).reshape(2, -1).T.ravel()])
+    made = only(mine(forecast="return ahead['T_out']"), replace(of, revisions=revised))
+    assert isinstance(made, Forecasts), made
+    temperatures = newest.to_numpy()[of.scored.target_rows, 0]
+    ahead = of.scored.target_rows - of.scored.newest_row[:, None]  # [N, L] steps
+    np.testing.assert_allclose(made.point[..., 0], temperatures + np.where(ahead > 2, 5, 0))
+    assert {2, 3} <= set(ahead.ravel().tolist())
 
 
 def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contestant]):

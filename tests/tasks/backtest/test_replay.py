@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import HTMLPage
 
 from wattcast.model.baseline import RidgeOnLags
 from wattcast.model.errors import InputError
@@ -23,6 +24,7 @@ from wattcast.model.windows import WindowConfig, Windows, make_series, make_wind
 from wattcast.tasks.backtest.cuts import first_cut, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Cut, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, cadence_steps, weigh
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.registry.gate import Check, Decision, GateConfig
 from wattcast.tasks.report.page import Subject
 from wattcast.tasks.report.replay import replay_csv, replay_png, replay_report
@@ -52,12 +54,13 @@ def replayed(errors: list[list[float]], *, champions: list[int | None], of: int 
             decision=decision(promoted=champion == number),
             champion=champion,
             seconds=2.0**number,
-            forecasts=100 + np.repeat(row, of)[:, None],
-            ridge=np.full((of, 1), 105.0),
+            forecasts=Fan.bare(100 + np.repeat(row, of)[:, None]),
+            ridge=Fan.bare(np.full((of, 1), 105.0)),
+            persistence=Fan.bare(np.full((of, 1), 110.0)),
         )
         for number, (row, champion) in enumerate(zip(errors, champions, strict=True))
     )
-    return Replay(cuts, np.arange(0, count * of, of), times, actual, actual + 10, block=1, unit="Wh")
+    return Replay(cuts, np.arange(0, count * of, of), times, actual, block=1, unit="Wh")
 
 
 THREE = [[1.0, 2.0, 3.0], [2.0, -4.0], [0.0]]
@@ -124,7 +127,7 @@ def test_the_longest_cadence_that_is_as_good_is_recommended() -> None:
 def test_a_cadence_that_is_worse_by_luck_is_recommended() -> None:
     """Every second model is worse in one of 160 forecasts, which a bootstrap may leave out."""
     replay = replayed([[1, 1, 9, 9], [1, 9, 9], [1, 1], [1]], champions=[0, 1, 2, 3], of=40)
-    replay.cuts[2].forecasts[60] = 103  # in the last week; it is the newer model's turn then in `every 7 days`
+    replay.cuts[2].forecasts.point[60] = 103  # in the last week; it is the newer model's turn then in `every 7 days`
     worth = weigh(replay, 7 * DAY)
     every, second, never = worth.cadences
     assert (worth.best, worth.recommended) == (every, second)
@@ -147,7 +150,7 @@ def test_retraining_that_makes_it_worse_was_not_worth_it() -> None:
 
 def test_retraining_that_helps_by_luck_was_not_worth_it() -> None:
     replay = replayed([[1, 1], [1]], champions=[0, 0], of=40)
-    replay.cuts[0].forecasts[60] = 103
+    replay.cuts[0].forecasts.point[60] = 103
     worth = weigh(replay, 7 * DAY)
     assert worth.best.name == "every 7 days"
     assert worth.recommended.name == "never"
@@ -168,6 +171,94 @@ def test_metrics_have_one_name_each_and_a_course() -> None:
     assert metrics["replay_gated_seconds"] == 7
     assert metrics["replay_recommended_trainings"] == worth.recommended.trainings
     assert [each["replay_gated_rmse_by_cut"] for each in worth.metrics_by_cut()] == [1, 2, 0]
+
+
+WIDE, NARROW = 4.0, 2.5
+"""Half widths of 90 % intervals, in Wh."""
+
+
+def with_intervals(replay: Replay, *halves: float) -> Replay:
+    """The same with a 90 % interval around each model's forecasts, and one of 12 Wh to either side of persistence."""
+
+    def around(fan: Fan, half: float) -> Fan:
+        return Fan(fan.point, np.stack([fan.point - half, fan.point, fan.point + half], axis=-1), (0.05, 0.5, 0.95))
+
+    cuts = (
+        replace(cut, forecasts=around(cut.forecasts, half), persistence=around(cut.persistence, 12.0))
+        for cut, half in zip(replay.cuts, halves, strict=True)
+    )
+    return replace(replay, cuts=tuple(cuts))
+
+
+def test_intervals_are_scored_where_models_have_them() -> None:
+    """Model 0 is off by 1, 2 and 3, model 1 by 2 and 4, model 2 by nothing."""
+    worth = weigh(with_intervals(replayed(THREE, champions=[None, 1, 1]), NARROW, WIDE, NARROW), 7 * DAY)
+    assert worth.levels == (0.9,)
+    never, always, gated = (outcome.intervals[0] for outcome in worth.policies)
+    assert never.coverage_by_cut == (1, 1, 0)
+    assert never.winkler_by_cut == pytest.approx((5, 5, 5 + 20 * 0.5))
+    assert always.coverage_by_cut == (1, 1, 1)
+    assert always.winkler_by_cut == pytest.approx((5, 8, 5))
+    assert gated.winkler_by_cut == pytest.approx((24, 8, 8))  # persistence until a challenger is promoted
+    assert (always.coverage, always.winkler) == pytest.approx((1, 6))
+    assert always.difference == pytest.approx(6 - 25 / 3)
+    assert (never.difference, never.low, never.high) == (0, 0, 0)
+    assert [(each.name, len(each.intervals)) for each in worth.baselines] == [("ridge", 0), ("persistence", 1)]
+    metrics = worth.metrics()
+    assert metrics["replay_never_coverage_90"] == pytest.approx(2 / 3)
+    assert metrics["replay_persistence_winkler_90"] == pytest.approx(24)
+    assert "replay_ridge_coverage_90" not in metrics
+    assert [each["replay_never_coverage_90_by_cut"] for each in worth.metrics_by_cut()] == [1, 1, 0]
+
+
+def test_the_chosen_cadence_says_what_its_intervals_hold() -> None:
+    errors = [[1, 1, 6, 9], [1, 6, 9], [1, 1], [1]]
+    worth = weigh(with_intervals(replayed(errors, champions=[0, 1, 2, 3], of=40), *[WIDE] * 4), 7 * DAY)
+    assert worth.interval_sentence == (
+        "Of the intervals when retrained every 14 days, those of 90 % hold 100.0 % of the readings."
+    )
+    assert not weighed(errors).interval_sentence
+
+
+def test_intervals_that_lose_more_are_told_beside_a_cadence_that_is_chosen_by_rmse() -> None:
+    """Both cadences are off by about 1 Wh; the first model's intervals are 3 Wh wider in the second week."""
+    replay = with_intervals(replayed([[1.0, 1.0], [1.0]], champions=[0, 1], of=40), WIDE, NARROW)
+    replay.cuts[0].forecasts.point[60] = 101.1
+    worth = weigh(replay, 7 * DAY)
+    assert (worth.best.name, worth.recommended.name) == ("every 7 days", "never")
+    assert worth.interval_sentence == (
+        "Of the intervals of the first model, those of 90 % hold 100.0 % of the readings; those of 90 % are worse than "
+        "the best cadence's, beyond luck, by a Winkler score of 1.50 Wh."
+    )
+
+
+def test_the_gate_of_a_replay_refuses_a_better_forecast_with_broken_intervals() -> None:
+    """The second challenger is off by nothing, and its intervals hold nothing either."""
+    times = pd.date_range(START, periods=12 * 144, freq="10min")
+    frame = pd.DataFrame({"Appliances": 100.0 + np.random.default_rng(0).normal(0, 20, len(times)).round()}, times)
+    actual = frame["Appliances"].to_numpy()
+    cuts = list(times[[5 * 144, 8 * 144]])
+
+    def challenge(at: pd.Timestamp) -> Challenger:
+        ridge, second = ridge_trainer(frame)(at), at == cuts[1]
+
+        def forecast(windows: Windows) -> Fan:
+            point = actual[windows.target_rows] + (0.0 if second else 5.0)
+            bounds = [point + 1, point + 2, point + 3] if second else [point - 6, point, point + 6]
+            return Fan(point, np.stack(bounds, axis=-1), (0.05, 0.5, 0.95))
+
+        return replace(ridge, forecast=forecast)
+
+    first, second = walk(cuts, challenge, scored_from(cuts[0], frame), GATE, block=144, unit="Wh").cuts
+    assert [check.name for check in first.decision.checks] == ["coverage", "baselines"]
+    assert first.decision.promoted
+    assert first.decision.reason.startswith("RMSE of 5.00 Wh beats persistence's")
+    checks = {check.name: check for check in second.decision.checks}
+    assert list(checks) == ["coverage", "baselines", "winkler", "champion"]
+    assert checks["champion"].passed
+    assert not second.decision.promoted
+    assert second.champion == 0
+    assert second.decision.reason.startswith("90 % intervals hold 0.0 % of the readings (0.0 to 0.0 %)")
 
 
 def test_cuts_lie_apart_and_leave_a_day() -> None:
@@ -219,8 +310,8 @@ def ridge_trainer(frame: pd.DataFrame) -> Callable[[pd.Timestamp], Challenger]:
         ridge = RidgeOnLags.fit(train)
         whole = make_series(frame, READINGS, scaler)
 
-        def forecast(windows: Windows) -> np.ndarray:
-            return ridge.predict(replace(windows, series=whole))[..., 0]
+        def forecast(windows: Windows) -> Fan:
+            return Fan.bare(ridge.predict(replace(windows, series=whole))[..., 0])
 
         return Challenger(train, held_out, forecast, seconds=1.0)
 
@@ -261,12 +352,12 @@ def test_every_moment_is_forecast_once_by_a_model_of_before(replay: Replay, fram
     assert replay.spans[-1].stop == len(replay.made_at)
     for cut, span in zip(replay.cuts, replay.spans, strict=True):
         assert (replay.made_at[span] >= cut.at).all()
-        assert len(cut.forecasts) == len(replay.made_at) - span.start
-        assert len(cut.ridge) == span.stop - span.start
+        assert len(cut.forecasts.point) == len(replay.made_at) - span.start
+        assert len(cut.ridge.point) == span.stop - span.start
     first = frame.index.get_loc(START)
     np.testing.assert_array_equal(replay.actual[0], frame["Appliances"].iloc[first + 2 : first + 4])
-    np.testing.assert_array_equal(replay.persistence[0], frame["Appliances"].iloc[[first, first]])
-    np.testing.assert_allclose(replay.forecast(range(4)), replay.ridge)  # the models are ridges themselves
+    np.testing.assert_array_equal(replay.persistence.point[0], frame["Appliances"].iloc[[first, first]])
+    np.testing.assert_allclose(replay.forecast(range(4)).point, replay.ridge.point)  # the models are ridges themselves
 
 
 def test_the_gate_compares_with_the_champion_of_before(replay: Replay) -> None:
@@ -293,10 +384,10 @@ def test_what_comes_after_a_cut_changes_nothing_before_it(
     assert known.sum() > after * 3 * 144
     for one, other in zip(replay.cuts[: after + 1], again.cuts, strict=False):
         assert (one.at, one.decision, one.champion) == (other.at, other.decision, other.champion)
-        first = len(replay.made_at) - len(one.forecasts)
-        np.testing.assert_array_equal(one.forecasts[known[first:]], other.forecasts[known[first:]])
+        first = len(replay.made_at) - len(one.forecasts.point)
+        np.testing.assert_array_equal(one.forecasts.point[known[first:]], other.forecasts.point[known[first:]])
     for models in ([0] * 4, range(4), [cut.champion for cut in replay.cuts]):
-        one, other = replay.forecast(models), again.forecast(models)
+        one, other = replay.forecast(models).point, again.forecast(models).point
         np.testing.assert_array_equal(one[known], other[known])
         assert not np.array_equal(one[~known], other[~known])  # which are forecast from true history
 
@@ -327,3 +418,16 @@ def test_the_page_escapes_and_tells_what_was_found() -> None:
     assert "SIMULATED" in page
     assert "<b>no</b>" not in page
     assert replay_png(replay, worth, "").startswith(b"\x89PNG")
+    assert "Coverage from cut to cut" not in page
+
+
+def test_page_and_table_show_intervals_where_there_are_some() -> None:
+    replay = with_intervals(replayed(THREE, champions=[0, 0, 2], of=3), NARROW, WIDE, NARROW)
+    worth = weigh(replay, 7 * DAY)
+    page = HTMLPage(replay_report(Subject("replay", {"run": "abc"}, simulated=False), replay, worth, "[fit]\n"))
+    assert "Coverage from cut to cut" in page.words
+    assert page.all("th").count("90 % hold") == 2  # policies and cadences
+    assert page.all("th").count("coverage") == 2
+    rows = [*csv.DictReader(io.StringIO(replay_csv(worth)))]
+    assert [float(row["never_coverage_90"]) for row in rows] == [1, 1, 0]
+    assert [float(row["always_winkler_90"]) for row in rows] == pytest.approx([5, 8, 5])

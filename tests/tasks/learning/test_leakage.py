@@ -8,9 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from tiny import house as simulated
+from tiny import revised
 
-from wattcast.model.clean import check_readings
+from wattcast.model.clean import Cleaned, check_readings, clean
 from wattcast.model.readings import ReadingsConfig
+from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import ScaleConfig, Scaler, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
 from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
@@ -148,3 +151,36 @@ def test_a_step_reads_nothing_but_what_is_known_of_it_ahead(
 ) -> None:
     *_, forecast = prove(frame, rows, prepare)
     assert {name for name in forecast.before if forecast.before[name] != forecast.after[name]} == {"ahead"}
+
+
+REVISED = ReadingsConfig(features=("lights",), known=("T_out",), available_at="issued")
+
+
+def of_revisions(cleaned: Cleaned, rows: Split[range], revisions: Revisions | None, *, late: bool = False) -> Prepared:
+    """As a training prepares readings of which one column is revised; `late` ones are read a step too early."""
+    frame = cleaned.frame
+    scaler = fit_scaler(frame.iloc[: rows.train.stop], REVISED.targets, ("lights", "T_out"), ScaleConfig())
+    assert revisions is not None
+    if late:
+        revisions = dataclasses.replace(revisions, available_at=revisions.available_at - REVISED.cadence)
+    series = make_series(frame, REVISED, scaler, WINDOW, revisions=revisions)
+    return scaler, rows.map(lambda part: make_windows(series, part, REVISED.cadence, WINDOW))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_became_available_after_the_moment_of_a_forecast_changes_nothing(rows: Split[range], late: bool) -> None:
+    """And where a preparation reads it a step too early, the proofs say so."""
+    cleaned = clean(revised(simulated(300), "T_out", leads=(2, 3, 40), noise=0.3), REVISED)
+
+    def prepare(frame: pd.DataFrame, revisions: Revisions | None) -> Prepared:
+        return of_revisions(dataclasses.replace(cleaned, frame=frame), rows, revisions, late=late)
+
+    revisions = cleaned.revisions
+    first = prepare(cleaned.frame, revisions)
+    proofs = prove_no_leakage(cleaned.frame, rows, *first, known=REVISED.known, prepare=prepare, revisions=revisions)
+    forecast = proofs[2]
+    assert forecast.altered_revisions == 58 + 57 + 20  # of each lead
+    assert (forecast.cut, forecast.known_cut) == (240, 240)
+    assert [proof.passed for proof in proofs] == [not late or proof.name != "forecast" for proof in proofs]
+    wrong = {name for name in forecast.before if forecast.before[name] != forecast.after[name]}
+    assert wrong == ({"ahead"} if late else set())

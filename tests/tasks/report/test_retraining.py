@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from html_page import HTMLPage
 
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.monitoring.drift import Drift, measure_drift
 from wattcast.tasks.registry.gate import Check, Comparison, Decision
 from wattcast.tasks.report.page import Subject
@@ -19,7 +20,7 @@ def comparison(name: str) -> Comparison:
     times = pd.date_range("2016-01-11", periods=2 * DAY, freq="10min")
     actual = np.random.default_rng(0).normal(100, 10, (2 * DAY, 1))
     checks = (Check(name, True, name), Check("champion", False, f"the champion: {name}", {"difference": 1.0}))
-    forecasts = dict.fromkeys(("challenger", "champion", "ridge", "persistence"), actual + 1)
+    forecasts = dict.fromkeys(("challenger", "champion", "ridge", "persistence"), Fan.bare(actual + 1))
     return Comparison(Decision(checks), times, actual, forecasts, "Wh")
 
 
