@@ -79,7 +79,7 @@ def _intervals(verdict: Verdict) -> Table:
 
 
 def _empty(title: str, *heads: str) -> Table:
-    table = Table("contestant", *heads, title=title, title_justify="left", pad_edge=False)
+    table = Table("contestant", *heads, title=title, title_justify="left")
     table.columns[0].overflow = "fold"
     for column in table.columns[1:]:  # a long name is wrapped, a number never
         column.no_wrap = True
