@@ -51,13 +51,11 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
 def _scores(verdict: Verdict) -> Table:
     title = f"{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
     scored = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
-    table = _empty(title, *scored, "skill", "spread", "difference")
-    table.columns[-1].no_wrap = True
+    table = _empty(title, *scored, "skill", "difference")
     for standing in verdict.standings:
         overall = standing.overall
         skill = f"{decimals(100 * overall.skill, 1)} %"
-        spread = readable(standing.spread, 2, like=overall.rmse, nothing="-")
-        scores = (readable(overall.rmse, 2), readable(overall.mae, 2), skill, spread)
+        scores = (readable(overall.rmse, 2), readable(overall.mae, 2), skill)
         style = "bold" if standing is verdict.recommended else None
         table.add_row(standing.name, *scores, _behind(verdict, standing.name), style=style)
     for fault in verdict.failed:
@@ -79,8 +77,10 @@ def _intervals(verdict: Verdict) -> Table:
 
 
 def _empty(title: str, *heads: str) -> Table:
-    table = Table("contestant", *heads, title=title, title_justify="left")
-    table.columns[0].no_wrap = True
+    table = Table(title=title, title_justify="left")
+    table.add_column("contestant", overflow="fold")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
     return table
 
 

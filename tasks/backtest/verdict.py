@@ -202,9 +202,7 @@ class Verdict:
                 f"{self.asked} is useful at {every} {self.lead(len(self.leads) - 1)}: {where} the 95 % interval of its "
                 f"skill against the best naive forecast is {_shares(asked.skills[least])}."
             )
-        found = (
-            f"its skill against the best naive forecast touches zero (95 % interval {_shares(asked.skills[touching])})"
-        )
+        found = _nothing_proven(asked.skills[touching])
         if not touching:
             return f"{self.asked} is of no proven use: already at {self.lead(0)} {found}."
         return f"{self.asked} is useful up to {self.lead(touching - 1)}: at {self.lead(touching)} {found}."
@@ -416,6 +414,14 @@ def _skill_intervals(own: Floats, naive: list[Floats], day: int) -> tuple[Interv
     draws = statistic_draws([losses], skills, block=min(day, losses.shape[1]))
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
     return tuple(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _nothing_proven(skill: Interval) -> str:
+    """What is found where an interval of the skill does not lie above zero."""
+    if not math.isfinite(skill[1]):
+        return "the best naive forecast has no error to take away"
+    touches = "touches" if skill[1] >= 0 else "lies below"
+    return f"its skill against the best naive forecast {touches} zero (95 % interval {_shares(skill)})"
 
 
 def _count(number: int, what: str) -> str:

@@ -350,4 +350,4 @@ def _coverage_panel(verdict: Verdict, place: int) -> Panel:
             f"Intervals of {asked.name} hold {percent(asked.overall.coverage[place], 1)} of the readings, by fold from "
             f"{percent(min(shares), 1)} to {percent(max(shares), 1)}. Dotted: as many as there should be."
         )
-    return Panel(f"Coverage of {100 * level:g} % intervals by fold", note, figure)
+    return Panel(f"Coverage of {100 * level:g} % intervals by fold", note, figure, wide=len(verdict.levels) == 1)

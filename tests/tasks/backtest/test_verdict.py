@@ -141,7 +141,7 @@ def test_where_all_have_failed_there_is_nothing_to_use():
 
 
 def test_it_is_useful_up_to_the_lead_time_at_which_its_skill_first_touches_zero():
-    own = noise(1, seed=9, length=4) * [5, 6, 20, 5]
+    own = noise(1, seed=9, length=4) * [5, 6, 9.5, 5]
     errors = {"ours": own, "persistence": noise(10, seed=1, length=4), "daily_naive": noise(11, seed=2, length=4)}
     verdict = judge(backtest(errors, day=24))  # a step an hour
     assert verdict.useful_steps == 2
@@ -160,6 +160,8 @@ def test_it_may_be_useful_everywhere_or_nowhere():
     never = judge(backtest({"ours": noise(10, seed=9), **naive}))
     assert never.useful_steps == 0
     assert never.useful_sentence.startswith("ours is of no proven use: already at 6 h its skill")
+    worse = judge(backtest({"ours": noise(20, seed=9), **naive}))
+    assert "its skill against the best naive forecast lies below zero (95 % interval -" in worse.useful_sentence
     one = judge(backtest({"ours": noise(5, seed=9)[:, :1], "persistence": noise(10, seed=1)[:, :1]}))
     assert one.useful_sentence.startswith("ours is useful at its lead time 6 h: there the 95 % interval of its skill")
     assert one.metrics()["backtest_useful_steps"] == 1
@@ -220,6 +222,9 @@ def test_readings_that_never_change_are_judged_without_a_warning():
     assert math.isnan(verdict.standing("ours").overall.skill)
     assert verdict.recommended.name == "persistence"
     assert verdict.useful_steps == 0
+    assert verdict.useful_sentence == (
+        "ours is of no proven use: already at 6 h the best naive forecast has no error to take away."
+    )
     assert all(math.isfinite(value) for value in verdict.metrics().values())
 
 
