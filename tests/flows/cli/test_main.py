@@ -41,6 +41,31 @@ def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=280)
 
 
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """As `wattcast`, in this process: for what it says, not for what it imports and how it ends."""
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
+    for name, value in {"COLUMNS": "200", "TERM": "dumb", "WATTCAST_DATA": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["wattcast", *arguments])
+        capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(str(code or 0)), said.out, said.err)
+
+    return run
+
+
 def test_help_names_commands_options_and_presets(tmp_path: Path) -> None:
     done = wattcast("--help", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -71,9 +96,9 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast"])
-def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
-    program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
+def test_only_a_sweep_imports_optuna(tmp_path: Path) -> None:
+    flows = ", ".join(f"wattcast.flows.{name}" for name in ("train", "retrain", "replay", "forecast"))
+    program = f"import sys, {flows}; sys.exit('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -99,8 +124,10 @@ def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
         (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
     ],
 )
-def test_bad_input_is_one_message_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = wattcast(*arguments, folder=tmp_path)
+def test_bad_input_is_one_message_and_exit_code_2(
+    arguments: list[str], message: str, tmp_path: Path, here: Here
+) -> None:
+    done = here(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr
@@ -145,8 +172,10 @@ def test_every_command_says_in_one_line_what_it_does(name: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_old_names_of_options_work_with_a_hint(old: list[str], hint: str, message: str | None, tmp_path: Path) -> None:
-    done = wattcast(*old, folder=tmp_path)
+def test_old_names_of_options_work_with_a_hint(
+    old: list[str], hint: str, message: str | None, workspace: Path, here: Here
+) -> None:
+    done = here(*old, folder=workspace)
     if message:
         assert done.returncode == 2
         assert message in done.stderr
@@ -321,8 +350,8 @@ logging.getLogger("wattcast.tasks.data.download").warning("and later")
     assert done.stderr.splitlines() == ["warning: taken at once", "warning: and later"]
 
 
-def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    done = wattcast("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
+def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path, here: Here) -> None:
+    done = here("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     frame = pd.read_csv(tmp_path / "house.csv", parse_dates=["date"])
     assert (len(frame), frame["date"].iloc[0]) == (50, pd.Timestamp("2020-01-01"))
@@ -334,7 +363,7 @@ def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
         (["x.csv", "--rows", "0"], "rows"),
         (["x.csv", "--start", "soon"], "soon"),
     ):
-        done = wattcast("simulate", *arguments, folder=tmp_path)
+        done = here("simulate", *arguments, folder=tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert message in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["house.csv"]
