@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 import typer
-from servers import running, wait_until
+from servers import free_port, running, wait_for_answer, wait_until
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -26,6 +26,7 @@ from wattcast.flows.cli import show_training as shown
 from wattcast.flows.cli import startup
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
 from wattcast.model.errors import InputError
+from wattcast.tasks.faults import PREFECT_GONE
 from wattcast.tasks.numbers import decimals
 
 COMMANDS = typer.main.get_group(cli.app).commands
@@ -325,6 +326,32 @@ def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_
     assert "Traceback" not in said
     store = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert store.get_run(run_id).info.status == "KILLED"
+
+
+@pytest.mark.story
+def test_a_training_whose_prefect_server_is_killed_says_so_soon_and_is_gone_on_with(
+    small: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = [part for setting in (*small, "fit.epochs=30", "fit.patience=30") for part in ("--set", setting)]
+    programs, port = Path(sys.executable).parent, free_port()
+    serve = [str(programs / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    variables = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(serve, cwd=tmp_path, env=variables, **silent) as server:
+        wait_for_answer(f"http://127.0.0.1:{port}/api/health", server)
+        command = [str(programs / "wattcast"), "train", *settings]
+        named = {**variables, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+        with running(command, cwd=tmp_path, env=named, stderr=subprocess.PIPE, text=True) as process:
+            checkpoints = "mlruns/*/*/artifacts/checkpoints/**/select.npz"
+            wait_until(lambda: [*tmp_path.glob(checkpoints)] or process.poll() is not None, "a checkpoint", 200)
+            os.killpg(server.pid, signal.SIGKILL)
+            _, said = process.communicate(timeout=200)
+    assert process.returncode == 2, said
+    assert said.endswith(f"error: {PREFECT_GONE}\n")
+    (way_on,) = re.findall("`wattcast (train --resume .*)` goes on", said)
+    done = wattcast(*way_on.split(), "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["test_rmse"] > 0
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "PREFECT_API_URL"])
