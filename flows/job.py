@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -11,13 +12,14 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from prefect import Flow
-from prefect.context import FlowRunContext, TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext, refresh_global_settings_context
 from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from wattcast.flows.guarded import Guarded
 from wattcast.model.telling import tellable
+from wattcast.tasks.faults import PREFECT_GONE, fault_of
 from wattcast.tasks.stages import NOT_ON_SCREEN
 from wattcast.tasks.tracking.past_runs import close_abandoned, close_after_crash, resumable_run
 
@@ -92,12 +94,21 @@ def _told_to_prefect() -> Iterator[None]:
         yield
         handler.flush()  # what is said last is there before the state that ends the run
     except Exception as error:
-        log.error("%s", tellable(str(error)), extra=NOT_ON_SCREEN)
-        handler.flush()
+        if fault_of(error) == PREFECT_GONE:
+            _expect_no_answer()
+        else:
+            log.error("%s", tellable(str(error)), extra=NOT_ON_SCREEN)
+            handler.flush()
         raise
     finally:
         ours.removeHandler(handler)
         ours.setLevel(level)
+
+
+def _expect_no_answer() -> None:
+    """Prefect's client has tried again for long enough: what else it would tell its server it tries to tell once."""
+    os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "0"
+    refresh_global_settings_context()
 
 
 class _RunLog(APILogHandler):

@@ -16,8 +16,9 @@ _DATABASES = {
     "disk i/o error": f"the disk fails to read or write: look at it, and {_AGAIN}",
     "unable to open": f"a database cannot be opened: see whether its folder is there and can be written, and {_AGAIN}",
 }
+PREFECT_GONE = f"Prefect's server does not answer any more: start it again and {_AGAIN}"
 _SERVERS = {
-    ("httpx", "httpcore"): f"Prefect's server does not answer any more: start it again and {_AGAIN}",
+    ("httpx", "httpcore"): PREFECT_GONE,
     ("requests", "urllib3"): f"MLflow's server does not answer any more: start it again and {_AGAIN}",
 }
 _TEMPORARY = (

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from servers import free_port, running, wait_for_answer
 from wattcast.tasks.data.simulate import simulate
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 _LONGEST = (
     "test_operate.py",
@@ -84,6 +86,30 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         store.experiment_id(store.store_client())  # here and now: its artifacts lie where it was made
         yield folder
+
+
+@pytest.fixture(scope="module")
+def without_clean_room() -> Iterator[None]:
+    """Versions forecast in this process: a clean room takes ten seconds, and what it is for is shown in
+    test_retrain.py and test_trust.py.
+    """
+    import mlflow
+
+    from wattcast.tasks.registry import clean_room
+    from wattcast.tasks.registry.versions import Version, Versions
+
+    loaded = {}
+
+    def forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
+        if (version.model, version.number) not in loaded:
+            with TemporaryDirectory() as folder:
+                model = versions.download(version, Path(folder) / "model")
+                loaded[version.model, version.number] = mlflow.pyfunc.load_model(str(model))
+        return loaded[version.model, version.number].predict(readings, params={"every": every})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clean_room, "forecast", forecast)
+        yield
 
 
 _LIGHT = {

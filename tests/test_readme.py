@@ -27,6 +27,7 @@ from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.tasks.backtest.against import find_contestant
 from wattcast.tasks.backtest.contest import Forecasts
 from wattcast.tasks.backtest.contestants import forecast_fold
+from wattcast.tasks.data import simulate as simulation
 from wattcast.tasks.inspection.draft import draft
 from wattcast.tasks.inspection.inspect import inspect
 
@@ -140,9 +141,14 @@ def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
 
 
 @pytest.fixture
-def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the README's commands name."""
+def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str) -> Path:
+    """A folder with the files that the README's commands name; the simulated house has six weeks.
+
+    There is one server of Prefect's for all of them: each command would start its own.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    monkeypatch.setattr(simulation, "simulate", partial(simulation.simulate, 6048))
     half_hourly = house.iloc[::3].rename(columns={"date": "time", "Appliances": "load_wh", "T_out": "outdoor_c"})
     half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
     for name in ("mine.toml", "office.toml", "space.toml"):
@@ -197,7 +203,7 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
     assert forecast.columns.tolist() == ["made_at", "time", "load_wh"]
 
 
-@pytest.mark.usefixtures("prefect_server", "workspace")
+@pytest.mark.usefixtures("prefect_server", "workspace", "without_clean_room")
 def test_all_that_the_commands_do_is_one_import_away(
     office: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from wattcast.flows.cli.operate import operate
 from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
-from wattcast.flows.cli.startup import INTERRUPTED
+from wattcast.flows.cli.startup import INTERRUPTED, end_soon
 from wattcast.flows.cli.warmup import ready
 from wattcast.flows.experiment.experiment import describe, read_experiment
 from wattcast.flows.experiment.search_space import check_space
@@ -30,7 +30,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.fit import DivergedError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import tellable
-from wattcast.tasks.faults import fault_of
+from wattcast.tasks.faults import PREFECT_GONE, fault_of
 from wattcast.tasks.stages import screen
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 
@@ -204,4 +204,6 @@ def main() -> None:
         if not (fault := fault_of(error)):
             raise
         screen.print(f"[bold red]error:[/] {escape(tellable(fault))}", highlight=False, soft_wrap=True)
+        if fault == PREFECT_GONE:
+            end_soon(2)
         sys.exit(2)

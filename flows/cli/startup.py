@@ -73,15 +73,21 @@ def require_room(folder: Path, use: str, way: str) -> None:
 def _set_up_libraries(*, quiet: bool = False) -> None:
     """Our own words on the screen, of the libraries what is critical. A user's own settings win."""
     os.environ.update(completed(COMMAND))
+    logging.raiseExceptions = False  # Prefect would write on the screen whenever its server takes no line of the log
     show_on_screen(logging.WARNING if quiet else logging.INFO)
 
 
 def _leave_soon(_signal: int, _frame: FrameType | None) -> None:
-    """Ctrl-C ends Prefect's temporary server as well, and Prefect's client would wait for it for minutes."""
-    farewell = threading.Timer(_FAREWELL_S, os._exit, [INTERRUPTED])
+    """Ctrl-C ends Prefect's temporary server as well."""
+    end_soon(INTERRUPTED)
+    raise KeyboardInterrupt
+
+
+def end_soon(code: int) -> None:
+    """End with this exit code in a few seconds: Prefect's client would wait for minutes for a server that is gone."""
+    farewell = threading.Timer(_FAREWELL_S, os._exit, [code])
     farewell.daemon = True
     farewell.start()
-    raise KeyboardInterrupt
 
 
 def _require_answer(variable: str) -> None:

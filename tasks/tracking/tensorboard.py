@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from wattcast.model.fit import Epoch
 
 if TYPE_CHECKING:
     import keras
+    from tensorboard.compat.proto.event_pb2 import Event
 
 
 _UNFIT = re.compile(r"[^\w.+=-]+")  # in the name of a folder
@@ -40,11 +41,12 @@ def event_writer(folder: Path, unit: str | None) -> Callable[[Epoch], None]:
     """A listener that writes each epoch's scalars below `folder`, in `train` and `validation`; its step is the update.
 
     The RMSE's name ends in its `unit`. A refit has a `refit` folder of its own, and so has each member of an ensemble
-    but the first: `train-2`.
+    but the first: `train-2`. What an earlier process of the run has written stands there once: TensorBoard would draw
+    an epoch that is trained again after a kill a second time.
     """
     import tensorflow as tf
 
-    writers = {}
+    writers, there = {}, {part.name: _scalars(part) for part in folder.glob("*/")}
     rmse = f"RMSE_{unit}" if unit else "RMSE"
 
     def write(part: str, step: int, scalars: Mapping[str, float | None]) -> None:
@@ -52,7 +54,7 @@ def event_writer(folder: Path, unit: str | None) -> Callable[[Epoch], None]:
             writers[part] = tf.summary.create_file_writer(str(folder / part))
         with writers[part].as_default(step):
             for name, value in scalars.items():
-                if value is not None:
+                if value is not None and (name, step) not in there.get(part, ()):
                     tf.summary.scalar(name, value)
         writers[part].flush()
 
@@ -72,12 +74,27 @@ def event_writer(folder: Path, unit: str | None) -> Callable[[Epoch], None]:
 
 
 def write_graph(folder: Path, network: keras.Model) -> None:
-    """The graph of one forecast, below `folder`."""
+    """The graph of one forecast, below `folder`; where an earlier process of the run has written it, it stays."""
     import tensorflow as tf
 
+    if any(event.HasField("graph_def") for event in _events(folder / "train")):
+        return
     inputs = [tf.TensorSpec([None, *source.shape[1:]], source.dtype, name=source.name) for source in network.inputs]
     graph = tf.function(network).get_concrete_function(inputs).graph
     writer = tf.summary.create_file_writer(str(folder / "train"))
     with writer.as_default(step=0):
         tf.summary.graph(graph)
     writer.close()
+
+
+def _scalars(folder: Path) -> set[tuple[str, int]]:
+    """Name and step of each scalar in the files of events there."""
+    return {(value.tag, event.step) for event in _events(folder) for value in event.summary.value}
+
+
+def _events(folder: Path) -> Iterator[Event]:
+    """All whole events in the files there: a process that was killed may have left the last one torn."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        yield from EventFileLoader(str(file)).Load()

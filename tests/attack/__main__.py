@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,25 +14,34 @@ from rich.markup import escape
 from rich.table import Table
 
 COUNTS = {"files": 7500, "frames to clean readings": 4000, "frames to a forecast": 4000, "configurations": 6000}
+KILLS = 50
 _MOST_TOLD = 20
 
 
 def main(
     seed: Annotated[int, typer.Option(help="Number of the first attempt.")] = 0,
     share: Annotated[float, typer.Option(min=0, help="Share of the usual number of attempts.")] = 1.0,
+    kills: Annotated[int | None, typer.Option(min=0, help="Number of kills of a training; 50 times the share.")] = None,
 ) -> None:
     """Attack each entrance; exit code 1 where anything but a result or clear words came of it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from entrances import attack
+    import kills as killing
+    from entrances import Tally, attack
 
     console, failures = Console(), []
     table = Table("entrance", "attempts", "results", "refused in words", "failures", "longest message", "minutes")
-    for name, count in COUNTS.items():
+
+    def count(name: str, attacked: Callable[[], Tally]) -> None:
         began = time.monotonic()
-        tally = attack(name, seed, max(1, round(count * share)))
+        tally = attacked()
         counts = (tally.attempts, tally.results, tally.refused, len(tally.failures), tally.longest)
         table.add_row(name, *(f"{each:,}" for each in counts), f"{(time.monotonic() - began) / 60:.1f}")
-        failures += tally.failures
+        failures.extend(tally.failures)
+
+    for name, attempts in COUNTS.items():
+        count(name, partial(attack, name, seed, round(attempts * share)))
+    dead = round(KILLS * share) if kills is None else kills
+    count(f"trainings with {dead} kills", partial(killing.attack, seed, dead))
     console.print(table)
     for words in failures[:_MOST_TOLD]:
         console.print(escape(words), soft_wrap=True, highlight=False)

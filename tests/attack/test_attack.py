@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import kills
 import pytest
 from entrances import ENTRANCES, Tally, attack
 
@@ -34,3 +39,18 @@ def test_what_is_neither_is_a_failure() -> None:
     tally.count(lambda: None, "here")
     assert (tally.attempts, tally.results, tally.refused, len(tally.failures)) == (5, 1, 1, 3)
     assert "here: KeyError: 'deep inside'" in tally.failures
+
+
+def test_without_a_kill_no_training_is_begun() -> None:
+    assert kills.attack(0, 0).attempts == 0
+
+
+def test_a_killed_training_goes_on_once_mlflow_knows_of_it(tmp_path: Path) -> None:
+    """A kill may come before the database has tables, before it has a run, and later."""
+    assert kills._next(tmp_path, set())[:2] == ("train", "--quiet")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("CREATE TABLE runs (run_uuid TEXT, status TEXT)")
+        database.executemany("INSERT INTO runs VALUES (?, ?)", [("old", "FINISHED"), ("new", "RUNNING")])
+    assert "--resume" not in kills._next(tmp_path, {"old", "new"})
+    assert kills._next(tmp_path, {"old"})[-2:] == ("--resume", "new")
+    assert kills._statuses(tmp_path, {"old"}) == {"RUNNING"}

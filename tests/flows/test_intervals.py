@@ -23,7 +23,7 @@ from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.registry.versions import CONTRACT, Versions
 from wattcast.tasks.tracking.past_runs import read_artifact, read_run
 
-pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server", "without_clean_room"), pytest.mark.timeout(600)]
 
 NAME = "interval-meter"
 COLUMNS = ["load", "load_p05", "load_p25", "load_p50", "load_p75", "load_p95"]

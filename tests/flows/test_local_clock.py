@@ -25,7 +25,7 @@ from wattcast.tasks.inspection.draft import draft as draft_of
 from wattcast.tasks.inspection.inspect import inspect
 from wattcast.tasks.registry.versions import DATA_TO, HOLDOUT_TO, Versions
 
-pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server", "without_clean_room"), pytest.mark.timeout(600)]
 
 LONDON, NAME, FORM = "Europe/London", "london-meter", "%d/%m/%Y %H:%M"
 

@@ -19,7 +19,7 @@ from wattcast.flows.retrain import retrain
 from wattcast.flows.train import Trained, train
 from wattcast.model.errors import InputError
 
-pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server", "without_clean_room"), pytest.mark.timeout(600)]
 
 DAY_FIRST = "%d.%m.%Y %H:%M"
 

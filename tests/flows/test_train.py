@@ -329,28 +329,6 @@ def test_a_file_of_ones_own(small: tuple[str, ...], house: pd.DataFrame, tmp_pat
     ]
 
 
-def test_a_killed_run_goes_on_from_its_checkpoint(
-    experiment: Experiment, trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        """As abrupt as a signal: no `except Exception` sees it."""
-
-    def die(run: object, epoch: Epoch) -> None:
-        if epoch.number == 2:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("wattcast.tasks.tracking.run.Run.log_epoch", die)
-        with pytest.raises(Killed):
-            train(experiment)
-    killed = newest_run()
-    assert killed.info.status == "KILLED"
-    resumed = train(resume=killed.info.run_id)
-    assert resumed.run_id == killed.info.run_id
-    assert MlflowClient().get_run(resumed.run_id).info.status == "FINISHED"
-    assert resumed.evaluation.metrics() == trained.evaluation.metrics()
-
-
 def test_another_attempt_of_a_flow_run_goes_on_from_the_checkpoint(
     experiment: Experiment, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

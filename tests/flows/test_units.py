@@ -27,7 +27,7 @@ from wattcast.model.errors import InputError
 from wattcast.tasks.registry.ledger import ledger
 from wattcast.tasks.registry.versions import CONTRACT, Versions
 
-pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server", "without_clean_room"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -287,7 +287,9 @@ def short(request: pytest.FixtureRequest) -> Forecaster:
     return prepare_and_build(network, members=request.param, window=SHORT)[0]
 
 
-@pytest.mark.parametrize("length", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize(
+    ("short", "length"), [*((1, length) for length in (2, 3, 4, 5, 6)), (2, 2), (2, 6)], indirect=["short"]
+)
 def test_a_forecast_right_after_a_gap_reads_what_is_there(short, length):
     """As a network without any padding forecasts from those readings alone, whatever stands before the gap."""
     given = BROKEN.head(40 + length)

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 import typer
-from servers import running, wait_until
+from servers import free_port, running, wait_for_answer, wait_until
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -26,6 +26,7 @@ from wattcast.flows.cli import show_training as shown
 from wattcast.flows.cli import startup
 from wattcast.flows.experiment.experiment import preset_names, read_experiment
 from wattcast.model.errors import InputError
+from wattcast.tasks.faults import PREFECT_GONE
 from wattcast.tasks.numbers import decimals
 
 COMMANDS = typer.main.get_group(cli.app).commands
@@ -39,6 +40,31 @@ def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
     variables = {name: value for name, value in variables.items() if value}
     command = [str(Path(sys.executable).with_name("wattcast")), *arguments]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=280)
+
+
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """As `wattcast`, in this process: for what it says, not for what it imports and how it ends."""
+    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
+    for name, value in {"COLUMNS": "200", "TERM": "dumb", "WATTCAST_DATA": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["wattcast", *arguments])
+        capsys.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(str(code or 0)), said.out, said.err)
+
+    return run
 
 
 def test_help_names_commands_options_and_presets(tmp_path: Path) -> None:
@@ -71,9 +97,11 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("flow", ["train", "retrain", "replay", "forecast", "watch", "backtest"])
-def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
-    program = f"import sys, wattcast.flows.{flow}; sys.exit('optuna' in sys.modules)"
+def test_only_a_sweep_imports_optuna(tmp_path: Path) -> None:
+    flows = ", ".join(
+        f"wattcast.flows.{name}" for name in ("train", "retrain", "replay", "forecast", "watch", "backtest")
+    )
+    program = f"import sys, {flows}; sys.exit('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -99,8 +127,10 @@ def test_only_a_sweep_imports_optuna(flow: str, tmp_path: Path) -> None:
         (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
     ],
 )
-def test_bad_input_is_one_message_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = wattcast(*arguments, folder=tmp_path)
+def test_bad_input_is_one_message_and_exit_code_2(
+    arguments: list[str], message: str, tmp_path: Path, here: Here
+) -> None:
+    done = here(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr
@@ -145,8 +175,10 @@ def test_every_command_says_in_one_line_what_it_does(name: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_old_names_of_options_work_with_a_hint(old: list[str], hint: str, message: str | None, tmp_path: Path) -> None:
-    done = wattcast(*old, folder=tmp_path)
+def test_old_names_of_options_work_with_a_hint(
+    old: list[str], hint: str, message: str | None, workspace: Path, here: Here
+) -> None:
+    done = here(*old, folder=workspace)
     if message:
         assert done.returncode == 2
         assert message in done.stderr
@@ -298,6 +330,32 @@ def test_ctrl_c_closes_the_run_and_names_the_way_on(small: tuple[str, ...], tmp_
     assert store.get_run(run_id).info.status == "KILLED"
 
 
+@pytest.mark.story
+def test_a_training_whose_prefect_server_is_killed_says_so_soon_and_is_gone_on_with(
+    small: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = [part for setting in (*small, "fit.epochs=30", "fit.patience=30") for part in ("--set", setting)]
+    programs, port = Path(sys.executable).parent, free_port()
+    serve = [str(programs / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    variables = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(serve, cwd=tmp_path, env=variables, **silent) as server:
+        wait_for_answer(f"http://127.0.0.1:{port}/api/health", server)
+        command = [str(programs / "wattcast"), "train", *settings]
+        named = {**variables, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+        with running(command, cwd=tmp_path, env=named, stderr=subprocess.PIPE, text=True) as process:
+            checkpoints = "mlruns/*/*/artifacts/checkpoints/**/select.npz"
+            wait_until(lambda: [*tmp_path.glob(checkpoints)] or process.poll() is not None, "a checkpoint", 200)
+            os.killpg(server.pid, signal.SIGKILL)
+            _, said = process.communicate(timeout=200)
+    assert process.returncode == 2, said
+    assert said.endswith(f"error: {PREFECT_GONE}\n")
+    (way_on,) = re.findall("`wattcast (train --resume .*)` goes on", said)
+    done = wattcast(*way_on.split(), "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["test_rmse"] > 0
+
+
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "PREFECT_API_URL"])
 def test_a_server_that_does_not_answer_is_named_at_once(variable: str, tmp_path: Path) -> None:
     done = wattcast("train", folder=tmp_path, **{variable: "http://127.0.0.1:9/api"})
@@ -321,8 +379,8 @@ logging.getLogger("wattcast.tasks.data.download").warning("and later")
     assert done.stderr.splitlines() == ["warning: taken at once", "warning: and later"]
 
 
-def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    done = wattcast("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
+def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path, here: Here) -> None:
+    done = here("simulate", "house.csv", "--rows", "50", "--start", "2020-01-01", "--seed", "7", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     frame = pd.read_csv(tmp_path / "house.csv", parse_dates=["date"])
     assert (len(frame), frame["date"].iloc[0]) == (50, pd.Timestamp("2020-01-01"))
@@ -334,7 +392,7 @@ def test_a_simulated_house_is_written_whole_or_not_at_all(tmp_path: Path) -> Non
         (["x.csv", "--rows", "0"], "rows"),
         (["x.csv", "--start", "soon"], "soon"),
     ):
-        done = wattcast("simulate", *arguments, folder=tmp_path)
+        done = here("simulate", *arguments, folder=tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert message in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["house.csv"]
