@@ -127,10 +127,12 @@ def _client(server: Server, requests: int) -> list[float]:
 
 
 def _readings() -> tuple[str, ...]:
-    """24 to 36 readings each, as text."""
-    frame = simulate(BODIES + 36)[["date", "Appliances"]]
+    """24 to 36 readings each, and those of the step that is forecast on the seven days before, as text."""
+    days = 144 * np.arange(7, 0, -1)
+    frame = simulate(BODIES + 36 + days[0])[["date", "Appliances"]]
     frame = frame.assign(date=frame["date"].dt.strftime("%Y-%m-%d %H:%M:%S"))
-    parts = [frame.iloc[first : first + 24 + first % 13] for first in range(BODIES)]
+    steps = [days[0] + first + 24 + first % 13 for first in range(BODIES)]
+    parts = [frame.iloc[[*(step - days), *range(days[0] + first, step)]] for first, step in enumerate(steps)]
     return tuple(json.dumps({"dataframe_split": part.to_dict(orient="split", index=False)}) for part in parts)
 
 
@@ -165,7 +167,7 @@ def _register() -> None:
 
     client = MlflowClient()
     with tracked_run("serving", params={}, tags={}) as run:
-        ours = log_forecaster(run, _recommended(), simulate(30))
+        ours = log_forecaster(run, _recommended(), simulate(1100))
         with mlflow.start_run(run_id=run.run_id):
             example = np.zeros((1, STOCK_SETTING.lookback, INPUTS), np.float32)
             stock = mlflow.tensorflow.log_model(
@@ -186,7 +188,7 @@ def _recommended() -> Forecaster:
     rows = Split(range(1000), range(1000, 1250), range(1250, 1500))
     readings = experiment.readings
     scaler = fit_scaler(frame.iloc[: rows.train.stop], readings.targets, readings.features, experiment.scale)
-    series = make_series(frame, readings, scaler)
+    series = make_series(frame, readings, scaler, experiment.window)
     windows = rows.map(lambda part: make_windows(series, part, readings.cadence, experiment.window))
     fitted = train_network(experiment.model, experiment.fit, windows, scaler)
     return Forecaster(readings, experiment.window, scaler, experiment.model, fitted.network)
