@@ -340,6 +340,16 @@ def window_starts(
     return starts[enough], lengths[enough]
 
 
+def named_leads(config: WindowConfig, day: int) -> tuple[int, ...]:
+    """The lead times that stand for all, in steps, of which `day` make a day; none where a forecast has one step.
+
+    The first and the last, and what lies between them of one hour, six hours and a day.
+    """
+    first, last = config.steps_ahead, config.steps_ahead + config.output_length - 1
+    hours = {hours * day // 24 for hours in (1, 6, 24) if hours * day % 24 == 0}
+    return tuple(sorted({first, last, *hours & set(range(first, last))})) if last > first else ()
+
+
 def unbroken_rows(times: Times, cadence: pd.Timedelta) -> Rows:
     """`[S]`: how many rows up to each one, itself included, follow each other without a gap."""
     rows = np.arange(len(times))

@@ -17,14 +17,13 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import NAIVE
 from wattcast.model.metrics import rmse
-from wattcast.model.windows import WindowConfig
+from wattcast.model.windows import WindowConfig, named_leads
 from wattcast.tasks.backtest.against import BASELINES, simplest_first
 from wattcast.tasks.backtest.contest import Backtest, Failed, Forecasts
 from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.diebold_mariano import diebold_mariano
 from wattcast.tasks.backtest.scores import Score, Scored, Standing, score
 from wattcast.tasks.bootstrap import LEVEL, Interval, difference_interval, statistic_draws
-from wattcast.tasks.learning.evaluate import named_leads
 from wattcast.tasks.metric_names import BACKTEST, endings, of_baseline
 from wattcast.tasks.numbers import readable, with_unit
 

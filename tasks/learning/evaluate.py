@@ -19,7 +19,7 @@ from wattcast.model.arrays import Floats, Rows
 from wattcast.model.baseline import Predictor, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
-from wattcast.model.windows import WindowConfig, Windows
+from wattcast.model.windows import Windows, named_leads
 from wattcast.tasks.learning.boosting import NAME as LIGHTGBM
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees, why_absent
 from wattcast.tasks.learning.diagnosis import Diagnosis, Errors, diagnose
@@ -138,16 +138,6 @@ class Evaluation:
                 add(lead.score, names, f"_at_{lead.steps_ahead}")
         further = [each.metrics(judged) for each in (self.intervals, self.regimes) if each is not None]
         return {name: value for each in (metrics, *further) for name, value in each.items()}
-
-
-def named_leads(config: WindowConfig, day: int) -> tuple[int, ...]:
-    """The lead times that stand for all, in steps, of which `day` make a day; none where a forecast has one step.
-
-    The first and the last, and what lies between them of one hour, six hours and a day.
-    """
-    first, last = config.steps_ahead, config.steps_ahead + config.output_length - 1
-    hours = {hours * day // 24 for hours in (1, 6, 24) if hours * day % 24 == 0}
-    return tuple(sorted({first, last, *hours & set(range(first, last))})) if last > first else ()
 
 
 def evaluate(

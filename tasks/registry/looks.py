@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wattcast.model.arrays import Floats
-from wattcast.model.windows import WindowConfig
-from wattcast.tasks.learning.evaluate import named_leads
+from wattcast.model.windows import WindowConfig, named_leads
 
 
 @dataclass(frozen=True)

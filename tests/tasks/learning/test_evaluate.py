@@ -13,9 +13,9 @@ from wattcast.model.clean import check_readings
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.scaler import ScaleConfig, fit_scaler
 from wattcast.model.split import Split, SplitConfig, split_rows
-from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows
+from wattcast.model.windows import WindowConfig, Windows, make_series, make_windows, named_leads
 from wattcast.tasks.learning.boosting import BaselinesConfig, BoostedTrees
-from wattcast.tasks.learning.evaluate import Evaluation, evaluate, named_leads
+from wattcast.tasks.learning.evaluate import Evaluation, evaluate
 
 READINGS = ReadingsConfig(targets=("Appliances", "lights"), features=())
 WINDOW = WindowConfig(lookback=3, steps_ahead=2, output_length=2)
