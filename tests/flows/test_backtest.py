@@ -24,7 +24,7 @@ from wattcast.tasks.backtest.kept import from_bytes
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
 ASKED: dict[str, Any] = {"folds": 3, "step": "2d", "train": "7d"}
-NETWORKS = ("recommended units=4 batch_size=512 epochs=2 members=1 +1 more", "log")
+NETWORKS = ("recommended units=4 head=direct batch_size=512 epochs=2 +4 more", "log")
 NAMES = (*NETWORKS, "persistence", "daily_naive", "weekly_naive", "ridge")
 
 

@@ -90,7 +90,8 @@ def test_a_batch_forecast_has_a_column_for_each_quantile(version: int, file: Pat
     assert made.columns.tolist() == ["made_at", "when", *COLUMNS]
     assert (np.diff(made[COLUMNS[1:]].to_numpy()) >= 0).all()
     again = forecast(str(file), output, model=str(version), name=NAME)
-    assert again.frame.columns.tolist() == ["made_at", "when", *COLUMNS, "load_persistence", "load_actual", "version"]
+    known = ["load_persistence", "load_actual", "load_stretch_90", "load_stretch_50", "version"]
+    assert again.frame.columns.tolist() == ["made_at", "when", *COLUMNS, *known]
     assert len(again.frame) == 1
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/{version}").predict(pd.read_csv(file).tail(40))
     assert loaded[COLUMNS].to_numpy() == pytest.approx(made[COLUMNS].to_numpy())
