@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from prefect.context import refresh_global_settings_context
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
+from prefect.settings import Settings
 
 from wattcast.flows import job
 
@@ -48,5 +48,5 @@ def within_a_flow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_server_that_is_gone_is_waited_for_once(error: Exception, retries: int, said: list[str]) -> None:
     with pytest.raises(type(error)), job._told_to_prefect():
         raise error
-    assert PREFECT_CLIENT_MAX_RETRIES.value() == retries
+    assert Settings().client.max_retries == retries
     assert Sent.lines == said
