@@ -27,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from prefect import flow
 from servers import running, wait_until
+from tracing import count_traces
 
 from wattcast.flows.cli.main import main
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
@@ -149,14 +150,26 @@ def test_trials_never_read_the_test_part(experiment: Experiment, prepared: Prepa
     assert one == other
 
 
-def test_folds_are_trained_on_what_lies_before_them_and_know_nothing_of_later(prepared: Prepared) -> None:
-    """Other readings from the second fold on leave the first as it is, and other ones of the test part all of them."""
+def test_folds_are_trained_on_what_lies_before_them_and_know_nothing_of_later(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other readings from the second fold on leave the first as it is, and other ones of the test part all of them.
+
+    Nothing is compiled behind the first one.
+    """
+    traced, traces = count_traces(monkeypatch), []
     objective = TrainingObjective.of(prepared, folds=2, cores=1)
     first, second = objective.folds
     assert second.rows.train == range(first.rows.validation.stop)
     assert second.rows.validation.stop == prepared.rows.test.start
     scores: list[FoldScore] = []
-    mean = validation_rmse(objective, {}, scores.append)
+
+    def on_fold(score: FoldScore) -> None:
+        scores.append(score)
+        traces.append(len(traced))
+
+    mean = validation_rmse(objective, {}, on_fold)
+    assert traces[0] == traces[1]
     assert mean == scores[1].mean == fmean(score.rmse for score in scores)
     for row, unchanged in ((second.rows.validation.start, [True, False]), (prepared.rows.test.start, [True, True])):
         frame, again = prepared.fetched.frame.copy(), list[FoldScore]()
@@ -166,7 +179,8 @@ def test_folds_are_trained_on_what_lies_before_them_and_know_nothing_of_later(pr
 
 
 def test_one_fold_is_the_validation_part_as_it_is(prepared: Prepared) -> None:
-    assert TrainingObjective.of(prepared, folds=1, cores=1).folds == (prepared,)
+    (fold,) = TrainingObjective.of(prepared, folds=1, cores=1).folds
+    assert fold is prepared
 
 
 def test_fresh_seeds_of_both_configurations_are_scored_on_test(
