@@ -57,12 +57,16 @@ _VERDICTS = TypeAdapter(Verdict)
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep leaves behind. RMSE on validation in the verdict's unit; `best_trial` 0 is the untuned one."""
+    """What a sweep leaves behind. RMSE on validation in the verdict's unit, the mean over `folds`.
+
+    `best_trial` 0 is the untuned one.
+    """
 
     study: str
     run_id: str
     data_source: str
     counts: Counts
+    folds: int
     best_trial: int
     best_rmse: float
     best_values: dict[str, Any]
@@ -75,7 +79,9 @@ class Swept:
     def sentence(self) -> str:
         """What came out, in one line."""
         best = with_unit(readable(self.best_rmse, 2), self.verdict.unit)
-        return f"trial {self.best_trial} of {self.counts.done} is best, validation RMSE {best}; {self.verdict.sentence}"
+        over = f" over {self.folds} folds" if self.folds > 1 else ""
+        trial = f"trial {self.best_trial} of {self.counts.done}"
+        return f"{trial} is best, validation RMSE {best}{over}; {self.verdict.sentence}"
 
 
 @job("sweep-{experiment.title}")
@@ -83,6 +89,7 @@ def sweep(
     experiment: Experiment = UNCHANGED,
     *,
     trials: int = 40,
+    folds: int = 1,
     jobs: int = CORES,
     timeout: float | None = None,
     study: str | None = None,
@@ -97,6 +104,8 @@ def sweep(
     Args:
         experiment: what is tuned; its table `sweep` says which options, and in which ranges.
         trials: how many trials the study shall have in all, those of earlier calls included.
+        folds: stretches of validation that judge a trial, each with a network that is trained on what lies before it;
+            the mean over them is what is searched for. More than one cost a trial as many trainings.
         jobs: trials that run at once.
         timeout: seconds after which no further trial begins.
         study: name of the study, that of the experiment unless given; one that exists is gone on with.
@@ -115,6 +124,8 @@ def sweep(
         check_name(study, "a study")
     if trials < 1 or seeds < 2:
         raise InputError(f"a sweep needs 1 trial and 2 seeds at least, received {trials} and {seeds}")
+    if folds < 1:
+        raise InputError(f"folds must be at least 1, received {folds}")
     refuse_secrets(storage=storage)
     storage = with_password(storage)
     if "://" not in storage:
@@ -125,24 +136,25 @@ def sweep(
     title, prepared = experiment.title, prepare(experiment)
     for line in prepared.told:
         log.info("%s", line)
-    experiment = prepared.experiment
+    experiment, objective = prepared.experiment, TrainingObjective.of(prepared, folds=folds, cores=cores)
     plan = StudyPlan(
         url=storage,
         name=study or title,
-        definition=_definition(prepared),
+        definition=_definition(prepared, folds),
         first=untuned(experiment),
         seed=experiment.fit.seed,
         pruner=pruner,
         epochs=_most_epochs(experiment),
         total=trials,
         unit=prepared.unit,
+        folds=folds,
     )
     deadline = math.inf if timeout is None else time.time() + timeout
     with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):
         log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
         leave = partial(_leave, shared, run, worker)
         with stage(f"{trials} trials, {jobs} at once", spins=False), live_study(shared):
-            call = {"objective": TrainingObjective(prepared, cores), "plan": plan, "parent": run.parent}
+            call = {"objective": objective, "plan": plan, "parent": run.parent}
             names = [f"{worker}/{number}" for number in range(jobs)]
             calls = [{**call, "worker": name, "deadline": deadline} for name in names]
             side_by_side.run(search_task, calls, stop=leave)
@@ -178,6 +190,7 @@ def sweep(
         run_id=run.run_id,
         data_source=prepared.raw.source,
         counts=shared.counts(),
+        folds=folds,
         best_trial=best.ticket,
         best_rmse=best.rmse,
         best_values=best.values,
@@ -203,14 +216,17 @@ def _most_epochs(experiment: Experiment) -> int:
     return max(experiment.fit.epochs, *(int(end) for end in searched.ends)) if searched else experiment.fit.epochs
 
 
-def _definition(prepared: Prepared) -> dict[str, Any]:
-    """All that makes trials comparable, by dotted names: settings, ranges, and the data; no address and no label."""
+def _definition(prepared: Prepared, folds: int) -> dict[str, Any]:
+    """All that makes trials comparable, by dotted names: settings, ranges, and the data; no address and no label.
+
+    A single fold goes unsaid, as in studies from before there were several.
+    """
     experiment = prepared.experiment
     settings = {name: value for name, value in experiment.flat().items() if name not in _LABELS}
     ranges = {
         f"sweep.{name}": values.model_dump(mode="json", exclude_none=True) for name, values in experiment.sweep.items()
     }
-    return {**settings, **ranges, "data.sha256": prepared.raw.sha256}
+    return {**settings, **ranges, "data.sha256": prepared.raw.sha256, **({"folds": folds} if folds > 1 else {})}
 
 
 @contextmanager
@@ -288,6 +304,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         "run": run.run_id,
         **prepared.facts,
         "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",
+        "judged by": f"{folds} folds of validation" if (folds := shared.plan.folds) > 1 else "validation",
         "pruner": shared.plan.pruner,
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),

@@ -100,6 +100,9 @@ def sweep(
     settings: Settings = None,
     data: Data = None,
     trials: Annotated[int, typer.Option(min=1, help="Number of trials in the study, earlier ones included.")] = 40,
+    folds: Annotated[
+        int, typer.Option(min=1, help="Number of stretches of validation that judge a trial, each trained for anew.")
+    ] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of trials that run at once; a core each by default.")
     ] = CORES,
@@ -141,6 +144,7 @@ def sweep(
         swept = sweep_flow(
             experiment,
             trials=trials,
+            folds=folds,
             jobs=jobs,
             timeout=timeout,
             study=study,

@@ -94,7 +94,7 @@ def show_swept(swept: Swept) -> None:
     console.print(
         f"{counts.done} trials of {escape(swept.study)}: {counts.complete} complete, {counts.pruned} pruned, "
         f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE "
-        f"{best}{before and f', untuned {before}'}",
+        f"{f'over {swept.folds} folds ' if swept.folds > 1 else ''}{best}{before and f', untuned {before}'}",
         soft_wrap=True,
     )
     for name, value in swept.best_values.items():

@@ -6,7 +6,7 @@ Nothing is saved here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import optuna
 import pandas as pd
@@ -18,7 +18,7 @@ from wattcast.tasks.report.page import Subject, Table, render
 from wattcast.tasks.report.sweep_course import curves_panel, history_panel
 from wattcast.tasks.report.sweep_effects import contour_panels, importance_panel, importances, slice_panels
 from wattcast.tasks.report.sweep_parallel import parallel_panel
-from wattcast.tasks.report.sweep_trials import Results, reached, show, ticket
+from wattcast.tasks.report.sweep_trials import Results, show, ticket
 from wattcast.tasks.report.sweep_verdict import interval_words, score_table, verdict_panels
 from wattcast.tasks.tuning.study import REASON, RUN_ID
 from wattcast.tasks.tuning.verdict import Verdict
@@ -51,6 +51,7 @@ def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, bes
         seeds=", ".join(map(str, verdict.seeds)),
         columns=len(results.names) + 1,
         unit=results.unit,
+        until_pruned=results.until_pruned,
         left_out=[text for panels in drawn.values() for text in panels if isinstance(text, str)],
         best=_best_table(results),
         failed=_failed_table(results),
@@ -60,25 +61,26 @@ def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, bes
 def trials_csv(study: optuna.Study) -> str:
     """One line a trial, in the order of their tickets, with every value in full.
 
-    `value` is the RMSE on validation; of a pruned trial it is the lowest that it had reached.
+    `value` is the RMSE on validation; of a pruned trial it is the lowest that it had reached, or the mean over the
+    folds that had ended.
     """
     results = Results.of(study, None)
-    head = ["trial", "state", "value", "epochs", "seconds", *results.names, REASON, RUN_ID]
-    rows = [_csv_row(trial, results.names) for trial in results.trials]
+    head = ["trial", "state", "value", f"{results.step}s", "seconds", *results.names, REASON, RUN_ID]
+    rows = [_csv_row(results, trial) for trial in results.trials]
     return pd.DataFrame(rows, columns=head, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def _csv_row(trial: FrozenTrial, names: list[str]) -> list[object]:
+def _csv_row(results: Results, trial: FrozenTrial) -> list[object]:
     seconds = None if trial.duration is None else round(trial.duration.total_seconds(), 3)
-    before = [ticket(trial), trial.state.name.lower(), reached(trial), len(trial.intermediate_values), seconds]
-    return [*before, *map(trial.params.get, names), *map(trial.user_attrs.get, (REASON, RUN_ID))]
+    before = [ticket(trial), trial.state.name.lower(), results.reached(trial), len(trial.intermediate_values), seconds]
+    return [*before, *map(trial.params.get, results.names), *map(trial.user_attrs.get, (REASON, RUN_ID))]
 
 
 def _tiles(results: Results, verdict: Verdict) -> dict[str, str]:
     best, untuned = results.best, results.untuned
     return {
-        "best validation RMSE": results.told(reached(best)) if best else "–",
-        "untuned validation RMSE": results.told(reached(untuned)) if untuned else "–",
+        "best validation RMSE": results.told(results.reached(best)) if best else "–",
+        "untuned validation RMSE": results.told(results.reached(untuned)) if untuned else "–",
         "test RMSE tuned, mean": with_unit(fine(verdict.tuned.mean_rmse), verdict.unit) if verdict.tuned else "–",
         "test RMSE untuned, mean": with_unit(fine(verdict.untuned.mean_rmse), verdict.unit),
         f"trials ({len(results.those(TrialState.COMPLETE))} complete)": str(len(results.trials)),
@@ -87,16 +89,22 @@ def _tiles(results: Results, verdict: Verdict) -> dict[str, str]:
 
 def _best_table(results: Results) -> Table:
     complete = results.those(TrialState.COMPLETE)
-    best = sorted(complete, key=lambda trial: (reached(trial), ticket(trial)))[:_BEST]
+    best = sorted(complete, key=lambda trial: (results.reached(trial), ticket(trial)))[:_BEST]
     shown = best if results.untuned is None or results.untuned in best else [*best, results.untuned]
-    head = ["trial", labelled("RMSE", results.unit), "epochs", *results.names, "MLflow run"]
-    return Table(head, [_trial_row(trial, results.names) for trial in shown], marked=0 if best else None)
+    head = ["trial", labelled("RMSE", results.unit), f"{results.step}s", *results.names, "MLflow run"]
+    return Table(head, [_trial_row(results, trial) for trial in shown], marked=0 if best else None)
 
 
-def _trial_row(trial: FrozenTrial, names: Iterable[str]) -> list[str]:
+def _trial_row(results: Results, trial: FrozenTrial) -> list[str]:
     name = f"{ticket(trial)} (untuned)" if ticket(trial) == 0 else str(ticket(trial))
-    values = [show(trial.params[name]) if name in trial.params else "–" for name in names]
-    return [name, fine(reached(trial)), str(len(trial.intermediate_values)), *values, trial.user_attrs.get(RUN_ID, "–")]
+    values = [show(trial.params[name]) if name in trial.params else "–" for name in results.names]
+    return [
+        name,
+        fine(results.reached(trial)),
+        str(len(trial.intermediate_values)),
+        *values,
+        trial.user_attrs.get(RUN_ID, "–"),
+    ]
 
 
 def _failed_table(results: Results) -> Table:

@@ -17,7 +17,7 @@ from scipy.spatial import QhullError
 
 from wattcast.tasks.report.figure import SCALE, TRIAL, Panel, canvas, percent, plain
 from wattcast.tasks.report.sweep_course import trial_dots
-from wattcast.tasks.report.sweep_trials import Axis, Results, reached, short_names, show, shown_range, wrapped
+from wattcast.tasks.report.sweep_trials import Axis, Results, short_names, show, shown_range, wrapped
 
 FEWEST = 8
 """Trials without which importance is not worked out."""
@@ -46,7 +46,7 @@ def importances(results: Results) -> dict[str, float] | str:
     places = np.array([[axis.place(trial.params[axis.name]) for axis in axes] for trial in scored])
     if (np.ptp(places, axis=0) > 0).sum() < 2:
         return "two hyperparameters are needed that all trials have and whose values differ"
-    values = np.minimum([*map(reached, scored)], shown_range(map(reached, scored))[1])
+    values = np.minimum([*map(results.reached, scored)], shown_range(map(results.reached, scored))[1])
     if np.ptp(values) == 0:
         return "all trials have the same value"
     shares = FanovaImportanceEvaluator(seed=0).evaluate(_encoded([axis.name for axis in axes], places, values))
@@ -108,16 +108,16 @@ def _topic(name: str) -> str:
 
 def slice_panels(results: Results) -> list[Panel]:
     """The value of each trial against each hyperparameter, all with the same axis of values."""
-    span = shown_range(map(reached, results.scored))
+    span = shown_range(map(results.reached, results.scored))
     return [_slice_panel(results, results.axis(name), span) for name in results.names]
 
 
 def _slice_panel(results: Results, axis: Axis, span: tuple[float, float]) -> Panel:
-    trials = [trial for trial in results.scored if axis.name in trial.params and reached(trial) <= span[1]]
+    trials = [trial for trial in results.scored if axis.name in trial.params and results.reached(trial) <= span[1]]
     places = [axis.place(trial.params[axis.name]) for trial in trials]
     margin = {"l": 36, "r": 10, "t": 8, "b": 26}
     figure = canvas(x=_layout(axis, places), y={"range": [*span]}, height=220, showlegend=False, margin=margin)
-    figure.add_traces(trial_dots(results, trials, places, [*map(reached, trials)]))
+    figure.add_traces(trial_dots(results, trials, places, [*map(results.reached, trials)]))
     named = {"best": results.best, "untuned": results.untuned}
     values = {
         word: show(trial.params[axis.name]) for word, trial in named.items() if trial and axis.name in trial.params
@@ -146,9 +146,9 @@ def contour_panels(results: Results, shares: Mapping[str, float] | str) -> list[
 
 def _contour_panel(results: Results, across: Axis, up: Axis) -> Panel | None:
     trials = results.scored
-    low, high = shown_range(map(reached, trials))
+    low, high = shown_range(map(results.reached, trials))
     x, y = ([axis.place(trial.params[axis.name]) for trial in trials] for axis in (across, up))
-    surface = _surface(x, y, [min(reached(trial), high) for trial in trials])
+    surface = _surface(x, y, [min(results.reached(trial), high) for trial in trials])
     if surface is None:
         return None
     short = short_names(results.names)

@@ -14,7 +14,7 @@ from plotly.colors import sample_colorscale
 
 from wattcast.tasks.report.figure import GREY, SCALE, TUNED, Panel, canvas, labelled, plain
 from wattcast.tasks.report.sweep_course import told
-from wattcast.tasks.report.sweep_trials import Axis, Results, reached, short_names, shown_range, ticket, wrapped
+from wattcast.tasks.report.sweep_trials import Axis, Results, short_names, shown_range, ticket, wrapped
 
 _BANDS = 12
 """Colours of the lines; those of one colour are one line with gaps, so that many trials are as light as few."""
@@ -41,7 +41,9 @@ def parallel_panel(results: Results) -> Panel | str:
     complete = [trial for trial in results.scored if trial.state == TrialState.COMPLETE]
     if len(complete) < 2:
         return f"Parallel coordinates: two complete trials are needed, there are {len(complete)}."
-    trials = sorted(complete, key=lambda trial: (reached(trial), ticket(trial)), reverse=True)  # the best on top
+    trials = sorted(
+        complete, key=lambda trial: (results.reached(trial), ticket(trial)), reverse=True
+    )  # the best on top
     columns = _columns(results, trials)
     x = {"tickvals": list(range(len(columns))), "ticktext": [column.label for column in columns], "side": "top"}
     x |= {"range": [-0.05, len(columns) - 0.8], "showgrid": False, "zeroline": False}
@@ -62,13 +64,13 @@ def parallel_panel(results: Results) -> Panel | str:
 
 def _columns(results: Results, trials: Sequence[FrozenTrial]) -> list[_Column]:
     names = [name for name in results.names if all(name in trial.params for trial in trials)]
-    short, top = short_names(names), shown_range(map(reached, trials))[1]
+    short, top = short_names(names), shown_range(map(results.reached, trials))[1]
     columns = []
     for name in names:
         axis = results.axis(name)
         columns.append(_Column(wrapped(short[name]), axis, [axis.place(trial.params[name]) for trial in trials]))
     label = f"<b>{labelled('RMSE', results.unit)}</b>"
-    return [*columns, _Column(label, Axis("RMSE"), [min(reached(trial), top) for trial in trials])]
+    return [*columns, _Column(label, Axis("RMSE"), [min(results.reached(trial), top) for trial in trials])]
 
 
 def _band(values: _Column, trial: int) -> int:

@@ -16,22 +16,46 @@ from optuna.trial import FrozenTrial, TrialState
 
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.report.figure import fine, plain
-from wattcast.tasks.tuning.study import TICKET
+from wattcast.tasks.tuning.study import FOLDS, TICKET
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True)
 class Results:
-    """All trials that have ended. Values are RMSE on validation, in `unit`."""
+    """All trials that have ended. Values are RMSE on validation, in `unit`, the mean over `folds`."""
 
     trials: tuple[FrozenTrial, ...]
     unit: str | None
+    folds: int = 1
 
     @classmethod
     def of(cls, study: optuna.Study, unit: str | None) -> Results:
         """The trials of `study`, by their tickets."""
-        return cls(tuple(sorted(study.trials, key=ticket)), unit)
+        return cls(tuple(sorted(study.trials, key=ticket)), unit, study.user_attrs.get(FOLDS, 1))
+
+    @property
+    def step(self) -> str:
+        """What a trial has told of, one by one: its epochs, or its folds where there are several."""
+        return "fold" if self.folds > 1 else "epoch"
+
+    @property
+    def until_pruned(self) -> str:
+        """What the value of a pruned trial is."""
+        return "mean until then" if self.folds > 1 else "lowest until then"
+
+    def reached(self, trial: FrozenTrial) -> float:
+        """A trial's value; what it had come to before it was pruned; NaN where it has failed.
+
+        Of epochs that is the lowest, of folds the mean over those that had ended. Optuna itself gives a pruned trial
+        its last value.
+        """
+        if trial.state == TrialState.COMPLETE:
+            return math.nan if trial.value is None else trial.value
+        finite = [value for _, value in sorted(trial.intermediate_values.items()) if math.isfinite(value)]
+        if trial.state != TrialState.PRUNED or not finite:
+            return math.nan
+        return finite[-1] if self.folds > 1 else min(finite)
 
     def told(self, rmse: float) -> str:
         """An RMSE in words, with two decimals: differences between trials are small."""
@@ -49,12 +73,14 @@ class Results:
     @cached_property
     def scored(self) -> list[FrozenTrial]:
         """The trials that have reached a finite value."""
-        return [trial for trial in self.trials if math.isfinite(reached(trial))]
+        return [trial for trial in self.trials if math.isfinite(self.reached(trial))]
 
     @cached_property
     def best(self) -> FrozenTrial | None:
         """The complete trial with the lowest value, the older one of two."""
-        return min(self.those(TrialState.COMPLETE), key=lambda trial: (reached(trial), ticket(trial)), default=None)
+        return min(
+            self.those(TrialState.COMPLETE), key=lambda trial: (self.reached(trial), ticket(trial)), default=None
+        )
 
     @cached_property
     def untuned(self) -> FrozenTrial | None:
@@ -122,17 +148,6 @@ def _within(values: Iterable[float], low: float, high: float) -> list[float]:
 def ticket(trial: FrozenTrial) -> int:
     """The number that a trial has in its study."""
     return int(trial.user_attrs[TICKET])
-
-
-def reached(trial: FrozenTrial) -> float:
-    """A trial's value; the lowest one before it was pruned; NaN where it has failed.
-
-    Optuna itself gives a pruned trial its last value, which need not be its lowest.
-    """
-    if trial.state == TrialState.COMPLETE:
-        return math.nan if trial.value is None else trial.value
-    finite = [value for value in trial.intermediate_values.values() if math.isfinite(value)]
-    return min(finite, default=math.nan) if trial.state == TrialState.PRUNED else math.nan
 
 
 def shown_range(values: Iterable[float]) -> tuple[float, float]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from optuna.trial import Trial, TrialState
@@ -15,6 +16,7 @@ from wattcast.model.telling import tellable
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import Log, Parent, child_run
+from wattcast.tasks.tuning.folds import FoldScore
 from wattcast.tasks.tuning.ranges import Scalar, Suggester
 from wattcast.tasks.tuning.storage import storage_faults
 from wattcast.tasks.tuning.study import RUN_ID, TICKET, SharedStudy, StudyPlan, open_study
@@ -33,8 +35,14 @@ class Objective(Protocol):
         """Every option of the training that these values make."""
         ...
 
-    def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
-        """Train and tell `on_epoch` of each epoch; the validation RMSE."""
+    def validation_rmse(
+        self,
+        values: Mapping[str, Scalar],
+        *,
+        on_epoch: Callable[[Epoch], None],
+        on_fold: Callable[[FoldScore], None],
+    ) -> float:
+        """Train in each fold; the mean validation RMSE. `on_epoch` is told of each epoch, `on_fold` of each fold."""
         ...
 
 
@@ -108,11 +116,12 @@ class _Worker:
                 trial.set_user_attr(RUN_ID, child.run_id)
                 listener = _Listener(self.study, trial, child)
                 try:
-                    state, rmse = TrialState.COMPLETE, self.objective.validation_rmse(values, listener)
+                    rmse = self.objective.validation_rmse(values, on_epoch=listener.epoch, on_fold=listener.fold)
+                    state = TrialState.COMPLETE
                     if not math.isfinite(rmse):
                         raise ArithmeticError(f"the validation RMSE is {rmse}")
                 except _PrunedError:
-                    state, rmse = TrialState.PRUNED, listener.best
+                    state, rmse = TrialState.PRUNED, listener.reached
                 except Exception as error:
                     failure = None if listener.broken else error
                     raise
@@ -128,23 +137,49 @@ class _Worker:
 
 @dataclass
 class _Listener:
-    """Notes each epoch of a trial, and gives it up where the pruner says so."""
+    """Notes each epoch and each fold of a trial, and gives it up where the pruner says so.
+
+    The pruner sees the epochs of a trial that has one fold, and of any other the mean over its folds so far.
+    """
 
     study: SharedStudy
     trial: Trial
     child: Log
-    best: float = math.inf
-    broken: bool = False  # an epoch could not be noted
+    reached: float = math.inf  # the lowest RMSE of all epochs; the mean over the folds
+    before: int = 0  # epochs of the folds that have ended
+    newest: int = 0  # epoch of all folds
+    broken: bool = False  # something could not be noted
 
-    def __call__(self, epoch: Epoch) -> None:
-        self.broken = True
-        self.child.log_epoch(epoch)
-        hopeless = False
-        if epoch.member == 1 and epoch.val_rmse is not None:
-            self.best = min(self.best, epoch.val_rmse)
-            hopeless = self.study.report(self.trial, epoch.number, epoch.val_rmse)
-        else:
-            self.study.beat(self.trial)
-        self.broken = False
+    def epoch(self, epoch: Epoch) -> None:
+        """After an epoch of a fold; their curves follow each other."""
+        with self._noting():
+            self.newest = max(self.newest, self.before + epoch.number)
+            self.child.log_epoch(replace(epoch, number=self.before + epoch.number))
+            hopeless = False
+            if self.study.plan.folds > 1:
+                self.study.require(self.trial)
+            elif epoch.member == 1 and epoch.val_rmse is not None:
+                self.reached = min(self.reached, epoch.val_rmse)
+                hopeless = self.study.report(self.trial, epoch.number, epoch.val_rmse)
+            else:
+                self.study.beat(self.trial)
         if hopeless:
             raise _PrunedError
+
+    def fold(self, score: FoldScore) -> None:
+        """After a fold."""
+        if self.study.plan.folds == 1:
+            return
+        with self._noting():
+            self.child.log_metrics({"fold_rmse": score.rmse}, step=score.number)
+            self.before, self.reached = self.newest, score.mean
+            hopeless = self.study.report(self.trial, score.number, score.mean)
+        if hopeless:
+            raise _PrunedError
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What fails here is no fault of the training's."""
+        self.broken = True
+        yield
+        self.broken = False

@@ -39,6 +39,8 @@ REASON = "reason"
 """The attribute of a failed trial that says why."""
 RUN_ID = "run_id"
 """The attribute with the MLflow run of a trial."""
+FOLDS = "folds"
+"""The attribute of a snapshot that says how many folds judge a trial."""
 TICKET = "ticket"
 """The attribute with the number that a trial has in its study."""
 _OWNER, _SEEN, _REPLACED, _DEFINITION, _DISMISSED = "owner", "seen", "replaced", "definition", "dismissed:"
@@ -87,9 +89,15 @@ class StudyPlan:
     first: Mapping[str, Any]  # the values of ticket 0
     seed: int
     pruner: Pruner
-    epochs: int  # of a trial, at most
+    epochs: int  # of a training, at most
     total: int  # trials
     unit: str | None  # of the RMSE, where it is known
+    folds: int = 1  # that judge a trial
+
+    @property
+    def steps(self) -> int:
+        """What a trial reports, at most: its folds, or its epochs where it has one fold."""
+        return self.folds if self.folds > 1 else self.epochs
 
 
 @dataclass(frozen=True)
@@ -163,16 +171,16 @@ class SharedStudy:
                     return Trial(self._for_ticket(waiting.user_attrs[TICKET]), waiting._trial_id)
         return None
 
-    def report(self, trial: Trial, epoch: int, value: float) -> bool:
-        """Note the `value` after an epoch; whether the trial should be given up.
+    def report(self, trial: Trial, step: int, value: float) -> bool:
+        """Note the `value` after an epoch or a fold; whether the trial should be given up.
 
         Raises:
             LostTrialError: it is no longer the caller's.
         """
         with self.held(trial):
-            trial.report(value, epoch)
+            trial.report(value, step)
             self.beat(trial)
-            return epoch < self.plan.epochs and trial.should_prune()  # else there is nothing left to be saved
+            return step < self.plan.steps and trial.should_prune()  # else there is nothing left to be saved
 
     def beat(self, trial: Trial) -> None:
         """Show other machines that somebody is at work on the trial.
@@ -183,6 +191,17 @@ class SharedStudy:
         if time.time() - trial.user_attrs.get(_SEEN, 0.0) > _HEARTBEAT_S:
             with self.held(trial):
                 trial.set_user_attr(_SEEN, time.time())
+
+    def require(self, trial: Trial) -> None:
+        """Show that somebody is at work on the trial, of which there is nothing to report yet.
+
+        Raises:
+            LostTrialError: it is no longer the caller's.
+        """
+        with self.held(trial):
+            if self._storage.get_trial(trial._trial_id).state.is_finished():
+                raise UpdateFinishedTrialError
+            self.beat(trial)
 
     def tell(self, trial: Trial, state: TrialState, value: float | None = None, *, reason: str = "") -> None:
         """How a trial has ended.
@@ -249,6 +268,7 @@ class SharedStudy:
     def snapshot(self) -> optuna.Study:
         """A copy in memory with the trials that count and have ended, for figures and tables."""
         kept = optuna.create_study(study_name=self.plan.name)
+        kept.set_user_attr(FOLDS, self.plan.folds)
         for trial in self.trials():
             if trial.state.is_finished():
                 kept.add_trial(trial)
@@ -298,7 +318,7 @@ def open_study(plan: StudyPlan) -> SharedStudy:
                 f"study {name!r} in {place} was begun with other settings, and its trials are not comparable with what "
                 f"you ask for:\n" + "\n".join(changes) + f"\ngo back to them, or begin another: --study {name}-2"
             )
-        shared = SharedStudy(plan, study, _make_pruner(plan.pruner, plan.epochs))
+        shared = SharedStudy(plan, study, _make_pruner(plan))
         shared.add_tickets()
         return shared
 
@@ -353,11 +373,29 @@ def _numbered(trial: FrozenTrial) -> FrozenTrial:
     return numbered
 
 
-def _make_pruner(name: Pruner, epochs: int) -> BasePruner:
-    if name == "median":
+class _MedianOfFolds(MedianPruner):
+    """Goes by the newest mean over a trial's folds.
+
+    Optuna's own goes by the lowest value: right for epochs, of which the best one counts, but a first fold that is easy
+    for all would keep a trial from being given up in any later one.
+    """
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """Whether the median of other trials over the same folds is lower."""
+        newest = copy.copy(trial)
+        newest.intermediate_values = dict([max(trial.intermediate_values.items())])
+        return super().prune(study, newest)
+
+
+def _make_pruner(plan: StudyPlan) -> BasePruner:
+    """Epochs are given time to warm up; a fold is a whole training, and tells from the first one on."""
+    if plan.pruner == "median" and plan.folds > 1:
+        return _MedianOfFolds(_WARM_UP_TRIALS)
+    if plan.pruner == "median":
         return MedianPruner(_WARM_UP_TRIALS, n_warmup_steps=_WARM_UP_EPOCHS + 1)  # optuna counts from 0
-    if name == "hyperband":
-        return HyperbandPruner(min_resource=min(_WARM_UP_EPOCHS, epochs), max_resource=epochs)
+    if plan.pruner == "hyperband":
+        least = 1 if plan.folds > 1 else min(_WARM_UP_EPOCHS, plan.steps)
+        return HyperbandPruner(min_resource=least, max_resource=plan.steps)
     return NopPruner()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 from urllib.parse import urlparse
 
@@ -26,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from prefect import flow
 from servers import running, wait_until
+from tracing import count_traces
 
 from wattcast.flows.cli.main import main
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
@@ -33,6 +35,7 @@ from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.sweep import Swept, sweep
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.model.errors import InputError
+from wattcast.tasks.tuning.folds import FoldScore
 from wattcast.tasks.tuning.study import REASON, RUN_ID, TICKET
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
@@ -89,6 +92,12 @@ def newest_sweep(study: str) -> Run:
     return client.search_runs([experiment.experiment_id], f"attributes.run_name = 'sweep-{study}'")[0]
 
 
+def validation_rmse(
+    objective: TrainingObjective, values: dict[str, Any], on_fold: Callable[[FoldScore], None] = lambda score: None
+) -> float:
+    return objective.validation_rmse(values, on_epoch=lambda epoch: None, on_fold=on_fold)
+
+
 # What it leaves behind
 
 
@@ -137,10 +146,41 @@ def test_trials_never_read_the_test_part(experiment: Experiment, prepared: Prepa
     altered = prepared.altered(frame)
     assert not np.array_equal(altered.windows.test.actual, prepared.windows.test.actual)
     values = {"fit.initial_learning_rate": 0.01, "model.readout_keep_prob": 0.8}
-    one, other = (
-        TrainingObjective(part, 1).validation_rmse(values, lambda epoch: None) for part in (prepared, altered)
-    )
+    one, other = (validation_rmse(TrainingObjective((part,), 1), values) for part in (prepared, altered))
     assert one == other
+
+
+def test_folds_are_trained_on_what_lies_before_them_and_know_nothing_of_later(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other readings from the second fold on leave the first as it is, and other ones of the test part all of them.
+
+    Nothing is compiled behind the first one.
+    """
+    traced, traces = count_traces(monkeypatch), []
+    objective = TrainingObjective.of(prepared, folds=2, cores=1)
+    first, second = objective.folds
+    assert second.rows.train == range(first.rows.validation.stop)
+    assert second.rows.validation.stop == prepared.rows.test.start
+    scores: list[FoldScore] = []
+
+    def on_fold(score: FoldScore) -> None:
+        scores.append(score)
+        traces.append(len(traced))
+
+    mean = validation_rmse(objective, {}, on_fold)
+    assert traces[0] == traces[1]
+    assert mean == scores[1].mean == fmean(score.rmse for score in scores)
+    for row, unchanged in ((second.rows.validation.start, [True, False]), (prepared.rows.test.start, [True, True])):
+        frame, again = prepared.fetched.frame.copy(), list[FoldScore]()
+        frame.iloc[row:] *= 3
+        validation_rmse(TrainingObjective.of(prepared.altered(frame), folds=2, cores=1), {}, again.append)
+        assert [one == other for one, other in zip(scores, again, strict=True)] == unchanged
+
+
+def test_one_fold_is_the_validation_part_as_it_is(prepared: Prepared) -> None:
+    (fold,) = TrainingObjective.of(prepared, folds=1, cores=1).folds
+    assert fold is prepared
 
 
 def test_fresh_seeds_of_both_configurations_are_scored_on_test(
@@ -196,9 +236,10 @@ def test_another_space_is_another_study(small: tuple[str, ...], swept: Swept) ->
         settings=[*small, "fit.refit=true", "sweep.fit.decay_rate={low=0.05, high=0.9}", "window.lookback=7"]
     )
     with pytest.raises(InputError) as refused:
-        sweep(other, trials=TRIALS, study="first", seeds=2)
+        sweep(other, trials=TRIALS, folds=2, study="first", seeds=2)
     message = str(refused.value)
     assert "- window.lookback was 6, now it is 7" in message
+    assert "- folds was not set, now it is 2" in message
     assert "sweep.fit.decay_rate was {" in message
     assert "--study first-2" in message
     assert len(trials("first")) >= TRIALS
@@ -250,6 +291,11 @@ def test_no_time_is_told_as_that(experiment: Experiment) -> None:
     [
         ({"trials": 0}, "a sweep needs 1 trial and 2 seeds at least"),
         ({"seeds": 1}, "a sweep needs 1 trial and 2 seeds at least"),
+        ({"folds": 0}, "folds must be at least 1, received 0"),
+        (
+            {"folds": 28},
+            "28 folds leave one of them less than a day of forecasts .* folds may be at most 27, or enlarge",
+        ),
         ({"jobs": 0}, "jobs must be at least 1, received 0"),
         ({"address": "tcp://127.0.0.1:1"}, "add --runner dask"),
         ({"runner": "dask", "storage": "postgresql://u:secret@h/d"}, "needs a tracking server"),
@@ -271,6 +317,7 @@ def test_what_cannot_be_done_is_said(experiment: Experiment, options: dict[str, 
     ("arguments", "message"),
     [
         (("--jobs", "0"), "--jobs"),
+        (("--folds", "0"), "--folds"),
         (("--trials", "many"), "--trials"),
         (("--set", "sweep.fit.decay_rat={low=0.1,high=0.9}"), "did you mean 'fit.decay_rate'"),
         (("--set", "sweep.fitt.decay_rate={low=0.1,high=0.9}"), "sweep.fitt.decay_rate: there is no such option"),

@@ -26,7 +26,7 @@ from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.sweep import sweep_report, trials_csv
 from wattcast.tasks.report.sweep_effects import importances
 from wattcast.tasks.report.sweep_trials import Axis, Results, short_names, shown_range, wrapped
-from wattcast.tasks.tuning.study import REASON, RUN_ID, TICKET
+from wattcast.tasks.tuning.study import FOLDS, REASON, RUN_ID, TICKET
 from wattcast.tasks.tuning.verdict import Arm, Verdict
 
 RATE = FloatDistribution(1e-4, 1e-1, log=True)
@@ -643,3 +643,17 @@ def test_ticks_are_round_numbers_within_the_ends(axis, ends, texts):
 )
 def test_long_labels_are_wrapped_and_cut(text, label):
     assert wrapped(text) == label
+
+
+def test_a_sweep_that_folds_have_judged_is_told_by_folds():
+    study = rich()
+    study.set_user_attr(FOLDS, 3)
+    table = pd.read_csv(io.StringIO(trials_csv(study)))
+    assert "epochs" not in table
+    assert table["folds"].tolist() == [3] * 27 + [0, 0, 3]
+    by_ticket = {one.user_attrs[TICKET]: one for one in study.trials}
+    assert table["value"][21] == by_ticket[21].intermediate_values[3]  # the mean by then, which is not the lowest
+    told = HTMLPage(sweep_report(SUBJECT, study, VERDICT, best_toml=TOML)).words
+    assert "Mean validation RMSE up to each fold, a line a trial." in told
+    assert "pruned, mean until then" in told
+    assert "epoch" not in told

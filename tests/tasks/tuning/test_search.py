@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import psutil
@@ -28,6 +29,7 @@ from wattcast.model.fit import DivergedError, Epoch
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.run import Parent, child_run, shared_run
 from wattcast.tasks.tuning import study
+from wattcast.tasks.tuning.folds import FoldScore
 from wattcast.tasks.tuning.ranges import Scalar, Suggester
 from wattcast.tasks.tuning.search import search
 from wattcast.tasks.tuning.study import REASON, RUN_ID, TICKET, SharedStudy, StudyPlan, open_study
@@ -41,7 +43,7 @@ def nothing(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Formula:
-    """An RMSE that falls to `10 + rate` with the epochs.
+    """An RMSE that falls to `10 + rate` with the epochs, and in each fold is higher by what `folds` says.
 
     `beside` is called as each epoch begins, with 0 as the values have been drawn, and `after` however training ends.
     """
@@ -50,6 +52,7 @@ class Formula:
     beside: Callable[[int], object] = nothing
     after: Callable[[], object] = nothing
     member: int = 1
+    folds: tuple[float, ...] = (0.0,)
     seen: list[dict[str, Scalar]] = field(default_factory=list)
 
     def suggested(self, trial: Suggester) -> dict[str, Scalar]:
@@ -63,9 +66,19 @@ class Formula:
             raise InputError("fault: does not go with rate")
         return {"fit.seed": 7, **values}
 
-    def validation_rmse(self, values: Mapping[str, Scalar], on_epoch: Callable[[Epoch], None]) -> float:
+    def validation_rmse(
+        self,
+        values: Mapping[str, Scalar],
+        *,
+        on_epoch: Callable[[Epoch], None],
+        on_fold: Callable[[FoldScore], None],
+    ) -> float:
+        scores: list[float] = []
         try:
-            return self._train(values, on_epoch)
+            for number, higher in enumerate(self.folds, start=1):
+                scores.append(self._train(values, on_epoch) + higher)
+                on_fold(FoldScore(number, scores[-1], fmean(scores)))
+            return fmean(scores)
         finally:
             self.after()
 
@@ -189,6 +202,46 @@ def test_a_hopeless_trial_is_given_up(plan: StudyPlan, parent: Parent) -> None:
         assert (child.info.status, child.data.tags["state"]) == ("FINISHED", "pruned")
         assert child.data.metrics["best_val_rmse"] == trial.intermediate_values[4]
         assert "failure" not in child.data.tags
+
+
+def test_a_trial_that_folds_judge_tells_of_the_mean_up_to_each(plan: StudyPlan, parent: Parent) -> None:
+    plan = replace(plan, total=1, folds=3)
+    run(Formula(folds=(0.0, 6.0, 3.0)), plan, parent)
+    (trial,), (child,) = open_study(plan).trials(), children(parent)
+    lowest = 10 + 20.0 + 1 / EPOCHS
+    assert trial.intermediate_values == pytest.approx({1: lowest, 2: lowest + 3, 3: lowest + 3})
+    assert trial.value == child.data.metrics["best_val_rmse"] == trial.intermediate_values[3]
+    client = MlflowClient(parent.store)
+    folds = {point.step: point.value for point in client.get_metric_history(child.info.run_id, "fold_rmse")}
+    assert folds == {1: lowest, 2: lowest + 6, 3: lowest + 3}
+    curve = client.get_metric_history(child.info.run_id, "val_rmse")  # that of each fold behind the one before
+    assert [point.step for point in curve] == list(range(1, 3 * EPOCHS + 1))
+
+
+def test_a_hopeless_trial_is_given_up_after_a_fold(plan: StudyPlan, parent: Parent) -> None:
+    plan = replace(plan, total=8, pruner="median", folds=2)
+    run(Formula(folds=(0.0, 60.0)), plan, parent)
+    trials = open_study(plan).trials()
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    assert 0 < len(pruned) < 4
+    runs = {child.info.run_id: child for child in children(parent)}
+    for trial in pruned:
+        assert list(trial.intermediate_values) == [1]  # it did worse than others in the first fold already
+        metrics = runs[trial.user_attrs[RUN_ID]].data.metrics
+        assert metrics["best_val_rmse"] == metrics["fold_rmse"] == trial.intermediate_values[1]
+
+
+def test_between_two_folds_a_worker_notices_that_its_trial_was_taken_over(plan: StudyPlan, parent: Parent) -> None:
+    plan, begun = replace(plan, folds=2), []
+
+    def take_over(number: int) -> None:
+        begun.append(number)
+        if len(begun) == 3:
+            open_study(plan).release("me")
+
+    with pytest.raises(LostTrialError, match="trial 0 of study 'house' was taken over"):
+        run(Formula(beside=take_over, folds=(0.0, 0.0)), plan, parent)
+    assert begun == [0, 1, 2]
 
 
 def test_workers_side_by_side_share_the_trials(plan: StudyPlan, parent: Parent) -> None:

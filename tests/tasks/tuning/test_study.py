@@ -531,6 +531,32 @@ def test_hyperband_runs_with_any_number_of_epochs(epochs: int, tmp_path: Path) -
     assert set(made) == ({"C", "P"} if epochs == 12 else {"C"})  # the last epoch is never given up
 
 
+def test_of_folds_the_newest_mean_decides(tmp_path: Path) -> None:
+    """The first one is easy: by its lowest mean no trial would be given up behind it."""
+    shared = open_study(plan(tmp_path / "optuna.journal", pruner="median", first={}, folds=4, total=8))
+
+    def given_up_at(*means: float) -> int | None:
+        trial = claimed(shared)
+        for number, mean in enumerate(means, start=1):
+            if shared.report(trial, number, mean):
+                shared.tell(trial, TrialState.PRUNED)
+                return number
+        shared.tell(trial, TrialState.COMPLETE, means[-1])
+        return None
+
+    assert [given_up_at(50, 60, 61, value) for value in (60, 61, 62, 63, 64)] == [None] * 5
+    assert given_up_at(50, 61, 62, 62) == 2
+    assert given_up_at(51, 60, 61, 60) == 1
+    assert given_up_at(49, 60, 61, 99) is None  # the last fold is over: there is nothing to be saved
+
+
+@pytest.mark.parametrize("folds", [2, 3, 9])
+def test_hyperband_runs_with_any_number_of_folds(folds: int, tmp_path: Path) -> None:
+    planned = plan(tmp_path / "optuna.journal", pruner="hyperband", folds=folds, epochs=folds, total=12)
+    work(planned)
+    assert set(states(open_study(planned))) <= {"C", "P"}
+
+
 # storages
 
 
