@@ -25,12 +25,13 @@ from wattcast.flows.service.up import FOLDER, PART
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.story
 DEPLOYMENTS = [
+    "backtest/backtest-recommended",
     "forecast/forecast-newest",
     "replay/replay-weekly",
-    "backtest/backtest-recommended",
     "retrain/retrain-weekly",
     "sweep/sweep-recommended",
     "train/train-recommended",
+    "watch/watch-hourly",
 ]
 
 
@@ -102,6 +103,7 @@ def test_it_serves_both_pages_and_all_deployments_until_ctrl_c(folder: Path, env
         assert {name: active for name, active in schedules.items() if active} == {
             "forecast/forecast-newest": [False],
             "retrain/retrain-weekly": [True],
+            "watch/watch-hourly": [False],
         }
         limited = made["retrain/retrain-weekly"]
         assert limited["global_concurrency_limit"]["limit"] == 1
