@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -37,6 +39,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest go first, so that no worker is left alone with one at the end."""
     longest = {name: rank for rank, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: longest.get(item.path.name, len(longest)))
+
+
+@pytest.fixture(scope="session")
+def interrupted_by() -> object:
+    """What answers to Ctrl-C in this process before any test has begun."""
+    return signal.getsignal(signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def interrupted_as_before(interrupted_by: Any) -> Iterator[None]:
+    """A command that ran in this process leaves behind what ends it soon after Ctrl-C: not for the next test."""
+    yield
+    signal.signal(signal.SIGINT, interrupted_by)
 
 
 @pytest.fixture(scope="session")
