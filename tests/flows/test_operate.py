@@ -109,9 +109,9 @@ def test_deploy_retrain_promote_refuse_roll_back_forecast_and_serve(
     assert forecasts["version"].tolist() == [2]
     assert forecasts["date"].tolist() == [pd.Timestamp("2016-05-27 18:10")]
 
-    readings = pd.read_csv(real_file, skipinitialspace=True).tail(12)[["date", "Appliances"]]
+    week = pd.read_csv(real_file, skipinitialspace=True).tail(7 * 144)[["date", "Appliances"]]
     with served(["wattcast", "serve", "--workers", "1"], folder=site.folder, path="/ping") as address:
-        answer = _served_forecast(address, readings)
+        answer = _served_forecast(address, week)
     assert answer == pytest.approx(forecasts["Appliances"].item(), rel=1e-6)
 
     client = MlflowClient(site.tracking)
