@@ -160,27 +160,25 @@ def test_the_trigger_of_the_weekly_retraining_is_the_one_that_an_alarm_pulls() -
 @pytest.mark.story
 @pytest.mark.timeout(300)
 def test_an_alarm_that_lasts_starts_one_retraining_whatever_is_deployed_meanwhile(
-    house: pd.DataFrame, workspace: Path, tmp_path: Path, served: Callable[..., AbstractContextManager[str]]
+    house: pd.DataFrame,
+    workspace: Path,
+    tmp_path: Path,
+    served: Callable[..., AbstractContextManager[str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     site(tmp_path, house, MODEL)
     shutil.copy(ROOT / "prefect.yaml", tmp_path)
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{workspace}/mlflow.db",
-    }
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))  # of the server, too
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{workspace}/mlflow.db"}
 
     def run(program: str, *arguments: str) -> int:
         command = [str(Path(sys.executable).parent / program), *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False).returncode
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", environment["PREFECT_HOME"])
-        server = served(["prefect", "server", "start"], folder=tmp_path, path="/api/health")
-    with server as address:
+    with served(["prefect", "server", "start"], folder=tmp_path, path="/api/health") as address:
         environment["PREFECT_API_URL"] = f"{address}/api"
         assert run("prefect", "work-pool", "create", "wattcast", "--type", "process") == 0
         watching = ("watch", "--input", "house.csv", "--forecasts", "narrow.csv", "--now", NOW, "--days", "7")
