@@ -270,6 +270,14 @@ def test_a_gap_among_the_days_before_stops_no_forecast(seasonal):
     assert len(seasonal.forecast(broken)) == 24
 
 
+def test_of_the_days_before_the_rows_at_the_time_of_the_step_are_enough():
+    next_step = seasonal_forecaster(DAY_AHEAD.model_copy(update={"output_length": 1}))
+    newest, days = range(len(WEEK) - 3, len(WEEK)), len(WEEK) - 24 * np.arange(7, 0, -1)
+    few = WEEK.iloc[[*days, *newest]]
+    assert len(few) == 7 + 3
+    pd.testing.assert_frame_equal(next_step.forecast(few), next_step.forecast(WEEK), check_exact=True)
+
+
 def test_a_seasonal_forecaster_warms_up(seasonal):
     seasonal.warm_up()
 
