@@ -19,7 +19,6 @@ from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
-from wattcast.tasks.backtest.against import BASELINES
 from wattcast.tasks.backtest.contest import Backtest, Judged
 from wattcast.tasks.backtest.folds import Folding, Origin, chains
 from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
@@ -202,7 +201,6 @@ def _backtest(prepared: Prepared, contest: Contest, judged: tuple[Judged, ...]) 
     return Backtest(
         folds=judged,
         contestants=contest.names,
-        baselines=tuple(name for name in contest.names if name in BASELINES),
         targets=ours.readings.targets,
         quantiles=ours.intervals.quantiles,
         levels=ours.intervals.levels,

@@ -87,14 +87,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Backtest:
-    """All folds. The first of `contestants` is the one that was asked about; `baselines` are those that anybody has.
+    """All folds. The first of `contestants` is the one that was asked about.
 
     Readings and forecasts are in `unit`, where it is known.
     """
 
     folds: tuple[Judged, ...]
     contestants: tuple[str, ...]
-    baselines: tuple[str, ...]
     targets: tuple[str, ...]
     quantiles: tuple[float, ...]  # [Q]
     levels: tuple[float, ...]  # of intervals

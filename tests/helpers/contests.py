@@ -1,7 +1,7 @@
 """Backtests that never ran, whose forecasts are off by known errors; and a fold to forecast."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,7 +18,6 @@ from wattcast.tasks.backtest.contest import Backtest, Failed, Fold, Forecasts, J
 START = pd.Timestamp("2016-04-04")
 QUANTILES = (0.05, 0.5, 0.95)
 WINDOW = WindowConfig(lookback=5, output_length=3, steps_ahead=2)
-NAIVE = ("persistence", "daily_naive", "weekly_naive")
 
 
 def backtest(
@@ -29,7 +28,6 @@ def backtest(
     steps_ahead: int = 1,
     reach: float | None = None,
     failed: Mapping[str, tuple[int, str]] | None = None,
-    baselines: Sequence[str] = NAIVE,
 ) -> Backtest:
     """`errors` `[N, L]` or `[N, L, K]` of each contestant, cut evenly into folds; readings are 100 and those errors.
 
@@ -66,7 +64,6 @@ def backtest(
     return Backtest(
         folds=tuple(judged),
         contestants=tuple(made),
-        baselines=tuple(name for name in baselines if name in made),
         targets=("load", *(f"load {number}" for number in range(2, targets + 1))),
         quantiles=() if reach is None else QUANTILES,
         levels=() if reach is None else (0.9,),
