@@ -49,7 +49,7 @@ RESOURCE = "wattcast.model"
 RETRAIN = "wattcast.retrain"
 """The label of that: `yes` where another training may mend what is wrong."""
 _STATE = "watch.told"  # the tag of a registered model: what was told of which version, and when
-_DAYS = 14.0
+_DAYS, _MOST_DAYS = 14.0, 3650
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,6 @@ def look(  # noqa: PLR0917 - as the flow
         signs = _signs(used, frame, past, days, allowed, now)
     told = _tell(used, signs, days)
     return Watched(name, used.version.number, signs, told)
-
-
-_MOST_DAYS = 3650
 
 
 def _signs(  # noqa: PLR0917
