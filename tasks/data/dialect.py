@@ -179,7 +179,8 @@ def _parse(text: bytes, layout: Layout, cap_cells: int) -> list[pa.ChunkedArray]
     try:
         table = csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
-            read_options=csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
+            # no threads of Arrow's: `refuse` is Python, and 54 MB take 0.28 s in place of 0.22
+            read_options=csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
             parse_options=csv.ParseOptions(
                 delimiter=layout.separator,
                 quote_char=layout.quote or False,

@@ -14,6 +14,7 @@ from typing import IO
 from uuid import uuid4
 
 import pandas as pd
+import pyarrow as pa
 
 from wattcast.model.errors import InputError
 
@@ -93,12 +94,11 @@ def read_capped(stream: IO[bytes] | gzip.GzipFile, cap_bytes: int) -> bytes:
 
 
 def parse(content: bytes, origin: str) -> pd.DataFrame:
-    file = io.BytesIO(content)
     try:
         if origin.lower().endswith(".parquet"):
-            frame = pd.read_parquet(file)
+            frame = pd.read_parquet(pa.BufferReader(content))  # a file of Python's would be read in threads of Arrow's
         else:
-            frame = pd.read_csv(file, skipinitialspace=True, low_memory=False)
+            frame = pd.read_csv(io.BytesIO(content), skipinitialspace=True, low_memory=False)
     except (ValueError, TypeError, LookupError, ArithmeticError, OSError, RuntimeError) as fault:
         raise InputError(f"{origin!r} cannot be read: {fault}") from fault
     if frame.empty:
