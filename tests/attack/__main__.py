@@ -14,14 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 COUNTS = {"files": 7500, "frames to clean readings": 4000, "frames to a forecast": 4000, "configurations": 6000}
-KILLS = 50
+KILLS = 17  # of each kind of command
 _MOST_TOLD = 20
 
 
 def main(
     seed: Annotated[int, typer.Option(help="Number of the first attempt.")] = 0,
     share: Annotated[float, typer.Option(min=0, help="Share of the usual number of attempts.")] = 1.0,
-    kills: Annotated[int | None, typer.Option(min=0, help="Number of kills of a training; 50 times the share.")] = None,
+    kills: Annotated[int | None, typer.Option(min=0, help="Number of kills of each kind; 17 times the share.")] = None,
 ) -> None:
     """Attack each entrance; exit code 1 where anything but a result or clear words came of it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,7 +41,8 @@ def main(
     for name, attempts in COUNTS.items():
         count(name, partial(attack, name, seed, round(attempts * share)))
     dead = round(KILLS * share) if kills is None else kills
-    count(f"trainings with {dead} kills", partial(killing.attack, seed, dead))
+    for name, kind in killing.KINDS.items():
+        count(f"{name} with {dead} kills", partial(killing.attack, kind, seed, dead))
     console.print(table)
     for words in failures[:_MOST_TOLD]:
         console.print(escape(words), soft_wrap=True, highlight=False)

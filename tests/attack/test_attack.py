@@ -41,16 +41,22 @@ def test_what_is_neither_is_a_failure() -> None:
     assert "here: KeyError: 'deep inside'" in tally.failures
 
 
-def test_without_a_kill_no_training_is_begun() -> None:
-    assert kills.attack(0, 0).attempts == 0
+@pytest.mark.parametrize("kind", kills.KINDS.values())
+def test_without_a_kill_nothing_is_begun(kind: type[kills.Kind]) -> None:
+    assert kills.attack(kind, 0, 0).attempts == 0
 
 
 def test_a_killed_training_goes_on_once_mlflow_knows_of_it(tmp_path: Path) -> None:
-    """A kill may come before the database has tables, before it has a run, and later."""
-    assert kills._next(tmp_path, set())[:2] == ("train", "--quiet")
+    """A kill may come before there is a database, before it has tables or a run, and later."""
+    training = kills.Training(tmp_path)
+    training.look()
+    assert "--resume" not in training.command()
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        assert "--resume" not in training.command()
         database.execute("CREATE TABLE runs (run_uuid TEXT, status TEXT)")
         database.executemany("INSERT INTO runs VALUES (?, ?)", [("old", "FINISHED"), ("new", "RUNNING")])
-    assert "--resume" not in kills._next(tmp_path, {"old", "new"})
-    assert kills._next(tmp_path, {"old"})[-2:] == ("--resume", "new")
-    assert kills._statuses(tmp_path, {"old"}) == {"RUNNING"}
+    training._others = frozenset({"old", "new"})
+    assert "--resume" not in training.command()
+    training._others = frozenset({"old"})
+    assert training.command()[-2:] == ("--resume", "new")
+    assert not training.ended()
