@@ -32,6 +32,8 @@ _FAIR = 0.1
 """Of an equal share of the rows each of them has so much at least: what stands here and there is a remark."""
 _METER = re.compile(r"entity|sensor|meter|device|statistic|zähler|zaehler", re.IGNORECASE)
 _STATE = re.compile(r"stat(?:e|us)(?:$|[^a-z])|mode|quality|flag|type|reading|stand$", re.IGNORECASE)
+_FEWEST_STEPS = 46
+"""Half hours of the day on which a clock is put forward; hours are told by themselves, as times of the day."""
 _ENTITY = r"[a-z_]+\.[a-z0-9_]+"  # as home systems name them: sensor.house_power
 
 
@@ -49,6 +51,18 @@ class Meters:
         return (
             f"column {shown(self.column)} holds {len(self.rows):,} meters, one below another: {listed(self.rows)}. "
             f'Choose one, such as readings.meter = {{ column = "{self.column}", is = "{shown(first)[1:-1]}" }}'
+            f"{self.doubt}"
+        )
+
+    @property
+    def doubt(self) -> str:
+        """What else they may be, and what to do then, as the end of a question: steps of a day, settlement periods."""
+        numbers = sorted(int(name) for name in self.rows if name.isdecimal())
+        if len(numbers) < max(len(self.rows), _FEWEST_STEPS) or numbers[0] > 1 or np.any(np.diff(numbers) != 1):
+            return ""
+        return (
+            f". If they are no meters but the steps of each day, {numbers[0]} to {numbers[-1]}, write the time at "
+            "which each step begins into the file, beside its date or in a column of its own (readings.time_of_day)"
         )
 
 

@@ -30,6 +30,6 @@ def choose_meter(meters: Meters | None, frame: pd.DataFrame, readings: ReadingsC
     more = f" and {len(meters.rows) - _NAMED} more" if len(meters.rows) > _NAMED else ""
     why = (
         f"which meter? Column {meters.column!r} names {len(meters.rows):,}: {names}{more}. Write such as "
-        f"{{ column = {meters.column!r}, is = {first!r} }} (figures are of {first!r})"
+        f"{{ column = {meters.column!r}, is = {first!r} }} (figures are of {first!r}){meters.doubt}"
     )
     return Answer(option, {"column": meters.column, "is": first}, "asked", why)

@@ -26,6 +26,7 @@ HOUSE_W = (100.0, 5000.0)
 _BUILDING_W = (5e3, 5e6)
 _GRID_W = 5e7
 MOST_ASKED = 12
+_FEWEST_HOURS = 23  # of the day on which a clock is put forward
 """Names of columns that a question lists."""
 LEAST_SIGNED = 0.01
 """Of so many negative readings no one says that they are faults."""
@@ -102,7 +103,17 @@ def find_targets(columns: Sequence[Column], taken: Sequence[str], readings: Read
     names = ", ".join(repr(name) for name in asked[:MOST_ASKED])
     more = f" and {len(asked) - MOST_ASKED} more" if len(asked) > MOST_ASKED else ""
     why = f"which of these is to be forecast: {names}{more}? One or several (figures are of {asked[0]!r})"
-    return Answer(option, asked[:1], "asked", why)
+    return Answer(option, asked[:1], "asked", f"{why}{_across(asked)}")
+
+
+def _across(names: Sequence[str]) -> str:
+    """What columns may be that are called alike but for their numbers, such as 00:00 to 23:00: the steps of a day."""
+    if len(names) < _FEWEST_HOURS or len({re.sub("[0-9]+", "", name) for name in names}) > 1:
+        return ""
+    return (
+        f". If {names[0]!r} to {names[-1]!r} are the steps of a day, in one row a day, write a file with one row for "
+        "each reading, its date and its time"
+    )
 
 
 def find_quantity(

@@ -35,6 +35,14 @@ def test_several_meters_are_told_with_their_names_and_the_option_that_chooses() 
     )
 
 
+@pytest.mark.parametrize(("meters", "doubted"), [(range(1, 49), True), (range(1, 51), True), (range(1, 46), False)])
+def test_meters_that_may_be_the_steps_of_each_day_are_asked_about_as_such(meters: range, doubted: bool) -> None:
+    """Settlement periods, of which the day on which a clock is put back has fifty."""
+    with pytest.raises(InputError, match="meters, one below another") as asked:
+        settle(long(tuple(meters)), config())
+    assert ("If they are no meters but the steps of each day, 1 to" in str(asked.value)) is doubted
+
+
 def test_the_rows_of_one_meter_are_its_readings() -> None:
     chosen = config(meter={"column": "LCLid", "is": "MAC000002"})
     settled, _ = settle(long(), chosen)

@@ -587,6 +587,15 @@ def test_one_negative_number_that_repeats_may_mark_missing_readings(mark: float,
     assert found.verdict == "questions"
 
 
+def test_columns_that_may_be_the_steps_of_a_day_are_asked_about_as_such(tmp_path: Path) -> None:
+    days = [f"2016-01-{day:02d}" for day in range(1, 29)]
+    hours = [f"{hour:02d}:00" for hour in range(24)]
+    why = answer(looked_at(tmp_path, ["date", *hours], days, *[load(28)] * 24), "readings.targets").why
+    assert "If '00:00' to '23:00' are the steps of a day, in one row a day, write a file with one row" in why
+    few = answer(looked_at(tmp_path, ["date", *hours[:12]], days, *[load(28)] * 12), "readings.targets").why
+    assert "steps of a day" not in few
+
+
 def test_which_of_several_loads_is_asked_and_weather_is_offered_as_features(tmp_path: Path) -> None:
     found = looked_at(
         tmp_path, ["time", "kitchen_kwh", "heat_kwh", "T_out", "RH_1"], stamps(100), *(load(100) for _ in range(4))
