@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from contests import a_fold, own_imports
+from here import Here
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -33,7 +32,6 @@ from wattcast.tasks.inspection.inspect import inspect
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BIN = Path(sys.executable).parent
 
 
 def blocks(language: str) -> list[str]:
@@ -107,24 +105,24 @@ def test_make_knows_its_targets(command: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "output"), FAILING)
-def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [str(BIN / "wattcast"), *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: str, tmp_path: Path, here: Here) -> None:
+    done = here(*shlex.split(command)[1:], folder=tmp_path)
     assert (done.returncode, done.stderr.strip()) == (2, output.strip())
 
 
 @pytest.mark.parametrize(("command", "output"), INSPECTIONS)
 def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
-    command: str, output: str, tmp_path: Path
+    command: str, output: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Line by line, but for what `...` stands for; and the draft is refused, until its question is answered."""
     simulated = next(
         command for command, _ in commands("wattcast") if command.startswith("wattcast simulate house.csv")
     )
-    run = partial(subprocess.run, cwd=tmp_path, env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True)
-    run([str(BIN / "wattcast"), *shlex.split(simulated)[1:]], check=True)
-    printed = run([str(BIN / "wattcast"), *shlex.split(command)[1:]], check=True).stdout
+    monkeypatch.setenv("COLUMNS", "100")
+    assert here(*shlex.split(simulated)[1:], folder=tmp_path).returncode == 0
+    inspected = here(*shlex.split(command)[1:], folder=tmp_path)
+    assert inspected.returncode == 0, inspected.stderr
+    printed = inspected.stdout
     lines = "\n".join(line.rstrip() for line in printed.splitlines())
     place = 0
     for part in output.split("...\n"):
@@ -132,7 +130,7 @@ def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
         place = lines.index(part.strip("\n"), place)
     made = shlex.split(command)[-1]
     refused, trained = (command for command in TRAININGS if made in command)
-    done = run([str(BIN / "wattcast"), *shlex.split(refused)[1:]], check=False)
+    done = here(*shlex.split(refused)[1:], folder=tmp_path)
     assert done.returncode == 2
     assert f"{made} asks what is not answered yet" in done.stderr
     words = shlex.split(trained)

@@ -15,6 +15,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from here import Here
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -202,9 +203,9 @@ def test_a_run_killed_in_its_refit_goes_on_to_the_same_scores(
 
 
 def test_a_command_that_was_shot_goes_on_to_the_same_scores(
-    settings: tuple[str, ...], trained: Trained, workspace: Path, prefect_server: str
+    settings: tuple[str, ...], trained: Trained, workspace: Path, prefect_server: str, here: Here
 ) -> None:
-    """SIGKILL in the second network's third epoch, and `--resume` in a process of its own."""
+    """SIGKILL in the second network's third epoch, and `--resume` in another process, which is this one."""
     program = f"""
 import os, signal, sys
 from wattcast.flows.cli import main as cli
@@ -225,8 +226,7 @@ cli.main()
     assert killed.info.status == "RUNNING"  # nobody could close it
     assert "z_member_2_val_rmse" in killed.data.metrics
     assert "test_rmse" not in killed.data.metrics
-    command = [str(Path(sys.executable).with_name("wattcast")), "train", "--resume", killed.info.run_id, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
+    done = here("train", "--resume", killed.info.run_id, "--json", folder=workspace)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"] == trained.evaluation.metrics()
     after = MlflowClient().get_run(killed.info.run_id)
