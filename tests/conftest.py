@@ -25,7 +25,6 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 _LONGEST = (
     "test_operate.py",
-    "test_retrain.py",
     "test_readme.py",
     "test_main.py",
     "test_sweep.py",
@@ -33,7 +32,15 @@ _LONGEST = (
     "test_ensemble.py",
     "test_side_by_side.py",
     "test_train.py",
+    "test_retrain.py",
+    "test_clean_room.py",
+    "test_local_clock.py",
+    "test_meters.py",
+    "test_units.py",
     "test_up.py",
+    "test_seed_equivalence.py",
+    "test_forecaster.py",
+    "test_fit.py",
 )
 
 

@@ -140,13 +140,13 @@ def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
 
 @pytest.fixture
 def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str) -> Path:
-    """A folder with the files that the README's commands name; the simulated house has six weeks.
+    """A folder with the files that the README's commands name; the simulated house has three weeks.
 
     There is one server of Prefect's for all of them: each command would start its own.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    monkeypatch.setattr(simulation, "simulate", partial(simulation.simulate, 6048))
+    monkeypatch.setattr(simulation, "simulate", partial(simulation.simulate, 3024))
     half_hourly = house.iloc[::3].rename(columns={"date": "time", "Appliances": "load_wh", "T_out": "outdoor_c"})
     half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
     for name in ("mine.toml", "office.toml", "space.toml"):
