@@ -137,6 +137,7 @@ def without_clean_room() -> Iterator[None]:
 
 _LIGHT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
+    "MLFLOW_WORKERS": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 

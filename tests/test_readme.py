@@ -53,16 +53,8 @@ def file_shown(name: str) -> str:
 
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
 SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
-LESS = [
-    "--set",
-    "fit.epochs=1",
-    "--set",
-    "fit.batch_size=512",
-    "--set",
-    "fit.members=1",
-    "--set",
-    "baselines.lightgbm=false",
-]
+SMALLER = ("fit.epochs=1", "fit.batch_size=512", "fit.members=1", "baselines.lightgbm=false")
+LESS = [part for setting in SMALLER for part in ("--set", setting)]
 REFUSED = [command for command in TRAININGS if command.endswith("--config house.toml")]
 INSPECTIONS = [(command, output) for command, output in commands("wattcast") if command.startswith("wattcast inspect")]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
@@ -191,8 +183,7 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
     from wattcast.flows.train import train
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
-    settings = ["data=office.csv", "fit.epochs=1", "model.layers.0.units=4"]
-    trained = train(read_experiment(config=Path("office.toml"), settings=settings))
+    trained = train(read_experiment(config=Path("office.toml"), settings=["data=office.csv", *SMALLER]))
     (program,) = [block for block in blocks("python") if "models:/m-" in block]
     names: dict[str, object] = {}
     exec(re.sub(r"models:/m-\w+", trained.model_uri, program), names)
@@ -208,7 +199,7 @@ def test_all_that_the_commands_do_is_one_import_away(
     """From "From Python"; one network for an epoch, else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     (program,) = [block for block in blocks("python") if "import wattcast" in block]
-    quick = 'data = "office.csv"\nfit.epochs = 1\nfit.members = 1\ngate.holdout_days = 4\n'
+    quick = "\n".join(['data = "office.csv"', "gate.holdout_days = 4", *SMALLER, ""])
     Path("office.toml").write_text(file_shown("office.toml").replace('data = "office.csv"\n', quick), encoding="utf-8")
     names: dict[str, Any] = {}
     exec(program, names)
