@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -203,7 +202,13 @@ def test_a_run_killed_in_its_refit_goes_on_to_the_same_scores(
 
 
 def test_a_command_that_was_shot_goes_on_to_the_same_scores(
-    settings: tuple[str, ...], trained: Trained, workspace: Path, prefect_server: str, here: Here
+    settings: tuple[str, ...],
+    trained: Trained,
+    workspace: Path,
+    *,
+    prefect_server: str,
+    here: Here,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SIGKILL in the second network's third epoch, and `--resume` in another process, which is this one."""
     program = f"""
@@ -219,8 +224,8 @@ track.Run.log_epoch = die
 sys.argv = ["wattcast", "train", *{[part for setting in settings for part in ("--set", setting)]!r}]
 cli.main()
 """
-    how = {"cwd": workspace, "env": {**os.environ, "PREFECT_API_URL": prefect_server}}
-    shot = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, **how)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    shot = subprocess.run([sys.executable, "-c", program], cwd=workspace, capture_output=True, text=True, check=False)
     assert shot.returncode == -9, shot.stderr
     killed = newest_run()
     assert killed.info.status == "RUNNING"  # nobody could close it
