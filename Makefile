@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# A worker that dies ends the run: with another one in its place, pytest-xdist 3.8 would wait for ever
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # mypy and import-linter cannot follow setuptools' names for the three folders: they are shown the package as links
 TREE := $(VENV)/tree
 

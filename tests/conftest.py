@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import pytest
+from here import Here, command_in_this_process
+from rooms import no_clean_room
 from servers import free_port, running, wait_for_answer
 
 from wattcast.tasks.data.simulate import simulate
@@ -23,7 +25,6 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 
 _LONGEST = (
     "test_operate.py",
-    "test_retrain.py",
     "test_readme.py",
     "test_main.py",
     "test_sweep.py",
@@ -31,7 +32,15 @@ _LONGEST = (
     "test_ensemble.py",
     "test_side_by_side.py",
     "test_train.py",
+    "test_retrain.py",
+    "test_clean_room.py",
+    "test_local_clock.py",
+    "test_meters.py",
+    "test_units.py",
     "test_up.py",
+    "test_seed_equivalence.py",
+    "test_forecaster.py",
+    "test_fit.py",
 )
 
 
@@ -52,6 +61,22 @@ def interrupted_as_before(interrupted_by: Any) -> Iterator[None]:
     """A command that ran in this process leaves behind what ends it soon after Ctrl-C: not for the next test."""
     yield
     signal.signal(signal.SIGINT, interrupted_by)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_leaves_soon() -> Iterator[None]:
+    """A command that ends this process a few seconds after it has failed is none of the tests'."""
+    from wattcast.flows.cli import startup
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(startup, "_FAREWELL_S", threading.TIMEOUT_MAX)
+        yield
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """The `wattcast` command in this process."""
+    return command_in_this_process(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")
@@ -105,30 +130,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def without_clean_room() -> Iterator[None]:
-    """Versions forecast in this process: a clean room takes ten seconds, and what it is for is shown in
-    test_retrain.py and test_trust.py.
-    """
-    import mlflow
-
-    from wattcast.tasks.registry import clean_room
-    from wattcast.tasks.registry.versions import Version, Versions
-
-    loaded = {}
-
-    def forecast(versions: Versions, version: Version, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
-        if (version.model, version.number) not in loaded:
-            with TemporaryDirectory() as folder:
-                model = versions.download(version, Path(folder) / "model")
-                loaded[version.model, version.number] = mlflow.pyfunc.load_model(str(model))
-        return loaded[version.model, version.number].predict(readings, params={"every": every})
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clean_room, "forecast", forecast)
+    """Versions forecast in this process."""
+    with no_clean_room():
         yield
 
 
 _LIGHT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten more processes, for what is not used here
+    "MLFLOW_WORKERS": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from contests import a_fold, own_imports
+from here import Here
 from typer.testing import CliRunner
 
 from wattcast.flows.cli import main as cli
@@ -33,7 +32,6 @@ from wattcast.tasks.inspection.inspect import inspect
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BIN = Path(sys.executable).parent
 
 
 def blocks(language: str) -> list[str]:
@@ -55,16 +53,8 @@ def file_shown(name: str) -> str:
 
 TRAININGS = [command for command, _ in commands("wattcast") if command.startswith("wattcast train")]
 SWEEPS = [command for command, _ in commands("wattcast") if command.startswith("wattcast sweep")]
-LESS = [
-    "--set",
-    "fit.epochs=1",
-    "--set",
-    "fit.batch_size=512",
-    "--set",
-    "fit.members=1",
-    "--set",
-    "baselines.lightgbm=false",
-]
+SMALLER = ("fit.epochs=1", "fit.batch_size=512", "fit.members=1", "baselines.lightgbm=false")
+LESS = [part for setting in SMALLER for part in ("--set", setting)]
 REFUSED = [command for command in TRAININGS if command.endswith("--config house.toml")]
 INSPECTIONS = [(command, output) for command, output in commands("wattcast") if command.startswith("wattcast inspect")]
 FAILING = [(command, output) for command, output in commands("wattcast") if output.startswith("error:")]
@@ -107,24 +97,24 @@ def test_make_knows_its_targets(command: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "output"), FAILING)
-def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [str(BIN / "wattcast"), *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_what_the_readme_shows_as_an_error_is_that_error(command: str, output: str, tmp_path: Path, here: Here) -> None:
+    done = here(*shlex.split(command)[1:], folder=tmp_path)
     assert (done.returncode, done.stderr.strip()) == (2, output.strip())
 
 
 @pytest.mark.parametrize(("command", "output"), INSPECTIONS)
 def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
-    command: str, output: str, tmp_path: Path
+    command: str, output: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Line by line, but for what `...` stands for; and the draft is refused, until its question is answered."""
     simulated = next(
         command for command, _ in commands("wattcast") if command.startswith("wattcast simulate house.csv")
     )
-    run = partial(subprocess.run, cwd=tmp_path, env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True)
-    run([str(BIN / "wattcast"), *shlex.split(simulated)[1:]], check=True)
-    printed = run([str(BIN / "wattcast"), *shlex.split(command)[1:]], check=True).stdout
+    monkeypatch.setenv("COLUMNS", "100")
+    assert here(*shlex.split(simulated)[1:], folder=tmp_path).returncode == 0
+    inspected = here(*shlex.split(command)[1:], folder=tmp_path)
+    assert inspected.returncode == 0, inspected.stderr
+    printed = inspected.stdout
     lines = "\n".join(line.rstrip() for line in printed.splitlines())
     place = 0
     for part in output.split("...\n"):
@@ -132,7 +122,7 @@ def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
         place = lines.index(part.strip("\n"), place)
     made = shlex.split(command)[-1]
     refused, trained = (command for command in TRAININGS if made in command)
-    done = run([str(BIN / "wattcast"), *shlex.split(refused)[1:]], check=False)
+    done = here(*shlex.split(refused)[1:], folder=tmp_path)
     assert done.returncode == 2
     assert f"{made} asks what is not answered yet" in done.stderr
     words = shlex.split(trained)
@@ -142,13 +132,13 @@ def test_what_the_readme_shows_of_a_file_is_what_an_inspection_prints(
 
 @pytest.fixture
 def office(house: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: str) -> Path:
-    """A folder with the files that the README's commands name; the simulated house has six weeks.
+    """A folder with the files that the README's commands name; the simulated house has three weeks.
 
     There is one server of Prefect's for all of them: each command would start its own.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_API_URL", prefect_server)
-    monkeypatch.setattr(simulation, "simulate", partial(simulation.simulate, 6048))
+    monkeypatch.setattr(simulation, "simulate", partial(simulation.simulate, 3024))
     half_hourly = house.iloc[::3].rename(columns={"date": "time", "Appliances": "load_wh", "T_out": "outdoor_c"})
     half_hourly[["time", "load_wh", "outdoor_c"]].to_csv("office.csv", index=False)
     for name in ("mine.toml", "office.toml", "space.toml"):
@@ -193,8 +183,7 @@ def test_the_python_of_the_readme_runs(office: Path, workspace: Path, monkeypatc
     from wattcast.flows.train import train
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
-    settings = ["data=office.csv", "fit.epochs=1", "model.layers.0.units=4"]
-    trained = train(read_experiment(config=Path("office.toml"), settings=settings))
+    trained = train(read_experiment(config=Path("office.toml"), settings=["data=office.csv", *SMALLER]))
     (program,) = [block for block in blocks("python") if "models:/m-" in block]
     names: dict[str, object] = {}
     exec(re.sub(r"models:/m-\w+", trained.model_uri, program), names)
@@ -210,7 +199,7 @@ def test_all_that_the_commands_do_is_one_import_away(
     """From "From Python"; one network for an epoch, else to the letter."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace / 'mlflow.db'}")
     (program,) = [block for block in blocks("python") if "import wattcast" in block]
-    quick = 'data = "office.csv"\nfit.epochs = 1\nfit.members = 1\ngate.holdout_days = 4\n'
+    quick = "\n".join(['data = "office.csv"', "gate.holdout_days = 4", *SMALLER, ""])
     Path("office.toml").write_text(file_shown("office.toml").replace('data = "office.csv"\n', quick), encoding="utf-8")
     names: dict[str, Any] = {}
     exec(program, names)

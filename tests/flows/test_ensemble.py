@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from here import Here
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -202,9 +202,15 @@ def test_a_run_killed_in_its_refit_goes_on_to_the_same_scores(
 
 
 def test_a_command_that_was_shot_goes_on_to_the_same_scores(
-    settings: tuple[str, ...], trained: Trained, workspace: Path, prefect_server: str
+    settings: tuple[str, ...],
+    trained: Trained,
+    workspace: Path,
+    *,
+    prefect_server: str,
+    here: Here,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SIGKILL in the second network's third epoch, and `--resume` in a process of its own."""
+    """SIGKILL in the second network's third epoch, and `--resume` in another process, which is this one."""
     program = f"""
 import os, signal, sys
 from wattcast.flows.cli import main as cli
@@ -218,15 +224,14 @@ track.Run.log_epoch = die
 sys.argv = ["wattcast", "train", *{[part for setting in settings for part in ("--set", setting)]!r}]
 cli.main()
 """
-    how = {"cwd": workspace, "env": {**os.environ, "PREFECT_API_URL": prefect_server}}
-    shot = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, **how)
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server)
+    shot = subprocess.run([sys.executable, "-c", program], cwd=workspace, capture_output=True, text=True, check=False)
     assert shot.returncode == -9, shot.stderr
     killed = newest_run()
     assert killed.info.status == "RUNNING"  # nobody could close it
     assert "z_member_2_val_rmse" in killed.data.metrics
     assert "test_rmse" not in killed.data.metrics
-    command = [str(Path(sys.executable).with_name("wattcast")), "train", "--resume", killed.info.run_id, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
+    done = here("train", "--resume", killed.info.run_id, "--json", folder=workspace)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"] == trained.evaluation.metrics()
     after = MlflowClient().get_run(killed.info.run_id)

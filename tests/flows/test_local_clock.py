@@ -139,15 +139,10 @@ def test_a_request_is_read_as_the_file_was(version: int, meter: Path, tmp_path: 
     assert "must hold time stamps" in refused.text  # in the format that the model was trained with, or not at all
 
 
-def test_a_replay_goes_through_the_changes(meter: Path, small: tuple[str, ...]) -> None:
+def test_a_replay_goes_through_a_change(meter: Path, small: tuple[str, ...]) -> None:
     start = pd.Timestamp("2021-10-20").to_pydatetime()
-    made = replay(experiment(meter, small, "gate.holdout_days=14"), every="7d", start=start)
-    assert [str(cut.at) for cut in made.worth.cuts] == [
-        "2021-10-20 00:00:00+01:00",
-        "2021-10-27 00:00:00+01:00",
-        "2021-11-02 23:00:00+00:00",
-        "2021-11-09 23:00:00+00:00",
-    ]
+    made = replay(experiment(meter, small, "gate.holdout_days=14"), every="14d", start=start)
+    assert [str(cut.at) for cut in made.worth.cuts] == ["2021-10-20 00:00:00+01:00", "2021-11-02 23:00:00+00:00"]
 
 
 def test_a_file_on_another_clock_is_told(meter: Path, small: tuple[str, ...], tmp_path: Path) -> None:

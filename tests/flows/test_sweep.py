@@ -406,7 +406,7 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
 ) -> None:
     settings = [*small, "fit.epochs=40", "fit.patience=40"]
     journal = tmp_path / "optuna.journal"
-    with wattcast_sweep(tmp_path, settings, "--trials", "5", "--jobs", "2", prefect=prefect_server) as first:
+    with wattcast_sweep(tmp_path, settings, "--trials", "3", "--jobs", "2", prefect=prefect_server) as first:
         wait_for_a_trial(lambda: any(trial.intermediate_values for trial in trials("shared", journal)), first)
         os.killpg(first.pid, signal.SIGINT)
         _, said = first.communicate(timeout=60)
@@ -419,8 +419,8 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
     assert {run.info.status for run in runs} <= {"KILLED", "FINISHED"}
     assert "KILLED" in {run.info.status for run in runs}
     assert not [trial for trial in trials("shared", journal) if trial.state == TrialState.RUNNING]
-    swept = sweep(read_experiment(settings=settings), trials=5, study="shared", storage=str(journal), seeds=2)
-    assert swept.counts.complete + swept.counts.pruned == 5
+    swept = sweep(read_experiment(settings=settings), trials=3, study="shared", storage=str(journal), seeds=2)
+    assert swept.counts.complete + swept.counts.pruned == 3
     assert {trial.state for trial in trials("shared", journal)} <= {
         TrialState.COMPLETE,
         TrialState.PRUNED,

@@ -1,9 +1,8 @@
-"""`wattcast inspect` as a process of its own, and the flows that refuse what it asks."""
+"""What `wattcast inspect` says and writes, and the flows that refuse what it asks."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from here import Here
 
 from wattcast.flows.cli.show_inspection import show_inspected
 from wattcast.tasks.inspection.inspect import inspect
@@ -19,14 +19,6 @@ from wattcast.tasks.inspection.inspect import inspect
 LOAD = np.random.default_rng(0).gamma(4, 80, 24 * 40).round(2)
 HEAVY = ("tensorflow", "keras", "prefect", "mlflow", "sklearn", "matplotlib", "optuna")
 NAME = "load [kWh/h] <b>"
-
-
-def wattcast(*arguments: str, folder: Path, columns: str = "400") -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("wattcast")), *arguments]
-    environment = {**os.environ, "COLUMNS": columns}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 @pytest.fixture
@@ -37,9 +29,10 @@ def meter(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_terminal_and_json_say_the_same(meter: Path) -> None:
-    shown = wattcast("inspect", "meter.csv", folder=meter)
-    told = wattcast("inspect", "meter.csv", "--json", folder=meter)
+def test_terminal_and_json_say_the_same(meter: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    shown = here("inspect", "meter.csv", folder=meter)
+    told = here("inspect", "meter.csv", "--json", folder=meter)
     assert (shown.returncode, shown.stderr, told.returncode, told.stderr) == (0, "", 0, "")
     record = json.loads(told.stdout)
     assert record["questions"] == ["readings.time_format"]
@@ -74,8 +67,8 @@ print([name for name in (*{HEAVY!r}, "plotly") if name in sys.modules])
         assert done.stdout.splitlines()[-1] == found
 
 
-def test_draft_and_page_are_written_once_and_never_over_a_file(meter: Path) -> None:
-    done = wattcast("inspect", "meter.csv", "--write", "meter.toml", "--report", "page.html", "--json", folder=meter)
+def test_draft_and_page_are_written_once_and_never_over_a_file(meter: Path, here: Here) -> None:
+    done = here("inspect", "meter.csv", "--write", "meter.toml", "--report", "page.html", "--json", folder=meter)
     assert (done.returncode, done.stderr) == (0, "written  meter.toml\nwritten  page.html\n")
     assert json.loads(done.stdout)["file"] == "meter.csv"
     told = tomllib.loads((meter / "meter.toml").read_text(encoding="utf-8"))
@@ -84,19 +77,19 @@ def test_draft_and_page_are_written_once_and_never_over_a_file(meter: Path) -> N
     assert "load [kWh/h] &lt;b&gt;" in (meter / "page.html").read_text(encoding="utf-8")
     before = {path: path.read_bytes() for path in meter.iterdir()}
     for option in ("--write", "--report"):
-        done = wattcast("inspect", "meter.csv", option, "meter.toml", folder=meter)
+        done = here("inspect", "meter.csv", option, "meter.toml", folder=meter)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "error: 'meter.toml' is there already: choose another name, or remove it first\n"
-    done = wattcast("inspect", "meter.csv", "--write", "nowhere/meter.toml", folder=meter)
+    done = here("inspect", "meter.csv", "--write", "nowhere/meter.toml", folder=meter)
     assert done.returncode == 2
     assert "'nowhere/meter.toml' cannot be written: there is no folder 'nowhere'" in done.stderr
     assert {path: path.read_bytes() for path in meter.iterdir()} == before
 
 
 @pytest.mark.parametrize("command", ["train", "retrain", "sweep", "replay"])
-def test_no_flow_passes_over_a_question(command: str, meter: Path) -> None:
-    assert wattcast("inspect", "meter.csv", "--write", "meter.toml", "--json", folder=meter).returncode == 0
-    done = wattcast(command, "--config", "meter.toml", folder=meter)
+def test_no_flow_passes_over_a_question(command: str, meter: Path, here: Here) -> None:
+    assert here("inspect", "meter.csv", "--write", "meter.toml", "--json", folder=meter).returncode == 0
+    done = here(command, "--config", "meter.toml", folder=meter)
     assert (done.returncode, done.stdout) == (2, "")
     first, *questions = done.stderr.splitlines()
     assert first == "error: meter.toml asks what is not answered yet: put each answer in the place of its question"
@@ -105,10 +98,10 @@ def test_no_flow_passes_over_a_question(command: str, meter: Path) -> None:
     assert sorted(path.name for path in meter.iterdir()) == ["meter.csv", "meter.toml"]
 
 
-def test_answers_are_taken_from_a_half_answered_draft_and_from_settings(meter: Path) -> None:
-    assert wattcast("inspect", "meter.csv", "--write", "meter.toml", "--json", folder=meter).returncode == 0
+def test_answers_are_taken_from_a_half_answered_draft_and_from_settings(meter: Path, here: Here) -> None:
+    assert here("inspect", "meter.csv", "--write", "meter.toml", "--json", folder=meter).returncode == 0
     told = ["--config", "meter.toml", "--set", "readings.time_format=%d.%m.%Y %H:%M", "--json"]
-    record = json.loads(wattcast("inspect", "meter.csv", *told, folder=meter).stdout)
+    record = json.loads(here("inspect", "meter.csv", *told, folder=meter).stdout)
     assert (record["verdict"], record["questions"]) == ("ready", [])
     answers = {answer["option"]: (answer["value"], answer["basis"]) for answer in record["answers"]}
     assert answers["readings.time_format"] == ("%d.%m.%Y %H:%M", "given")
@@ -135,10 +128,10 @@ def test_answers_are_taken_from_a_half_answered_draft_and_from_settings(meter: P
     ],
 )
 def test_what_cannot_be_inspected_is_one_message_and_exit_code_2(
-    content: str, arguments: list[str], message: str, tmp_path: Path
+    content: str, arguments: list[str], message: str, tmp_path: Path, here: Here
 ) -> None:
     (tmp_path / "meter.csv").write_text(content)
-    done = wattcast("inspect", "meter.csv", *arguments, folder=tmp_path)
+    done = here("inspect", "meter.csv", *arguments, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert message in done.stderr

@@ -18,6 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 import typer
+from here import Here
 from servers import free_port, running, wait_for_answer, wait_until
 from typer.testing import CliRunner
 
@@ -40,31 +41,6 @@ def wattcast(*arguments: str, folder: Path, **environment: str) -> subprocess.Co
     variables = {name: value for name, value in variables.items() if value}
     command = [str(Path(sys.executable).with_name("wattcast")), *arguments]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=280)
-
-
-Here = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """As `wattcast`, in this process: for what it says, not for what it imports and how it ends."""
-    monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
-    for name, value in {"COLUMNS": "200", "TERM": "dumb", "WATTCAST_DATA": ""}.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["wattcast", *arguments])
-        capsys.readouterr()
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = ended.code
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, int(str(code or 0)), said.out, said.err)
-
-    return run
 
 
 def test_help_names_commands_options_and_presets(tmp_path: Path) -> None:
@@ -95,15 +71,6 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_only_a_sweep_imports_optuna(tmp_path: Path) -> None:
-    flows = ", ".join(
-        f"wattcast.flows.{name}" for name in ("train", "retrain", "replay", "forecast", "watch", "backtest")
-    )
-    program = f"import sys, {flows}; sys.exit('optuna' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

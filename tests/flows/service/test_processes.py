@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import servers
 from servers import running, wait_until
 
 from wattcast.flows.service.environment import COMMAND, MODEL_SERVER, SERVICES, completed
@@ -66,7 +67,8 @@ def test_what_a_process_leaves_behind_is_found_by_its_session(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["obedient", "deaf"])
-def test_tests_leave_nothing_running(kind: str, tmp_path: Path) -> None:
+def test_tests_leave_nothing_running(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "_LAST_S", 1)
     with running(
         family(tmp_path, kind), cwd=tmp_path, patience_s=1, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
