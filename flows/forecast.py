@@ -83,6 +83,7 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
         used.contract,
         version=str(used.version.number),
         trained_to=used.trained_to,
+        units=used.units,
         adaptive=used.is_adaptive,
         lowest=used.readings.lowest,
     )

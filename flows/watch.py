@@ -130,7 +130,7 @@ def look(  # noqa: PLR0917 - as the flow
         frame = used.frame
         if not len(frame):
             raise InputError("there is no reading to look at: name another input")
-        past = read_forecasts(Path(forecasts), used.contract)
+        past = read_forecasts(Path(forecasts), used.contract, str(used.version.number))
     with stage(f"looking at version {used.version.number}"):
         signs = _signs(used, frame, past, days, allowed, now)
     told = _tell(used, signs, days)
