@@ -30,7 +30,7 @@ from wattcast.tasks.numbers import readable, with_unit
 
 @dataclass(frozen=True)
 class Span:
-    """A fold: from when to when it was trained, and how many forecasts it scores."""
+    """A fold: from when to when it knows readings, and how many forecasts it scores; networks may be older than it."""
 
     number: int
     trained_from: str
