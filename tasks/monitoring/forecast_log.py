@@ -173,7 +173,7 @@ def _adapted(  # noqa: PLR0917
             if list(before) != list(told):
                 raise InputError(
                     f"{str(file)!r} holds no adjustments of intervals, as its columns are "
-                    f"{', '.join(map(str, before))}, expected {', '.join(told)}: move it away"
+                    f"{', '.join(map(str, before))}, expected {', '.join(map(str, told))}: move it away"
                 )
             told = pd.concat([before[before[VERSION].astype(str) != version], told])
         write_frame(told, file, replace=True)
