@@ -123,6 +123,8 @@ def test_only_a_sweep_imports_optuna(tmp_path: Path) -> None:
             ["train", "--resume", "1", "--seed", "1"],
             "error: --resume takes everything from the run that it goes on with",
         ),
+        (["train", "--resume", "", "--seed", "1"], "error: --resume takes everything from the run"),
+        (["backtest", "--resume", "", "--folds", "3"], "error: --resume takes everything from the run"),
         (["train", "--sede", "1"], "No such option: --sede"),
         (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
     ],
