@@ -406,8 +406,7 @@ def _skill_intervals(own: Floats, naive: list[Floats], day: int) -> tuple[Interv
     def skills(means: Floats) -> Floats:
         mine, *theirs = np.sqrt(means.reshape(1 + len(naive), steps, -1))
         best = np.minimum.reduce(theirs)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = 1 - mine / best
+        found: Floats = 1 - mine / np.where(best > 0, best, np.nan)
         return found  # [L, R]
 
     draws = statistic_draws([losses], skills, block=min(day, losses.shape[1]))
