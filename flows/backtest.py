@@ -103,7 +103,8 @@ def backtest(
         require_server()
     with tracking_faults():
         close_abandoned()
-        if resume := resume or retried():
+        resume = retried() if resume is None else resume
+        if resume is not None:
             asked, sha256 = _resumed(resume)
             prepared = prepare(asked.experiment)
             prepared.raw.require_same(sha256, resume)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
 
 from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
@@ -52,26 +53,6 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
     Raises:
         InputError: there is no such version or it cannot be loaded, or the readings or the file cannot be used.
     """
-    added = make_forecasts(input, output, model, name, every, trust, fallback)
-    create_table_artifact(
-        [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
-    )
-    if added.intervals:
-        held = [vars(score) for score in added.intervals]
-        create_table_artifact(held, key="past-intervals", description=f"What intervals of {name} have held")
-    return added
-
-
-def make_forecasts(  # noqa: PLR0917 - as the flow
-    input: str = "auto",
-    output: str = OUTPUT,
-    model: str = CHAMPION,
-    name: str = MODEL,
-    every: bool = False,
-    trust: bool = False,
-    fallback: Kind | None = None,
-) -> Forecasts:
-    """What the flow does, and all of it that needs no server of Prefect's."""
     with stage(f"reading the data and {model} of {name}"):
         used = put_to_use(input, model, name, trust=trust, without_files=fallback is not None)
     with stage(f"forecasting in an empty folder, by version {used.version.number}"):
@@ -83,10 +64,23 @@ def make_forecasts(  # noqa: PLR0917 - as the flow
         used.contract,
         version=str(used.version.number),
         trained_to=used.trained_to,
+        units=used.units,
         adaptive=used.is_adaptive,
         lowest=used.readings.lowest,
     )
+    if flow_run.id:
+        _show(added, name)
     return added
+
+
+def _show(added: Forecasts, name: str) -> None:
+    """Tables on the page of the flow run: how good past forecasts were."""
+    create_table_artifact(
+        [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
+    )
+    if added.intervals:
+        held = [vars(score) for score in added.intervals]
+        create_table_artifact(held, key="past-intervals", description=f"What intervals of {name} have held")
 
 
 def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:

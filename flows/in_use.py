@@ -53,6 +53,11 @@ class InUse:
         """The newest reading that each version was trained on, where its tag says it."""
         return {str(one.number): pd.Timestamp(one.tags[DATA_TO]) for one in self.versions.all() if DATA_TO in one.tags}
 
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of what each version forecasts, where its tag says it."""
+        return {str(one.number): one.unit for one in self.versions.all() if one.unit}
+
 
 def put_to_use(source: str, model: str, name: str, *, trust: bool, without_files: bool = False) -> InUse:
     """The version `model` of the registered model `name`, and readings from a source.

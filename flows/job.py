@@ -71,6 +71,11 @@ def job(run_name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
     return made
 
 
+def alone(flow: Flow[P, R]) -> Callable[P, R]:
+    """The function that a `job` was made of: what it does, without a run of Prefect's and without its server."""
+    return cast("Callable[P, R]", inspect.unwrap(flow.fn))
+
+
 def retried() -> str | None:
     """The MLflow run of an earlier attempt of this flow run, which Prefect has begun again."""
     if flow_run.run_count < 2:

@@ -68,7 +68,8 @@ def train(experiment: Experiment = UNCHANGED, resume: str | None = None) -> Trai
         resume: id of an MLflow run that was killed or has failed; it goes on from its last checkpoint, with its own
             experiment.
     """
-    if resume := resume or retried():
+    resume = retried() if resume is None else resume
+    if resume is not None:
         config, sha256 = unfinished_run(resume)
         experiment = Experiment.model_validate(tomllib.loads(config))
         prepared = prepare(experiment)

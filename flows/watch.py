@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
 from wattcast.flows.forecast import OUTPUT
@@ -86,7 +87,8 @@ def watch(  # noqa: PLR0917 - Prefect's form and Python's callers know them by n
 ) -> Watched:
     """Look at the newest readings and the past forecasts of a version, and tell Prefect with an event what is wrong.
 
-    What was told of a version is told again only after as many days as are looked at.
+    What was told of a version is told again only after as many days as are looked at. The event goes to a server that
+    is named, whether or not this is a run of it.
 
     Args:
         input: readings: uci, simulated, or the path of a file; auto takes the UCI data, or simulated where they cannot
@@ -103,23 +105,6 @@ def watch(  # noqa: PLR0917 - Prefect's form and Python's callers know them by n
     Raises:
         InputError: there is no such version, or the readings or the file of forecasts cannot be used.
     """
-    watched = look(input, forecasts, model, name, days, late, now, trust)
-    rows = [{"sign": sign.name, "wrong": "yes" if sign.wrong else "no", "found": sign.found} for sign in watched.signs]
-    create_table_artifact(rows, key="watch", description=watched.sentence)
-    return watched
-
-
-def look(  # noqa: PLR0917 - as the flow
-    input: str = "auto",
-    forecasts: str = OUTPUT,
-    model: str = CHAMPION,
-    name: str = MODEL,
-    days: float = _DAYS,
-    late: str | None = None,
-    now: ClockTime | None = None,
-    trust: bool = False,
-) -> Watched:
-    """What the flow does, and all of it that needs no server of Prefect's; an event goes to one that is named."""
     if not 2 <= days <= _MOST_DAYS:
         raise InputError(f"days must be from 2 to {_MOST_DAYS:,}, received {days:g}")
     allowed = None if late is None else duration(late)
@@ -130,11 +115,14 @@ def look(  # noqa: PLR0917 - as the flow
         frame = used.frame
         if not len(frame):
             raise InputError("there is no reading to look at: name another input")
-        past = read_forecasts(Path(forecasts), used.contract)
+        past = read_forecasts(Path(forecasts), used.contract, str(used.version.number))
     with stage(f"looking at version {used.version.number}"):
         signs = _signs(used, frame, past, days, allowed, now)
-    told = _tell(used, signs, days)
-    return Watched(name, used.version.number, signs, told)
+    watched = Watched(name, used.version.number, signs, _tell(used, signs, days))
+    if flow_run.id:
+        rows = [{"sign": each.name, "wrong": "yes" if each.wrong else "no", "found": each.found} for each in signs]
+        create_table_artifact(rows, key="watch", description=watched.sentence)
+    return watched
 
 
 def _signs(  # noqa: PLR0917

@@ -25,6 +25,7 @@ from wattcast.model.arrays import Floats
 GAMMA = 0.005  # as in the paper; at 0.02 a few spikes in a row would make an interval many times as wide
 _MOST_SWAY = 0.3  # gamma times delay; below 1/e a loop with a delay does not swing
 _LARGEST = 0.999  # alpha
+_LEAST = 1e-3  # stretch: of an interval without any width nobody could tell what a model had said
 
 
 def gammas(delays: Floats) -> Floats:
@@ -68,7 +69,7 @@ def stretches(alphas: Floats, needed: Floats, level: float, prior: int) -> Float
     below, above = (np.take_along_axis(ascending, at.astype(int)[None], axis=0)[0] for at in (place, np.ceil(place)))
     between = below + (place - np.floor(place)) * (above - below)
     as_expected = _of_normal(np.clip(1 - alphas, 0, prior / (prior + 1)), level)
-    chosen: Floats = np.where(count > 0, between, as_expected)
+    chosen: Floats = np.maximum(np.where(count > 0, between, as_expected), _LEAST)
     return chosen
 
 

@@ -87,11 +87,14 @@ class Fallback:
         Raises:
             InputError: they are too few for one forecast whose steps have passed.
         """
-        times = pd.DatetimeIndex(frame.index)
-        windows = _windows(_series(frame, times, readings), range(len(times)), readings, window)
-        stuck = newest_run(frame[readings.targets[0]].to_numpy(np.float64))  # its errors are those of the fault
-        fitted = cls.fit(windows, frame.iloc[: len(frame) - stuck + 1], readings, habits, quantiles)
-        return replace(fitted, window=window)
+        values = frame[list(readings.targets)].to_numpy(np.float64)
+        runs = [(newest_run(of_one), of_one) for of_one in values.T]
+        stuck = [run for run, of_one in runs if is_stuck(run, longest_run(of_one[:-run]), readings.cadence)]
+        sound = frame.iloc[: len(frame) - max(stuck, default=1) + 1]  # errors of a sensor that is stuck are none
+        sound = sound if len(sound) > window.least_rows else frame
+        times = pd.DatetimeIndex(sound.index)
+        windows = _windows(_series(sound, times, readings), range(len(times)), readings, window)
+        return replace(cls.fit(windows, sound, readings, habits, quantiles), window=window)
 
     @property
     def best(self) -> str:
@@ -122,7 +125,8 @@ class Fallback:
         """What a model of this window gives from a clean frame, and in a last column which naive forecast made it.
 
         Where readings do not reach back as far as the best one reads, the next one that they suffice for forecasts.
-        Readings of a sensor that is stuck are none: the newest one before them is the newest that is known.
+        Readings of a sensor that is stuck are none: the newest one before them is the newest that is known. The older
+        that is, the less persistence is worth: those that read the same time of an earlier day go before it then.
 
         Raises:
             InputError: with `every`, no step of a forecast would be free of a gap.
@@ -134,7 +138,7 @@ class Fallback:
         rows = len(series.times)
         part = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = _windows(series, part, self.readings, self.window, behind=stuck)
-        parts = [self._of(name, windows.take(which), stuck) for name, which in self._suited(windows)]
+        parts = [self._of(name, windows.take(which), stuck) for name, which in self._suited(windows, stuck)]
         return pd.concat(parts).sort_values([MADE_AT, self.readings.timestamp], ignore_index=True)
 
     def to_json(self) -> dict[str, Any]:
@@ -172,10 +176,10 @@ class Fallback:
         longest, cadence = self.longest, self.readings.cadence
         return {name: run for name, run in runs.items() if is_stuck(run, longest.get(name, len(frame)), cadence)}
 
-    def _suited(self, windows: Windows) -> Iterator[tuple[str, Rows]]:
+    def _suited(self, windows: Windows, stuck: int) -> Iterator[tuple[str, Rows]]:
         """For each naive forecast, the best one first, which of the windows are left to it that it can forecast."""
         left = np.ones(len(windows), bool)
-        for name in self.errors:
+        for name in sorted(self.errors, key=lambda name: stuck > 0 and not isinstance(NAIVE[name], SeasonalNaive)):
             model = NAIVE[name]
             suits = left & (model.rows(windows) >= 0).all(axis=1) if isinstance(model, SeasonalNaive) else left
             if suits.any():
@@ -185,7 +189,8 @@ class Fallback:
     def _of(self, name: str, windows: Windows, stuck: int) -> pd.DataFrame:
         times, targets, length = windows.series.times, self.readings.targets, self.window.output_length
         made = NAIVE[name].predict(windows)[..., None]  # [N, L, K, 1]
-        bounds = made + _between(self.errors[name], self.steps, length)  # [N, L, K, Q]
+        older = 0 if isinstance(NAIVE[name], SeasonalNaive) else stuck  # steps that it reaches farther ahead
+        bounds = made + _between(self.errors[name], self.steps, older + np.arange(length))  # [N, L, K, Q]
         values = np.maximum(np.concatenate([made, bounds], axis=-1), self.readings.lowest)
         names = value_columns(targets, self.quantiles)
         columns = dict(zip(names, values.reshape(values.shape[0] * length, -1).T, strict=True))
@@ -204,15 +209,12 @@ def conformal_quantiles(errors: Floats, quantiles: Sequence[float]) -> Floats:
     return np.moveaxis(ascending[np.clip(places, 0, count - 1)], 0, -1) if places else np.empty((*errors.shape[1:], 0))
 
 
-def _between(errors: Floats, steps: Sequence[int], length: int) -> Floats:
-    """`[length, K, Q]` from the errors `[steps, K, Q]` of some of the steps."""
+def _between(errors: Floats, steps: Sequence[int], asked: Rows) -> Floats:
+    """`[L, K, Q]` of the steps `asked` `[L]`, from the errors `[steps, K, Q]` of some; those of the last go on."""
     flat = errors.reshape(len(steps), -1)
-    columns = [np.interp(np.arange(length), steps, column) for column in flat.T]
-    return (
-        np.stack(columns, axis=1).reshape(length, *errors.shape[1:])
-        if columns
-        else np.empty((length, *errors.shape[1:]))
-    )
+    columns = [np.interp(asked, steps, column) for column in flat.T]
+    shape = (len(asked), *errors.shape[1:])
+    return np.stack(columns, axis=1).reshape(shape) if columns else np.empty(shape)
 
 
 def _series(frame: pd.DataFrame, times: pd.DatetimeIndex, readings: ReadingsConfig) -> Series:

@@ -49,7 +49,9 @@ def skill(error: float, reference: float) -> float:
 
 
 def pinball(actual: Values, forecast: Values, quantile: float | Values) -> float:
-    """Mean quantile loss, Wh: an error counts `quantile` where the reading was higher, `1 - quantile` where lower.
+    """Mean quantile loss: an error counts `quantile` where the reading was higher, `1 - quantile` where lower.
+
+    It is in the unit of the readings.
 
     Koenker and Bassett 1978, Regression quantiles, Econometrica 46. The arrays may be broadcast.
     """

@@ -38,8 +38,9 @@ def difference_interval(
 
     `score` makes a score of a mean loss: the square root an RMSE of squared errors, `np.positive` an MAE of absolute
     ones. The K pairs are resampled; with `block`, also stretches of `block` windows (Politis and Romano 1992), as
-    errors of neighbouring windows are alike. It is a percentile interval, widened by sqrt(K / (K - 1)), as that of few
-    values is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+    errors of neighbouring windows are alike: shorter ones where that would be fewer than five, as a stretch that is as
+    long as all windows would leave nothing to luck. It is a percentile interval, widened by sqrt(K / (K - 1)), as that
+    of few values is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
     """
     draws = np.random.default_rng(0)
     pairs = len(one)
@@ -48,7 +49,8 @@ def difference_interval(
         paired = score(other.mean(axis=1)) - score(one.mean(axis=1))  # [K]
         means = paired[places].mean(axis=1)  # [R]
     else:
-        of_one, of_other = (score(means) for means in _resampled_means((one, other), block, draws))  # [R, K]
+        stretch = _stretch(block, one.shape[1])
+        of_one, of_other = (score(means) for means in _resampled_means((one, other), stretch, draws))  # [R, K]
         means = np.take_along_axis(of_other - of_one, places, axis=1).mean(axis=1)
     centre = float((score(other.mean(axis=1)) - score(one.mean(axis=1))).mean())
     widening = math.sqrt(pairs / (pairs - 1)) if pairs > 1 else 1.0
@@ -77,10 +79,14 @@ def statistic_draws(parts: Sequence[Floats], statistic: Callable[..., Floats], *
     draws = np.random.default_rng(0)
     means = []
     for losses in parts:
-        length = max(1, min(block, losses.shape[1] // _FEWEST_BLOCKS))
-        (of_part,) = _resampled_means((losses,), length, draws)
+        (of_part,) = _resampled_means((losses,), _stretch(block, losses.shape[1]), draws)
         means.append(of_part.T)  # [M, R]
     return statistic(*means)
+
+
+def _stretch(block: int, windows: int) -> int:
+    """How many of so many windows are drawn together: `block` of them, unless that leaves too few to draw."""
+    return max(1, min(block, windows // _FEWEST_BLOCKS))
 
 
 def _resampled_means(losses: Sequence[Floats], block: int, draws: np.random.Generator) -> list[Floats]:

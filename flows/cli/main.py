@@ -81,7 +81,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a forecaster, score it beside the baselines and log everything in MLflow."""
-    if resume and any(given is not None for given in (preset, config, settings, data, seed)):
+    if resume is not None and any(given is not None for given in (preset, config, settings, data, seed)):
         raise InputError(
             "--resume takes everything from the run that it goes on with: give no other option but --json and --quiet"
         )

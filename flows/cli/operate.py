@@ -177,10 +177,10 @@ def backtest(
         moments = forecasts_made(times, experiment.split, experiment.window, cadence)
         Folding.read(**asked).origins(moments, times[0], cadence)
 
-    if resume:
+    if resume is not None:
         _require_alone(context)
     where = {"jobs": jobs, "runner": runner, "address": address}
-    with ready("backtest", experiment, quiet=quiet, check=None if resume else check) as backtest_flow:
+    with ready("backtest", experiment, quiet=quiet, check=check if resume is None else None) as backtest_flow:
         backtested = backtest_flow(experiment, **asked, against=tuple(against or ()), **where, resume=resume)
     from wattcast.flows.cli.show_backtest import backtested_record, show_backtested
 
@@ -217,9 +217,9 @@ def forecast(
 
         from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
         from wattcast.flows.forecast import forecast as flow
-        from wattcast.flows.forecast import make_forecasts
+        from wattcast.flows.job import alone
 
-        make = flow if get_current_settings().api.url else make_forecasts  # no server: nobody to tell of a flow run
+        make = flow if get_current_settings().api.url else alone(flow)  # no server: nobody to tell of a flow run
     forecasts = make(source, str(output), model, name, every, trust, fallback)
     give(
         forecasts,
@@ -264,10 +264,10 @@ def watch(
         from prefect.settings import get_current_settings
 
         from wattcast.flows.cli.show_models import show_watched, watched_record
-        from wattcast.flows.watch import look
+        from wattcast.flows.job import alone
         from wattcast.flows.watch import watch as flow
 
-        see = flow if get_current_settings().api.url else look  # no server: nobody to tell of a flow run
+        see = flow if get_current_settings().api.url else alone(flow)  # no server: nobody to tell of a flow run
     watched = see(source, str(forecasts), model, name, days, late, moment, trust)
     give(watched, record=watched_record, show=show_watched, as_json=as_json)
     if watched.wrong:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ def ready(
 ) -> Iterator[Any]:
     """The flow of this name, for the block that runs it on `experiment`; a server that it can tell is there by then.
 
-    What `begin` takes is handed on to it.
+    What `begin` takes is handed on to it. What code of others prints meanwhile, as a forecaster of the user's own, goes
+    to standard error: the other one is for the result.
 
     Raises:
         InputError: a server that the environment names does not answer, or the user's own file cannot be used.
@@ -47,7 +49,8 @@ def ready(
             module = import_module(f"wattcast.flows.{flow}")
             if server:
                 server.wait()
-        yield getattr(module, flow)
+        with redirect_stdout(sys.stderr):
+            yield getattr(module, flow)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class Judged:
 
     number: int
     cut: pd.Timestamp
-    trained_from: pd.Timestamp
+    trained_from: pd.Timestamp  # what is fitted in this fold; a network may be an earlier one's
     made_at: pd.DatetimeIndex  # [N]
     hours: Floats  # [N, L] the time of day that the clock shows at each step
     actual: Floats  # [N, L, K]

@@ -29,6 +29,7 @@ from wattcast.model.readings import nearest
 from wattcast.tasks.backtest.contest import Fold, Forecasts
 from wattcast.tasks.backtest.contestants import ForecastError, raised
 
+_REAL = "iufO"  # kinds of numbers, of several types as well; no dates, which would be nanoseconds, and no text
 _METHODS = {"fit": "(self, readings)", "forecast": "(self, readings, ahead)"}
 _PROTOCOL = "a class with fit(self, readings) and forecast(self, readings, ahead), made without arguments"
 
@@ -204,9 +205,12 @@ def _same_times(index: pd.DatetimeIndex, times: pd.DatetimeIndex) -> bool:
 def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
     """`[L, C]` finite numbers, of L `times` and C `names`."""
     try:
-        values = np.asarray(made, dtype=np.float64)
+        given = np.asarray(made)
+        values = given.astype(np.float64) if given.dtype.kind in _REAL or given.ndim == 0 else None
     except (TypeError, ValueError):
-        raise ForecastError(f"returned {type(made).__name__}, which is no array of numbers") from None
+        values = None
+    if values is None:
+        raise ForecastError(f"returned {type(made).__name__}, which is no array of numbers")
     steps = len(times)
     expected = f"expected {_steps(steps)}" + (f" of {len(names)} columns" if len(names) > 1 else "")
     if values.ndim == 0:
@@ -219,8 +223,10 @@ def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
         values = values[:, None]
     if values.shape[1] != len(names):
         raise ForecastError(f"returned the shape {np.shape(made)}, {expected}")
-    if not np.isfinite(values).all():
-        step, column = np.argwhere(~np.isfinite(values))[0]
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32))  # as readings must be: the square of a larger one is none
+    if not finite.all():
+        step, column = np.argwhere(~finite)[0]
         raise ForecastError(
             f"returned {values[step, column]} for {names[column]!r} at step {step + 1} of {steps}, "
             f"expected finite numbers"

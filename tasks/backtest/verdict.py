@@ -30,7 +30,7 @@ from wattcast.tasks.numbers import readable, with_unit
 
 @dataclass(frozen=True)
 class Span:
-    """A fold: from when to when it was trained, and how many forecasts it scores."""
+    """A fold: from when to when it knows readings, and how many forecasts it scores; networks may be older than it."""
 
     number: int
     trained_from: str
@@ -406,8 +406,7 @@ def _skill_intervals(own: Floats, naive: list[Floats], day: int) -> tuple[Interv
     def skills(means: Floats) -> Floats:
         mine, *theirs = np.sqrt(means.reshape(1 + len(naive), steps, -1))
         best = np.minimum.reduce(theirs)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = 1 - mine / best
+        found: Floats = 1 - mine / np.where(best > 0, best, np.nan)
         return found  # [L, R]
 
     draws = statistic_draws([losses], skills, block=min(day, losses.shape[1]))

@@ -38,9 +38,9 @@ class IntervalScore:
     rows: int
     level: float
     coverage: float
-    width: float  # Wh
-    winkler: float  # Wh
-    pinball: float  # Wh, mean over all quantiles, of whatever level
+    width: float  # as Winkler score and pinball loss, in the unit of the readings
+    winkler: float
+    pinball: float  # mean over all quantiles, of whatever level
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class IntervalEvaluation:
-    """All scores of intervals, and the product's quantiles `[N, L, K, Q]` of the test part, Wh."""
+    """All scores of intervals, and the product's quantiles `[N, L, K, Q]` of the test part, in the readings' unit."""
 
     scores: tuple[IntervalScore, ...]
     calibrations: tuple[Calibration, ...]

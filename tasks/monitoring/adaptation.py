@@ -94,14 +94,15 @@ def _walk(ahead: _Ahead, values: Floats, contract: Contract, lowest: float) -> _
     actual, bounds, stretch = known[..., 0], known[..., 1 : 1 + count], known[..., 1 + count :]
     stretch[np.isnan(stretch)] = 1.0
     median, arrives = bounds[..., pairs], ahead.made[:, None] + ahead.leads  # [N, L]
-    sides = np.concatenate([stretch, stretch[..., :1] * 0 + 1, stretch[..., ::-1]], axis=-1)
+    told = np.where(stretch > 0, stretch, np.nan)  # what has no width any more says nothing of what it was
+    sides = np.concatenate([told, np.ones_like(median)[..., None], told[..., ::-1]], axis=-1)
     raw = median[..., None] + (bounds - median[..., None]) / sides
     needed = np.stack(
         [needed_stretch(actual, raw[..., p], median, raw[..., count - 1 - p]) for p in range(pairs)]
     )  # [P, N, L]
     gamma, prior = gammas(ahead.leads / ahead.apart), max(_LEAST_PRIOR, round(_PRIOR / ahead.apart))
     alphas = np.repeat(1 - levels, shape[1], axis=1)  # [P, L]
-    told: list[tuple[Rows, Rows, Floats, Floats]] = []
+    trail: list[tuple[Rows, Rows, Floats, Floats]] = []
     came = ~np.isnan(actual) & ~np.isnan(median)
     where = np.argwhere(came)
     where = where[np.argsort(arrives[came], kind="stable")]
@@ -114,7 +115,7 @@ def _walk(ahead: _Ahead, values: Floats, contract: Contract, lowest: float) -> _
             held = np.full_like(alphas, np.nan)
             held[:, steps] = _held(actual[places, steps], bounds[places, steps], pairs)
             alphas, done = next_alphas(alphas, held, levels, gamma), until
-            told.append((places, steps, held[:, steps], alphas[:, steps]))
+            trail.append((places, steps, held[:, steps], alphas[:, steps]))
         place = int(np.searchsorted(ahead.made, now))
         if place < shape[0] and ahead.made[place] == now and ahead.new[place]:
             some = slice(int(np.searchsorted(ahead.made, now - _POOL - ahead.leads[-1])), place)
@@ -124,7 +125,7 @@ def _walk(ahead: _Ahead, values: Floats, contract: Contract, lowest: float) -> _
             stretch[place] = np.stack(found, axis=-1)
             bounds[place] = stretched(raw[place], stretch[place], lowest)
     rows = ahead.place, ahead.step
-    return _Walked(bounds[rows], stretch[rows], _adjustments(told, ahead, levels[:, 0], contract))
+    return _Walked(bounds[rows], stretch[rows], _adjustments(trail, ahead, levels[:, 0], contract))
 
 
 def _held(actual: Floats, bounds: Floats, pairs: int) -> Floats:

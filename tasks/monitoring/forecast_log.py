@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 
-from wattcast.model.cells import read_numbers
+from wattcast.model.cells import read_numbers, shown
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import MODEL
 from wattcast.model.grid import Label
@@ -68,6 +68,7 @@ def add_forecasts(
     *,
     version: str,
     trained_to: Mapping[str, pd.Timestamp] = MappingProxyType({}),
+    units: Mapping[str, str] = MappingProxyType({}),
     adaptive: bool = False,
     lowest: float = -math.inf,
 ) -> Forecasts:
@@ -75,18 +76,22 @@ def add_forecasts(
 
     A forecast that the same version made of the same moment before is replaced. The file is written whole or not at
     all, by one process at a time. `readings` has the time stamps as its index; `contract` is that of the version, and
-    `trained_to` is what `score_past` takes. Where intervals are `adaptive`, those `made` now are adjusted by what those
-    before have held, no lower than `lowest`, below which no target can be.
+    `trained_to` is what `score_past` takes; `units` are those of the versions, where they are known. Where intervals
+    are `adaptive`, those `made` now are adjusted by what those before have held, no lower than `lowest`, below which no
+    target can be.
 
     Raises:
-        InputError: the file is there and holds no forecasts of this kind, or cannot be written.
+        InputError: the file is there and holds no forecasts of this kind or some in another unit, or cannot be written.
     """
     check_writable(path)
     timestamp, targets = contract.timestamp, contract.targets
     key = [MADE_AT, timestamp, VERSION]
     with FileLock(path.with_name(f".{path.name}.lock")):
         fresh = made.assign(**{VERSION: version})
-        frame = pd.concat([_earlier(path, contract), fresh]) if path.exists() else fresh
+        frame = fresh
+        if (earlier := read_forecasts(path, contract, version)) is not None:
+            _require_one_unit(earlier, contract, units, path)
+            frame = pd.concat([earlier, fresh])
         if MADE_BY in frame:  # of rows from before it was asked for, too
             frame[MADE_BY] = frame[MADE_BY].fillna(MODEL)
         frame = frame.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
@@ -117,13 +122,17 @@ def add_forecasts(
 add_forecasts_task = step(add_forecasts)
 
 
-def read_forecasts(path: Path, contract: Contract) -> pd.DataFrame | None:
-    """What a file of forecasts holds; None where there is no such file.
+def read_forecasts(path: Path, contract: Contract, version: str) -> pd.DataFrame | None:
+    """What a file of forecasts holds, those of `version` as its `contract` says; None where there is no such file.
 
     Raises:
         InputError: it holds no forecasts of this kind.
     """
-    return _earlier(path, contract) if path.exists() else None
+    if not path.exists():
+        return None
+    frame = _earlier(path, contract)
+    _require_steps(frame, contract, version, path)
+    return frame
 
 
 def adjustments_file(path: Path) -> Path:
@@ -161,6 +170,11 @@ def _adapted(  # noqa: PLR0917
         told = adjustments.assign(**{VERSION: version})[[VERSION, *adjustments]]
         if file.exists():
             before = parse(read_file(file), str(file))
+            if list(before) != list(told):
+                raise InputError(
+                    f"{str(file)!r} holds no adjustments of intervals, as its columns are "
+                    f"{', '.join(map(str, before))}, expected {', '.join(map(str, told))}: move it away"
+                )
             told = pd.concat([before[before[VERSION].astype(str) != version], told])
         write_frame(told, file, replace=True)
     return frame
@@ -195,7 +209,46 @@ def _earlier(path: Path, contract: Contract) -> pd.DataFrame:
     if faults := [fault for each in numbers.values() for fault in each.faults]:
         raise InputError(f"{str(path)!r} holds no forecasts of this kind: {faults[0]}; name another file")
     values = {str(name): each.array for name, each in numbers.items() if frame[name].dtype.kind not in "iuf"}
-    return frame.assign(**moments, **values, **{VERSION: frame[VERSION].astype(str)})
+    return frame.assign(**moments, **values, **{VERSION: _versions(frame[VERSION], path)})
+
+
+def _versions(cells: pd.Series, path: Path) -> pd.Series:
+    """Numbers of versions as text, whether a file has them as text, as whole numbers or, where a cell is empty, not."""
+    numbers = pd.to_numeric(cells, errors="coerce")
+    wrong = np.asarray(numbers.isna() | (numbers % 1 != 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(
+            f"{str(path)!r} holds no forecasts of this kind: column {VERSION!r} must hold whole numbers, first "
+            f"{shown(str(cells.iloc[row]))} in row {row}; name another file"
+        )
+    return numbers.astype(np.int64).astype(str)
+
+
+def _require_steps(frame: pd.DataFrame, contract: Contract, version: str, path: Path) -> None:
+    """Each row of `version` is one of the steps that its forecasts have."""
+    rows, first, count = frame[frame[VERSION] == version], contract.steps_ahead, contract.output_length
+    between = pd.DatetimeIndex(rows[contract.timestamp]) - pd.DatetimeIndex(rows[MADE_AT])
+    steps = np.asarray(between / pd.Timedelta(minutes=contract.cadence_minutes))
+    wrong = ~np.isin(steps, first + np.arange(count))
+    if wrong.any():
+        row = rows.iloc[int(wrong.argmax())]
+        last = f" to {first + count - 1}" if count > 1 else ""
+        raise InputError(
+            f"{str(path)!r} holds no forecasts of version {version}: that forecasts {first}{last} steps of "
+            f"{contract.cadence_minutes} minutes ahead, received one of {row[contract.timestamp]} made at "
+            f"{row[MADE_AT]}; name another file"
+        )
+
+
+def _require_one_unit(frame: pd.DataFrame, contract: Contract, units: Mapping[str, str], path: Path) -> None:
+    """All versions forecast in the unit of `contract`, as what was measured stands beside each in one unit."""
+    others = [version for version in frame[VERSION].unique() if units.get(version, contract.unit) != contract.unit]
+    if contract.unit and others:
+        raise InputError(
+            f"{str(path)!r} holds forecasts of version {others[0]} in {units[others[0]]}, where this model's are in "
+            f"{contract.unit}: name another file"
+        )
 
 
 def _moments(cells: pd.Series, contract: Contract, path: Path) -> pd.DatetimeIndex:

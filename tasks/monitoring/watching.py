@@ -109,8 +109,8 @@ def judge_skill(rows: pd.DataFrame, contract: Contract, judged: Skill | None, da
     values, block = newest
     errors = values[..., [0, 2]] - values[..., 1, None]  # [N, L, 2]
     now = skill_of((errors**2).mean(axis=1).T, block=block)
-    if not math.isfinite(now.value):
-        return Sign(SKILL, False, "not looked at, as readings have not changed")
+    if not (math.isfinite(now.value) and math.isfinite(now.low)):
+        return Sign(SKILL, False, "not looked at, as readings have hardly changed")
     words = f"{now.value:.3f} over the newest {len(values):,} forecasts ({_in_words((now.low, now.high))})"
     if judged is None:
         return Sign(SKILL, False, f"{words}; not compared, as the gate of this version has kept no skill")
@@ -129,11 +129,21 @@ def judge_coverage(rows: pd.DataFrame, contract: Contract, days: float) -> Sign:
         for place, level in enumerate(interval_levels(contract.quantiles)):
             low, high = values[..., 1 + place], values[..., -1 - place]
             held = ((values[..., 0] >= low) & (values[..., 0] <= high)).mean(axis=1)  # [N]
-            around = statistic_interval([held[None]], lambda means: means[0], block=block, level=_LEVEL)
+            around = _luck_of(held, block)
             wrong |= around[1] < level - _BAND or around[0] > level + _BAND
             name = f" of {target}" if len(contract.targets) > 1 else ""
             told.append(f"{100 * held.mean():.1f} % in those of {100 * level:g} %{name} ({_in_words(around, 100)})")
     return Sign(COVERAGE, wrong, "; ".join(told) or "not looked at, as the version has no intervals")
+
+
+def _luck_of(held: Floats, block: int) -> Interval:
+    """The interval of the mean of shares `[N]`, over days.
+
+    Where all forecasts hold everything or nothing, no resample differs: then what so many by themselves could be.
+    """
+    low, high = statistic_interval([held[None]], lambda means: means[0], block=block, level=_LEVEL)
+    least = ((1 - _LEVEL) / 2) ** (1 / len(held))  # Clopper and Pearson 1934, Biometrika 26
+    return least if held.min() == 1 else low, 1 - least if held.max() == 0 else high
 
 
 _FEW = f"not looked at, as {_LEAST.days} days of forecasts whose actuals are known are not there yet"
@@ -153,11 +163,15 @@ def _newest(rows: pd.DataFrame, contract: Contract, columns: list[str], days: fl
         [MADE_AT, contract.timestamp]
     )
     made = pd.DatetimeIndex(known[MADE_AT])[::length]
-    if len(made) == 0 or made[-1] - made[0] < _LEAST:
+    kept = made > made[-1:].max() - pd.Timedelta(days=days)
+    newest = made[kept]
+    count = len(newest)
+    if count < 2 or made[-1] - made[0] < _LEAST:
         return None
-    kept = made > made[-1] - pd.Timedelta(days=days)
+    if (newest[-1] - newest[0]) * count < _LEAST * (count - 1):  # each stands for the time to the next
+        return None
     values = known[columns].to_numpy(np.float64).reshape(len(made), length, len(columns))[kept]
-    spanned = (made[-1] - made[kept][0]) / pd.Timedelta(days=1)
+    spanned = (newest[-1] - newest[0]) / pd.Timedelta(days=1)
     return values, max(1, round(len(values) / max(spanned, 1)))
 
 

@@ -203,7 +203,7 @@ def _lead_table(verdict: Verdict) -> Table:
 
 
 def _fold_table(verdict: Verdict) -> Table:
-    head = ["fold", "trained from", "to", "forecasts", *(each.name for each in verdict.standings)]
+    head = ["fold", "known from", "to", "forecasts", *(each.name for each in verdict.standings)]
     rows = [
         [
             str(span.number),

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx
 import pytest
 from prefect.context import refresh_global_settings_context
+from prefect.runtime import flow_run
 from prefect.settings import Settings
 
 from wattcast.flows import job
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a flow has done."""
+
+    number: int
+
+    @property
+    def sentence(self) -> str:
+        return f"made {self.number}"
+
+
+@job.job("counting-{number}")
+def count(number: int = 1) -> Made:
+    """Ask Prefect nothing, where nobody has begun a run of it."""
+    assert flow_run.id is None
+    return Made(number + 1)
+
+
+def test_what_a_flow_does_can_be_had_without_a_server() -> None:
+    assert job.alone(count)(2) == Made(3)
+    assert job.alone(count)() == Made(2)
 
 
 class Sent(logging.Handler):

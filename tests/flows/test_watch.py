@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 from wattcast.flows import watch as flow
-from wattcast.flows.watch import ALARM, RESOURCE, RETRAIN, Watched, look
+from wattcast.flows.job import alone
+from wattcast.flows.watch import ALARM, RESOURCE, RETRAIN, Watched, watch
 from wattcast.model.clean import Habits, check_readings
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback
@@ -97,7 +98,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str], d
 
 def see(folder: Path, forecasts: str, **options: Any) -> Watched:
     given = {"now": pd.Timestamp(NOW), "days": 7, **options}
-    return look(str(folder / "house.csv"), str(folder / forecasts), name="watched", **given)
+    return alone(watch)(str(folder / "house.csv"), str(folder / forecasts), name="watched", **given)
 
 
 def test_all_is_well_without_a_word_to_anybody(watched: tuple[Path, Versions], events: list[Any]) -> None:

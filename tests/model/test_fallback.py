@@ -91,6 +91,41 @@ def test_a_stuck_sensor_is_forecast_from_before_it_was() -> None:
     assert set(made["made_at"]) == {raw["time"].iloc[-1]}
 
 
+def wandering(hours: int) -> pd.DataFrame:
+    """A load of which the newest reading says most, and yesterday's little."""
+    load = 500 + np.cumsum(np.random.default_rng(1).normal(0, 1, hours))
+    return pd.DataFrame({"load": load}, pd.date_range("2016-01-11", periods=hours, freq="h", name="time"))
+
+
+def test_a_reading_that_is_hours_old_is_not_forecast_with_the_errors_of_a_new_one() -> None:
+    """With a day of readings the same time of yesterday forecasts; without, errors are those of as far ahead."""
+    frame = wandering(24 * 30)
+    fallback = Fallback.of_readings(frame, HOURLY, Habits(), WINDOW.model_copy(update={"output_length": 12}), QUANTILES)
+    assert fallback.best == "persistence"
+    frame.iloc[-6:] = 480.0
+    assert set(fallback.forecast(frame)["made_by"]) == {"daily_naive"}
+    short = frame.tail(20)
+    made, sound = fallback.forecast(short), fallback.forecast(short.head(15))
+    assert set(made["made_by"]) == {"persistence"}
+    widths, as_far = (each["load_p95"].to_numpy() - each["load_p05"].to_numpy() for each in (made, sound))
+    assert widths[:7] == pytest.approx(as_far[5:])
+    assert widths[7:] == pytest.approx(as_far[-1])
+
+
+def test_errors_of_a_sensor_that_is_stuck_are_none() -> None:
+    frame = wandering(24 * 10)
+    stuck = frame.assign(load=np.where(np.arange(len(frame)) >= 24 * 4, 480.0, frame["load"]))
+    of_all, of_sound = (
+        Fallback.of_readings(each, HOURLY, Habits(), WINDOW, QUANTILES) for each in (stuck, stuck.head(24 * 4 + 1))
+    )
+    assert json.dumps(of_all.to_json()) == json.dumps(of_sound.to_json())
+    still = frame.assign(load=480.0)
+    assert (
+        forecast(Fallback.of_readings(still, HOURLY, Habits(), WINDOW, QUANTILES), still.reset_index())["load"].tolist()
+        == [480.0] * 3
+    )
+
+
 @pytest.mark.parametrize(
     ("run", "longest", "minutes", "stuck"),
     [

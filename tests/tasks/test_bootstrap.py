@@ -13,13 +13,13 @@ from wattcast.tasks.bootstrap import difference_interval, statistic_interval
 def test_the_interval_of_one_pair_is_that_of_a_bootstrap_written_out(score, level, monkeypatch):
     """It is not widened: the one pair is no sample of pairs."""
     monkeypatch.setattr("wattcast.tasks.bootstrap.RESAMPLES", resamples := 400)
-    one, other = np.random.default_rng(3).gamma(2, 30, (2, 1, 7))
+    one, other = np.random.default_rng(3).gamma(2, 30, (2, 1, 16))
     interval = difference_interval(one, other, block=3, level=level, score=score)
     draws = np.random.default_rng(0)
     draws.integers(1, size=(resamples, 1))
     differences = []
-    for first in draws.integers(7, size=(resamples, 3)):
-        rows = [(start + step) % 7 for start in first for step in range(3)]
+    for first in draws.integers(16, size=(resamples, 6)):
+        rows = [(start + step) % 16 for start in first for step in range(3)]
         differences.append(score(other[0, rows].mean()) - score(one[0, rows].mean()))
     assert interval == pytest.approx(tuple(np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])))
 
@@ -27,6 +27,16 @@ def test_the_interval_of_one_pair_is_that_of_a_bootstrap_written_out(score, leve
 def test_equal_losses_differ_by_nothing():
     losses = np.random.default_rng(0).gamma(2, 30, (1, 50))
     assert difference_interval(losses, losses.copy(), block=7) == (0, 0)
+
+
+@pytest.mark.parametrize("block", [144, 40])
+def test_a_day_or_two_are_not_taken_for_certain(block):
+    """A stretch as long as all windows has their own mean, whichever is drawn: of few days shorter ones are."""
+    one, other = np.random.default_rng(1).gamma(2, 30, (2, 1, 144))
+    interval = difference_interval(one, other, block=block)
+    assert interval == difference_interval(one, other, block=144 // 5)
+    difference = np.sqrt(other.mean()) - np.sqrt(one.mean())
+    assert interval[0] < difference - 0.1 < difference + 0.1 < interval[1]
 
 
 def test_a_higher_level_has_a_wider_interval():

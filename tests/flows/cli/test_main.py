@@ -90,6 +90,8 @@ print([name for name in {(*HEAVY, *LATE)!r} if name in sys.modules and type(sys.
             ["train", "--resume", "1", "--seed", "1"],
             "error: --resume takes everything from the run that it goes on with",
         ),
+        (["train", "--resume", "", "--seed", "1"], "error: --resume takes everything from the run"),
+        (["backtest", "--resume", "", "--folds", "3"], "error: --resume takes everything from the run"),
         (["train", "--sede", "1"], "No such option: --sede"),
         (["tran"], "No such command 'tran'. Did you mean 'train', 'retrain'?"),
     ],

@@ -261,6 +261,11 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
         ({"forecast": "return 5.0"}, "returned 5.0, expected 3 steps"),
         ({"forecast": "return None"}, "returned None, expected 3 steps"),
         ({"forecast": "return ['a', 'b', 'c']"}, "returned list, which is no array of numbers"),
+        ({"forecast": "return ['1', '2', '3']"}, "returned list, which is no array of numbers"),
+        ({"forecast": "return np.array([1, 2j, 3])"}, "returned ndarray, which is no array of numbers"),
+        ({"forecast": "return ahead.index"}, "returned DatetimeIndex, which is no array of numbers"),
+        ({"forecast": "return ahead.index - ahead.index[0]"}, "returned TimedeltaIndex, which is no array of numbers"),
+        ({"forecast": "return [1, 2, 1e300]"}, "returned 1e+300 for 'Appliances' at step 3 of 3, expected finite"),
         (
             {"forecast": "return [1, float('nan'), 2]"},
             "returned nan for 'Appliances' at step 2 of 3, expected finite numbers",

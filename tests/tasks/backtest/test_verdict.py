@@ -233,3 +233,18 @@ def test_readings_that_never_change_are_judged_without_a_warning():
 )
 def test_lead_times_are_said_in_words(minutes, words):
     assert in_words(pd.Timedelta(minutes=minutes)) == words
+
+
+def test_where_a_naive_forecast_is_never_wrong_nothing_is_proven() -> None:
+    """Nor is anything divided by its error of zero."""
+    verdict = judge(backtest({"ours": noise(1, seed=1), "persistence": noise(0, seed=2)}))
+    assert verdict.useful_steps == 0
+    assert verdict.useful_sentence == (
+        "ours is of no proven use: already at 6 h the best naive forecast has no error to take away."
+    )
+
+
+def test_of_one_day_no_difference_is_certain() -> None:
+    verdict = judge(backtest({"ours": noise(1, seed=1, count=144), "ridge": noise(1.02, seed=2, count=144)}, day=144))
+    (pair,) = verdict.pairs
+    assert pair.low < pair.difference - 0.05 < pair.difference + 0.05 < pair.high

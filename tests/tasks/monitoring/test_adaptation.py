@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wattcast.model.errors import InputError
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.windows import WindowConfig
 from wattcast.tasks.data.files import parse, read_file
@@ -144,6 +145,37 @@ def test_what_stands_in_is_neither_adjusted_nor_learnt_from(tmp_path: Path) -> N
     assert (first.frame["load_stretch_90"] == 1).all()
     pd.testing.assert_frame_equal(first.made, naive, check_dtype=False)
     assert (add(path, forecast(40, 41), known.iloc[:41]).made["load_p95"] == 101.645).all()
+
+
+def test_intervals_that_had_no_width_come_back(tmp_path: Path) -> None:
+    """Of a building that does nothing a model knows all: intervals shrink, and grow again when it does something."""
+    path, known = tmp_path / "log.csv", readings(24 * 12)
+    known.iloc[: 24 * 9] = 100.0  # as forecast
+    asleep = add(path, forecast(0, 24 * 9), known.iloc[: 24 * 9]).frame
+    assert 0 < asleep["load_stretch_90"].iloc[-1] < 0.01
+    awake = add(path, forecast(24 * 9, 24 * 11), known).frame
+    assert awake["load_stretch_90"].iloc[-1] > 0.5
+    assert np.isfinite(awake[BOUNDS]).all(axis=None)
+
+
+@pytest.mark.parametrize("width", [0.0, -2.0])
+def test_a_stretch_that_nothing_can_have_had_is_passed_over(width: float) -> None:
+    """Nor does it divide by zero: what the intervals held still counts, how wide they would have had to be does not."""
+    frame = logged(readings(60, change=0), 40)
+    new = (frame["made_at"] == frame["made_at"].max()).to_numpy()
+    made = adapt(frame.assign(load_stretch_90=np.where(new, 1.0, width)), new, CONTRACT, lowest=0)[0][new]
+    assert made["load_stretch_90"].between(1, 1.5).all()
+    assert np.isfinite(made[BOUNDS]).all(axis=None)
+
+
+def test_a_file_that_holds_no_adjustments_is_in_the_way(tmp_path: Path) -> None:
+    path, known = tmp_path / "log.csv", readings(60)
+    add(path, forecast(0, 5), known.iloc[:5])
+    before = path.read_bytes()
+    adjustments_file(path).write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"holds no adjustments of intervals, as its columns are a, b, .* move it"):
+        add(path, forecast(5, 6), known.iloc[:6])
+    assert path.read_bytes() == before
 
 
 def test_what_intervals_held_is_told_over_all_by_step_and_by_hour(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def forecast(minutes: int, *values: float, targets: Sequence[str] = ("Appliances
 
 
 def contract(targets: Sequence[str] = ("Appliances",)) -> Contract:
-    """That of the versions which make these forecasts."""
-    return Contract.of(ReadingsConfig(targets=tuple(targets)), WindowConfig())
+    """That of the versions which make these forecasts, of up to 200 steps."""
+    return Contract.of(ReadingsConfig(targets=tuple(targets)), WindowConfig(output_length=200))
 
 
 def add_forecasts(path: Path, made: pd.DataFrame, actuals: pd.DataFrame, **options: Any) -> Forecasts:
@@ -248,6 +248,51 @@ def test_forecasts_of_more_or_fewer_targets_belong_in_another_file(path: Path) -
     with pytest.raises(InputError, match="lacks heat"):
         add_forecasts(path, forecast(10, 55, targets=["heat"]), readings(2, ["heat"]), version="2")
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "12:00:00,2016-05-03 12:00:00,55,1",
+            "forecasts 1 to 200 steps of 10 minutes ahead, received one of .*05-03",
+        ),
+        ("12:00:00,2016-05-01 12:00:00,55,1", "received one of 2016-05-01 12:00:00 made at 2016-05-01 12:00:00"),
+        ("12:00:00,2016-05-01 11:50:00,55,1", "received one of 2016-05-01 11:50:00"),
+        ("12:00:00,2016-05-01 12:15:00,55,1", "holds no forecasts of version 1.*12:15.*name another file"),
+        ("12:00:00,2016-05-01 12:10:00,55,", "'version' must hold whole numbers, first .* in row 0; name another file"),
+        ("12:00:00,2016-05-01 12:10:00,55,new", "'version' must hold whole numbers, first 'new' in row 0"),
+    ],
+)
+def test_a_row_that_its_version_cannot_have_made_is_named(line: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "forecasts.csv"
+    content = f"made_at,date,Appliances,version\n2016-05-01 {line}\n"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words):
+        add_forecasts(path, forecast(10, 55), readings(2), version="1")
+    assert path.read_text() == content
+
+
+def test_a_number_of_a_version_that_a_table_has_made_a_fraction_is_that_number(path: Path) -> None:
+    add_forecasts(path, forecast(0, 55), readings(1), version="1")
+    forecast_log.write_frame(stored(path).assign(version=1.0), path, replace=True)
+    added = add_forecasts(path, forecast(0, 58), readings(1), version="1")
+    assert rows(added.frame) == [(0, 10, 58, 50, None, "1")]
+
+
+def test_versions_of_another_unit_belong_in_another_file(path: Path) -> None:
+    """Actuals stand in the unit of the version that adds them: beside forecasts in Wh those in kWh would be wrong."""
+    in_kwh = contract().model_copy(update={"unit": "kWh"})
+    add_forecasts(path, forecast(0, 55), readings(1), version="1")
+    before = path.read_bytes()
+
+    def add(units: dict[str, str]) -> Forecasts:
+        return forecast_log.add_forecasts(path, forecast(10, 0.06), readings(2), in_kwh, version="2", units=units)
+
+    with pytest.raises(InputError, match="forecasts of version 1 in Wh, where this model's are in kWh: name another"):
+        add({"1": "Wh", "2": "kWh"})
+    assert path.read_bytes() == before
+    assert len(add({"1": "kWh", "2": "kWh"}).frame) == 2
 
 
 @pytest.mark.parametrize("name", ["forecasts.xlsx", "forecasts", "nowhere/forecasts.csv"])

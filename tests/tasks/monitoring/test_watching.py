@@ -22,7 +22,7 @@ from wattcast.tasks.registry.contract import Contract
 
 READINGS = ReadingsConfig(timestamp="time", cadence_minutes=60, targets=("load",), features=("t",))
 CONTRACT = Contract.of(READINGS, WindowConfig(lookback=2, output_length=2), (0.05, 0.5, 0.95))
-DAYS, START = 30, pd.Timestamp("2016-01-11")
+DAYS, START, HOURS = 30, pd.Timestamp("2016-01-11"), pd.Timedelta(hours=4)
 
 
 def readings(hours: int = 24 * DAYS) -> pd.DataFrame:
@@ -141,3 +141,29 @@ def test_what_a_version_was_trained_on_and_what_stood_in_for_it_are_left_out() -
     assert kept["time"].min() > START + pd.Timedelta(days=2)
     assert set(kept["made_by"]) == {"gru"}
     assert len(rows_of(rows, CONTRACT, "4", {})) == 0
+
+
+def test_a_few_forecasts_behind_a_pause_are_not_two_days_of_them() -> None:
+    rows = forecasts(12)
+    paused = rows[(rows["made_at"] < START + pd.Timedelta(days=5)) | (rows["made_at"] > rows["made_at"].max() - HOURS)]
+    assert "not there yet" in judge_skill(paused, CONTRACT, Skill(0.3, 0.2, 0.4), 14).found
+    assert "not there yet" in judge_coverage(paused, CONTRACT, 14).found
+    assert "not there yet" not in judge_coverage(rows, CONTRACT, 2).found
+
+
+def test_that_all_of_a_few_forecasts_hold_may_be_luck() -> None:
+    """Of 14 by themselves as many hold where 90 % do, once in five times; of 336 never."""
+    rows = forecasts(7, spread=70)
+    of_a_day = rows[pd.DatetimeIndex(rows["made_at"]).hour == 0]
+    assert not judge_coverage(of_a_day, CONTRACT, 14).wrong
+    assert judge_coverage(rows, CONTRACT, 14).wrong
+
+
+def test_where_persistence_is_hardly_ever_wrong_no_skill_is_told() -> None:
+    rows = forecasts(7)
+    still = rows.assign(
+        load_persistence=rows["load_persistence"].where(rows.index >= len(rows) - 100, rows["load_actual"])
+    )
+    assert (
+        judge_skill(still, CONTRACT, Skill(0.3, 0.2, 0.4), 14).found == "not looked at, as readings have hardly changed"
+    )

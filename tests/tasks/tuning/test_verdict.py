@@ -50,7 +50,7 @@ def test_the_interval_over_seeds_is_that_of_all_resamples() -> None:
     assert verdict.over_seeds_and_days == pytest.approx((-math.sqrt(2), math.sqrt(2)))  # every day is alike
 
 
-@pytest.mark.parametrize(("windows", "block"), [(7, 3), (6, 3), (5, 1)])
+@pytest.mark.parametrize(("windows", "block"), [(16, 3), (15, 3), (5, 1)])
 @pytest.mark.parametrize("held", [10**6, 40], ids=["at once", "in parts"])
 def test_the_interval_over_days_is_that_of_a_bootstrap_written_out(
     windows: int, block: int, held: int, monkeypatch: pytest.MonkeyPatch
