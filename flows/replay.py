@@ -20,11 +20,12 @@ from wattcast.model.baseline import Persistence
 from wattcast.model.clean import Cleaned
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
+from wattcast.model.durations import duration
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.split import rows_until
 from wattcast.model.windows import Windows, make_series, make_windows
-from wattcast.tasks.backtest.cuts import DAY, duration, first_cut, plan_cuts
+from wattcast.tasks.backtest.cuts import DAY, first_cut, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, weigh
 from wattcast.tasks.fan import Fan
