@@ -71,7 +71,7 @@ def show_trained(trained: Trained) -> None:
     if evaluation.absent:
         console.print(escape(evaluation.absent), soft_wrap=True, highlight=False)
     diagnosis = evaluation.diagnosis
-    console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
+    console.print(f"[bold]{diagnosis.verdict}[/]: {escape(diagnosis.reason)}; {diagnosis.advice}.", soft_wrap=True)
     for words in trained.suspicions:
         console.print(f"[bold red]leakage?[/] {escape(words)}", soft_wrap=True, highlight=False)
     show_banner(console, trained.data_source)
