@@ -24,7 +24,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import from_instants, instants, on_the_clock
@@ -79,6 +79,13 @@ class WindowConfig(Config):
     seasonal_means: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="newest known days over which the mean of the readings at that time is read, too, as 7"
     )
+
+    @field_validator("seasonal_lags", "seasonal_means")
+    @classmethod
+    def _each_stands_once(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(days)) < len(days):
+            raise ValueError(f"each number of days may stand once, received {list(days)}")
+        return days
 
     @model_validator(mode="after")
     def _history_fits(self) -> WindowConfig:
