@@ -15,6 +15,7 @@ from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.promotion.dates import dated
+from wattcast.flows.scores import scored_one
 from wattcast.flows.train import product
 from wattcast.model.baseline import Persistence
 from wattcast.model.clean import Cleaned
@@ -115,11 +116,6 @@ def replay(
             log.info("report %s", run.address("replay.html"), extra=NOT_ON_SCREEN)
         about = scored_one(experiment.readings.targets)
         return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"), about)
-
-
-def scored_one(targets: tuple[str, ...]) -> str:
-    """Which of several targets the scores and decisions of a replay are of; nothing where there is one."""
-    return f"All of it is of {targets[0]}, the first of {len(targets)} targets." if len(targets) > 1 else ""
 
 
 def _require(experiment: Experiment, fetched: Fetched, cut: pd.Timestamp) -> None:

@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.prepare import fetch
-from wattcast.flows.replay import Replayed, _require, replay, scored_one
+from wattcast.flows.replay import Replayed, _require, replay
 from wattcast.model.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
@@ -196,8 +196,3 @@ def test_a_cut_whose_parts_are_too_full_of_gaps_is_told_before_a_run_begins(
     _require(experiment, fetched, cut)
     with pytest.raises(InputError, match=rf"^up to the cut at {cut}, the validation part: .* whole"):
         _require(experiment, gone, cut)
-
-
-def test_the_target_that_is_scored_is_named_where_there_are_several() -> None:
-    assert scored_one(("load",)) == ""
-    assert scored_one(("load", "heat")) == "All of it is of load, the first of 2 targets."
