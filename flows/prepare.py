@@ -290,7 +290,18 @@ def read(raw: Raw, experiment: Experiment) -> Fetched:
     for words in (*found, *([unit] if new else [])):
         log.warning("%s", words)
     cleaned = validate_task(raw.frame, settled, window_rows=experiment.window.least_rows, uci=ours)
+    days, times = experiment.window.seasons(settled.cadence).days, cleaned.frame.index
+    if days > (reached := (times[-1] - times[0]).days):
+        log.warning("%s", _beyond(days, reached))
     return Fetched(raw, settled, cleaned)
+
+
+def _beyond(days: int, reached: int) -> str:
+    return (
+        f"the same times before (window.seasonal_lags, window.seasonal_means) lie up to {days} days back, the readings "
+        f"reach {reached}: nothing is learnt of them, and no forecast can be made before there are {days} days of "
+        f"readings; ask for fewer"
+    )
 
 
 def with_signs(readings: ReadingsConfig, dialect: Dialect) -> ReadingsConfig:

@@ -15,20 +15,25 @@ from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.promotion.dates import dated
+from wattcast.flows.scores import scored_one
 from wattcast.flows.train import product
 from wattcast.model.baseline import Persistence
 from wattcast.model.clean import Cleaned
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
+from wattcast.model.durations import duration
+from wattcast.model.errors import InputError
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.split import rows_until
 from wattcast.model.windows import Windows, make_series, make_windows
-from wattcast.tasks.backtest.cuts import DAY, duration, first_cut, plan_cuts
+from wattcast.tasks.backtest.cuts import DAY, first_cut, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, weigh
+from wattcast.tasks.data.validate import check_parts
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.learning.calibrate import calibrate_task
+from wattcast.tasks.learning.split import split
 from wattcast.tasks.learning.train import train_task
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
@@ -51,6 +56,7 @@ class Replayed:
     data_source: str
     worth: Worth
     report: str
+    scored: str = ""  # of several targets, which one it is all about
 
     @property
     def sentence(self) -> str:
@@ -86,6 +92,8 @@ def replay(
         prepared = watched(divide(dated(experiment, times, first), fetched))  # before a run begins: it may be too early
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
+        for cut in cuts:
+            _require(experiment, fetched, cut)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
         given = experiment
@@ -106,7 +114,21 @@ def replay(
                 worth = weigh(history, duration(every) or DAY)
                 _log(run, experiment, prepared, history, worth, every=every)
             log.info("report %s", run.address("replay.html"), extra=NOT_ON_SCREEN)
-        return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"))
+        about = scored_one(experiment.readings.targets)
+        return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"), about)
+
+
+def _require(experiment: Experiment, fetched: Fetched, cut: pd.Timestamp) -> None:
+    """Before a run begins: what is known at a cut is whole enough to train on.
+
+    Raises:
+        InputError: it is not.
+    """
+    as_of = dated(experiment, pd.DatetimeIndex(fetched.frame.index), cut)
+    try:
+        check_parts(fetched.frame, split(fetched.frame, as_of.split), fetched.readings)
+    except InputError as error:
+        raise InputError(f"up to the cut at {cut}, {error}; another start or every makes other cuts") from None
 
 
 def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) -> Windows:
@@ -163,12 +185,13 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
         "forecasts": f"{len(history.made_at):,}, made until {history.made_at[-1]}",
         "kept from each training": f"the newest {experiment.gate.holdout_days:g} days, for the gate",
         "networks": f"{experiment.fit.members}, seed {experiment.fit.seed}",
+        **({"scored": about} if (about := scored_one(experiment.readings.targets)) else {}),
     }
     subject = Subject(f"replay of {experiment.title}", facts, prepared.is_simulated, prepared.suspicions)
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
-    told = f"{worth.sentence} {worth.interval_sentence}".strip()
+    told = " ".join(filter(None, (worth.sentence, worth.interval_sentence, about)))
     create_markdown_artifact(told, key="replay", description=f"Replay of {experiment.title}")
     run.describe(told)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})

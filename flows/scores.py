@@ -43,3 +43,8 @@ def told(evaluation: Evaluation) -> str:
     best = min((score for score in others if score.model != GRU), key=lambda score: score.rmse)
     ours, theirs = (with_unit(readable(score.rmse), evaluation.unit) for score in (own, best))
     return f"test RMSE {ours} against {theirs} ({best.model})"
+
+
+def scored_one(targets: Sequence[str]) -> str:
+    """Which of several targets decides where one does: in a sweep and a replay. Nothing where there is one."""
+    return f"All of it is of {targets[0]}, the first of {len(targets)} targets." if len(targets) > 1 else ""

@@ -24,6 +24,7 @@ from wattcast.flows.experiment.search_space import check_space, untuned
 from wattcast.flows.guarded import refuse_secrets
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, prepare
+from wattcast.flows.scores import scored_one
 from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.flows.tuning.side_by_side import SideBySide
@@ -74,6 +75,7 @@ class Swept:
     verdict: Verdict
     report: str
     best_config: str
+    scored: str = ""  # of several targets, which one it is all about
 
     @property
     def sentence(self) -> str:
@@ -198,6 +200,7 @@ def sweep(
         verdict=verdict,
         report=run.address("report.html"),
         best_config=run.address(BEST_FILE),
+        scored=scored_one(prepared.experiment.readings.targets),
     )
 
 
@@ -308,6 +311,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         "pruner": shared.plan.pruner,
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
+        **({"scored": scored} if (scored := scored_one(prepared.experiment.readings.targets)) else {}),
     }
     subject = Subject(title, facts, prepared.is_simulated, prepared.suspicions)
     run.write(BEST_FILE, best)
@@ -315,7 +319,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
     run.write("report.html", sweep_report(subject, snapshot, verdict, best_toml=best))
     run.log_metrics(_metrics(shared, verdict))
-    run.describe(verdict.sentence)
+    run.describe(f"{verdict.sentence} {scored}".strip())
     run.set_tags({"verdict": verdict.sentence})
 
 

@@ -20,8 +20,8 @@ from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
+from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
-from wattcast.tasks.backtest.cuts import duration
 from wattcast.tasks.monitoring.forecast_log import read_forecasts
 from wattcast.tasks.monitoring.watching import (
     COVERAGE,

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from wattcast.model.arrays import Floats, Rows
+from wattcast.model.cells import shown
 from wattcast.model.clock import on_the_clock
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
@@ -55,6 +56,8 @@ class IntervalConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _a_list_is_of_levels(cls, given: object) -> object:
+        if isinstance(given, str):
+            raise ValueError(f"must be levels such as [0.5, 0.9], received {shown(given)}")
         return {"levels": given} if isinstance(given, list | tuple | int | float) else given
 
     @field_validator("levels", mode="before")
@@ -69,15 +72,25 @@ class IntervalConfig(Config):
             raise ValueError(f"each level must lie between 0 and 1, such as 0.9 for 90 %, received {wrong[0]:g}")
         if twice := sorted({level for level in levels if levels.count(level) > 1}):
             raise ValueError(f"each level may stand once, received twice: {', '.join(f'{level:g}' for level in twice)}")
+        names = [quantile_column("", quantile) for quantile in _bounds(levels)]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                "the bounds of all levels must differ in the names of their columns, such as p05 and p97.5, of six "
+                f"digits, received {', '.join(map(repr, levels))}"
+            )
         return tuple(sorted(levels))
 
     @property
     def quantiles(self) -> tuple[float, ...]:
         """The bounds of all intervals and the median, ascending; empty without intervals."""
-        if not self.levels:
-            return ()
-        tails = [round((1 - level) / 2, 10) for level in self.levels]
-        return (*sorted(tails), 0.5, *sorted(round(1 - tail, 10) for tail in tails))
+        return _bounds(self.levels)
+
+
+def _bounds(levels: Sequence[float]) -> tuple[float, ...]:
+    if not levels:
+        return ()
+    tails = [round((1 - level) / 2, 10) for level in levels]
+    return (*sorted(tails), 0.5, *sorted(round(1 - tail, 10) for tail in tails))
 
 
 def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
@@ -116,7 +129,7 @@ def require_forecasts(count: int, config: IntervalConfig) -> None:
     """
     if config.levels and count < (needed := forecasts_needed(config.quantiles)):
         raise InputError(
-            f"an interval of {100 * max(config.levels):g} % needs {needed} forecasts to be calibrated on, the "
+            f"an interval of {100 * max(config.levels):.10g} % needs {needed} forecasts to be calibrated on, the "
             f"validation part has {count}: enlarge it in [split], or ask for a lower level in intervals.levels"
         )
 

@@ -24,11 +24,12 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import from_instants, instants, on_the_clock
 from wattcast.model.config import Config
+from wattcast.model.durations import Lasting
 from wattcast.model.errors import InputError
 from wattcast.model.public_holidays import holiday_flags
 from wattcast.model.readings import ReadingsConfig
@@ -39,22 +40,37 @@ from wattcast.model.seasons import Seasons, known_seasons
 F = TypeVar("F", bound="np.floating[Any]")
 
 
+_MOST_STEPS = 10**6
+
+Steps = Annotated[
+    int,
+    Field(ge=1, le=_MOST_STEPS),
+    BeforeValidator(lambda given: given.steps if isinstance(given, Lasting) else given),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": _MOST_STEPS}, {"type": "string", "examples": ["6h"]}]}
+    ),
+]
+"""Steps of the readings. An experiment, which knows their cadence, takes a duration such as `6h` for them, too."""
+
+
 class WindowConfig(Config):
     """How much history a forecast sees and what it forecasts."""
 
-    lookback: int = Field(
-        36, ge=1, le=10**6, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH)"
+    lookback: Steps = Field(
+        36, description="steps of history in a window (the seed's INPUT_SEQUENCE_LENGTH), or a duration such as 6h"
     )
-    output_length: int = Field(
-        1, ge=1, le=10**6, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH)"
+    output_length: Steps = Field(
+        1, description="consecutive steps forecast at once (OUTPUT_SEQUENCE_LENGTH), or a duration such as 1d"
     )
-    steps_ahead: int = Field(
-        1, ge=1, le=10**6, description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD)"
+    steps_ahead: Steps = Field(
+        1,
+        description="steps from the newest input to the first forecast (OUTPUT_SEQUENCE_STEPS_AHEAD), or a duration "
+        "such as 1h",
     )
-    min_history: int | None = Field(
+    min_history: Steps | None = Field(
         None,
-        ge=1,
-        description="steps of history that a forecast needs at least, as after a gap; all of the lookback unless given",
+        description="steps of history that a forecast needs at least, as after a gap, or a duration such as 1h; all of "
+        "the lookback unless given",
     )
 
     seasonal_lags: tuple[Annotated[int, Field(ge=1)], ...] = Field(
@@ -63,6 +79,13 @@ class WindowConfig(Config):
     seasonal_means: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="newest known days over which the mean of the readings at that time is read, too, as 7"
     )
+
+    @field_validator("seasonal_lags", "seasonal_means")
+    @classmethod
+    def _each_stands_once(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(days)) < len(days):
+            raise ValueError(f"each number of days may stand once, received {list(days)}")
+        return days
 
     @model_validator(mode="after")
     def _history_fits(self) -> WindowConfig:

@@ -19,6 +19,8 @@ from wattcast.tasks.numbers import decimals, readable, with_unit
 from wattcast.tasks.registry.versions import DATA_FROM, DATA_TO, DECISION, HOLDOUT_FROM, HOLDOUT_TO
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from wattcast.flows.retrain import Retrained
     from wattcast.flows.service.doctor import Finding
     from wattcast.flows.watch import Watched
@@ -56,12 +58,10 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
     title += f"; made at {moment}; time stamps are the {forecasts.label} of their step"
     console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
-    table = Table()
-    for name, values in newest.items():
-        table.add_column(escape(str(name)), no_wrap=values.dtype != float, overflow="fold")  # no time is cut off
-    for row in newest.itertuples(index=False):
-        table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))
-    console.print(table)
+    several = forecasts.numbers if len(forecasts.numbers[0]) > 1 else [()]  # intervals of several would be too wide
+    for columns in several:
+        others = [name for each in several if each != columns for name in each]
+        console.print(_table(newest.drop(columns=others)))
     if forecasts.scores:
         rmse, mae = (with_unit(metric, forecasts.unit) for metric in ("RMSE", "MAE"))
         head = ("version", "target", "forecasts", rmse, mae, "persistence RMSE", "skill")
@@ -78,6 +78,15 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
             table.add_row(*map(escape, each.values()))
         console.print(table)
     console.print(f"{len(forecasts.made):,} forecasts added, {len(forecasts.frame):,} in {output}", soft_wrap=True)
+
+
+def _table(frame: pd.DataFrame) -> Table:
+    table = Table()
+    for name, values in frame.items():
+        table.add_column(escape(str(name)), no_wrap=values.dtype != float, overflow="fold")  # no time is cut off
+    for row in frame.itertuples(index=False):
+        table.add_row(*(readable(value) if isinstance(value, float) else str(value) for value in row))
+    return table
 
 
 def held_rows(scores: Sequence[IntervalScore], unit: str | None) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wattcast.flows.cli.output import show_banner
@@ -45,9 +46,9 @@ def show_replayed(replayed: Replayed) -> None:
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
         console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
-    for sentence in (worth.sentence, worth.gate_sentence, worth.interval_sentence):
+    for sentence in (worth.sentence, worth.gate_sentence, worth.interval_sentence, replayed.scored):
         if sentence:
-            console.print(sentence, soft_wrap=True, highlight=False)
+            console.print(escape(sentence), soft_wrap=True, highlight=False)
     show_banner(console, replayed.data_source)
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 

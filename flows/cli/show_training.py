@@ -71,7 +71,7 @@ def show_trained(trained: Trained) -> None:
     if evaluation.absent:
         console.print(escape(evaluation.absent), soft_wrap=True, highlight=False)
     diagnosis = evaluation.diagnosis
-    console.print(f"[bold]{diagnosis.verdict}[/]: {diagnosis.reason}; {diagnosis.advice}.", soft_wrap=True)
+    console.print(f"[bold]{diagnosis.verdict}[/]: {escape(diagnosis.reason)}; {diagnosis.advice}.", soft_wrap=True)
     for words in trained.suspicions:
         console.print(f"[bold red]leakage?[/] {escape(words)}", soft_wrap=True, highlight=False)
     show_banner(console, trained.data_source)
@@ -116,5 +116,7 @@ def show_swept(swept: Swept) -> None:
         table.add_row(name, readable(error, 2), "", readable(absolute, 2))
     console.print(table)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
+    if swept.scored:
+        console.print(escape(swept.scored), soft_wrap=True, highlight=False)
     show_banner(console, swept.data_source)
     console.print(f"run     {swept.run_id}\nbest    {swept.best_config}\nreport  {swept.report}", soft_wrap=True)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from wattcast.flows.experiment.dotted import SEPARATOR, flatten, merge, replaced, set_option
+from wattcast.flows.experiment.lasting import of_space, of_window
 from wattcast.flows.experiment.unanswered import listed, unanswered
 from wattcast.model.cells import LONGEST_SHOWN, shown
 from wattcast.model.config import Config
@@ -79,6 +80,12 @@ class Experiment(Config):
         if questions := unanswered(given):
             raise ValueError(listed(questions, "the experiment"))
         return complete(given)
+
+    @field_validator("window", "sweep", mode="before")
+    @classmethod
+    def _durations_are_steps(cls, given: Any, info: ValidationInfo) -> Any:
+        steps = {"window": of_window, "sweep": of_space}[str(info.field_name)]
+        return steps(given, info.data.get("readings")) if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattcast.flows.experiment.dotted import SEPARATOR
-from wattcast.flows.experiment.experiment import Experiment, data_name, read_experiment
+from wattcast.flows.experiment.experiment import Experiment, data_name, read_experiment, read_preset
+from wattcast.flows.experiment.lasting import of_window
+from wattcast.model.durations import Lasting
 
 _MOST, _LONGEST = 4, 24  # changes, and letters of a value
 _TABLES = ("model", "fit", "window", "scale", "intervals", "baselines", "readings", "file")
@@ -17,11 +19,23 @@ _UNTOLD = ("preset", "data", "fit.seed", "found_by")  # said elsewhere
 def differences(experiment: Experiment) -> dict[str, Any]:
     """The options whose values are not the preset's, by dotted names; None where only the preset has such an option.
 
-    Neither data, seed, origin nor the dates of the split, which are no choice between trainings.
+    Neither data, seed, origin nor the dates of the split, which are no choice between trainings; nor the steps of a
+    duration that the preset says, which are others where the cadence is another one.
     """
     preset, ours = (each.flat() for each in (read_experiment(preset=experiment.preset), experiment))
+    preset.update(_durations(experiment))
     names = (name for name in {**ours, **preset} if name not in _UNTOLD and not name.startswith("split."))
     return {name: ours.get(name) for name in names if ours.get(name) != preset.get(name)}
+
+
+def _durations(experiment: Experiment) -> dict[str, Any]:
+    """The preset's durations as steps of the experiment's own readings; None where they are no whole steps."""
+    window = of_window(read_preset(experiment.preset).get("window", {}), experiment.readings)
+    return {
+        f"window{SEPARATOR}{name}": value.steps if value.fits else None
+        for name, value in window.items()
+        if isinstance(value, Lasting)
+    }
 
 
 def run_name(experiment: Experiment, data: str) -> str:

@@ -6,8 +6,9 @@ N: windows of the held-out span. L: output length.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from wattcast.flows.prepare import Prepared
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.errors import InputError
-from wattcast.model.intervals import quantile_column
+from wattcast.model.intervals import value_columns
 from wattcast.model.readings import MADE_AT
 from wattcast.model.windows import Windows
 from wattcast.tasks.fan import Fan
@@ -32,6 +33,7 @@ from wattcast.tasks.registry.gate import (
     check_champion,
     check_clean_room,
     check_data,
+    check_further,
 )
 from wattcast.tasks.registry.interval_gate import check_coverage, check_winkler
 from wattcast.tasks.registry.looks import looks
@@ -40,8 +42,8 @@ from wattcast.tasks.registry.versions import CONTRACT, DATA_TO, Version, Version
 
 log = logging.getLogger(__name__)
 
-Outcome = Fan | CannotForecastError | UntrustedError
-"""Forecasts of the held-out span as they are served, NaN for a window that is left out; or why there are none."""
+Outcome = Mapping[str, Fan] | CannotForecastError | UntrustedError
+"""Forecasts of each target as they are served, NaN for a window of the span that is left out; or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,9 @@ class Case:
         return self.prepared.windows.test
 
     @property
-    def target(self) -> str:
-        """The first target, whose errors decide."""
-        return self.prepared.experiment.readings.targets[0]
+    def targets(self) -> tuple[str, ...]:
+        """The targets, of which the errors of the first one decide."""
+        return self.prepared.experiment.readings.targets
 
     @property
     def day(self) -> int:
@@ -85,12 +87,12 @@ def compare(case: Case, champion: Version | None) -> Comparison:
     if isinstance(own, CannotForecastError | UntrustedError):
         checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
-        forecasts["challenger"] = own
-        checks.append(check_baselines(actual, own.point, baselines, config, unit=case.prepared.unit))
-        checks.append(check_clean_room(own.point, _scored(case), actual, unit=case.prepared.unit))
-        if own.levels:
-            checks.append(check_coverage(actual, own, config, windows.config, day=case.day))
-        checks += _champion(case, champion, others[0], forecasts) if champion else [_NO_CHAMPION]
+        forecasts["challenger"] = first = own[case.targets[0]]
+        checks.append(_of_first(case, check_baselines(actual, first.point, baselines, config, unit=case.prepared.unit)))
+        checks.append(check_clean_room(first.point, _scored(case), actual, unit=case.prepared.unit))
+        if first.levels:
+            checks.append(_of_first(case, check_coverage(actual, first, config, windows.config, day=case.day)))
+        checks += _champion(case, champion, own, others[0], forecasts) if champion else [_NO_CHAMPION]
     made_at = windows.series.times[windows.newest_row]
     levels = sorted({level for fan in forecasts.values() for level in fan.levels})
     looked = looks(levels, windows.config, case.day)
@@ -100,7 +102,14 @@ def compare(case: Case, champion: Version | None) -> Comparison:
 _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines decide")
 
 
-def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[str, Fan]) -> list[Check]:
+def _of_first(case: Case, check: Check) -> Check:
+    """Of several targets a check of the first one says so."""
+    return replace(check, message=f"{case.targets[0]}: {check.message}") if len(case.targets) > 1 else check
+
+
+def _champion(
+    case: Case, champion: Version, own: Mapping[str, Fan], theirs: Outcome, forecasts: dict[str, Fan]
+) -> list[Check]:
     """The comparison with the champion, whose forecasts are added; or the named reason why there can be none.
 
     Intervals are compared where either has some.
@@ -119,20 +128,27 @@ def _champion(case: Case, champion: Version, theirs: Outcome, forecasts: dict[st
         return [Check("champion", True, f"{name} forecasts something else: the baselines decide")]
     if isinstance(theirs, CannotForecastError):
         return [Check("champion", True, f"{name} {theirs}: the baselines decide")]
-    forecasts["champion"] = theirs
-    new = np.asarray(np.isfinite(theirs.point).all(axis=1))
+    first = case.targets[0]
+    forecasts["champion"] = theirs[first]
+    new = np.asarray(np.isfinite(theirs[first].point).all(axis=1))
     trained_to = champion.tags.get(DATA_TO)
     if trained_to:
         new &= windows.series.times[windows.target_rows[:, 0]] > pd.Timestamp(trained_to)
     if new.sum() < case.day:
         known = f"{name} was trained on readings up to {trained_to}, so that less than a day of the held-out span"
         return [Check("champion", False, f"{known} is new to it: retrain as of a later date")]
-    actual, ours, theirs = windows.actual[new, :, 0], forecasts["challenger"].take(new), theirs.take(new)
-    config, unit = experiment.gate, experiment.readings.energy_unit
-    checks = [check_champion(actual, ours.point, theirs.point, config, block=case.day, unit=unit)]
-    if ours.levels or theirs.levels:
-        checks.insert(0, check_winkler(actual, ours, theirs, config, windows.config, day=case.day, unit=unit))
-    return checks
+    measured = {target: windows.actual[new, :, k] for k, target in enumerate(case.targets) if target in theirs}
+    ours, others = ({target: fans[target].take(new) for target in measured} for fans in (own, theirs))
+    made, its = ({target: fan.point for target, fan in fans.items()} for fans in (ours, others))
+    actual, config, unit = measured[first], experiment.gate, experiment.readings.energy_unit
+    checks = []
+    if ours[first].levels or others[first].levels:
+        compared = check_winkler(actual, ours[first], others[first], config, windows.config, day=case.day, unit=unit)
+        checks.append(_of_first(case, compared))
+    if len(measured) > 1:
+        checks.append(check_further(measured, made, its, config, block=case.day, unit=unit))
+    beaten = check_champion(actual, made[first], its[first], config, block=case.day, unit=unit)
+    return [*checks, _of_first(case, beaten)]
 
 
 def _forecast(case: Case, version: Version) -> Outcome:
@@ -140,8 +156,8 @@ def _forecast(case: Case, version: Version) -> Outcome:
     windows, times = case.windows, case.windows.series.times
     readings = case.prepared.fetched.raw_rows(times[0], times[int(windows.target_rows[-1, -1])])
     moments = [times[windows.newest_row].repeat(windows.config.output_length), times[windows.target_rows.ravel()]]
-    quantiles = _quantiles(version)
-    names = [case.target, *(quantile_column(case.target, quantile) for quantile in quantiles)]
+    targets, quantiles = _promised(case, version)
+    names = value_columns(targets, quantiles)
     try:
         made = clean_room.forecast(case.versions, version, readings, every=True)
         by_moment = made.set_index([MADE_AT, case.prepared.experiment.readings.timestamp])[names]
@@ -151,19 +167,26 @@ def _forecast(case: Case, version: Version) -> Outcome:
     except (InputError, KeyError) as fault:
         said = CannotForecastError(f"cannot forecast the held-out span: {fault}")
     else:
-        found = found.reshape(*windows.target_rows.shape, -1)  # [N, L, 1 + Q]
-        return Fan(found[..., 0], found[..., 1:], quantiles)
+        found = found.reshape(*windows.target_rows.shape, len(targets), -1)  # [N, L, K, 1 + Q]
+        return {target: Fan(found[..., k, 0], found[..., k, 1:], quantiles) for k, target in enumerate(targets)}
     subject = "" if isinstance(said, UntrustedError) else f"version {version.number} of {case.versions.model} "
     log.warning("%s%s", subject, said)
     return said
 
 
-def _quantiles(version: Version) -> tuple[float, ...]:
-    """Those that its contract promises; none of a version that no retraining has registered."""
-    return Contract.model_validate_json(version.tags[CONTRACT]).quantiles if CONTRACT in version.tags else ()
+def _promised(case: Case, version: Version) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Which of the targets its contract promises, and the quantiles around each; the first target in any case.
+
+    Of a version that no retraining has registered it is the first target alone.
+    """
+    first, *further = case.targets
+    if CONTRACT not in version.tags:
+        return (first,), ()
+    contract = Contract.model_validate_json(version.tags[CONTRACT])
+    return (first, *(target for target in further if target in contract.targets)), contract.quantiles
 
 
 def _scored(case: Case) -> Floats:
-    """`[N, L]` forecasts of the held-out span that the challenger's training has scored."""
-    rows = case.scored[(case.scored["part"] == "test") & (case.scored["target"] == case.target)]
+    """`[N, L]` forecasts of the first target on the held-out span that the challenger's training has scored."""
+    rows = case.scored[(case.scored["part"] == "test") & (case.scored["target"] == case.targets[0])]
     return rows[GRU].to_numpy(np.float64).reshape(case.windows.target_rows.shape)

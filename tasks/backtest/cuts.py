@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
+from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
 
 DAY = pd.Timedelta(days=1)
 
 
 _PASSED = 0.6  # of the rows, when the first cut is made
-
-
-_DURATION = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*([dh])\s*", re.IGNORECASE)
-
-
-_HOURS = {"d": 24.0, "h": 1.0}
 
 
 def first_cut(times: pd.DatetimeIndex, start: pd.Timestamp | None) -> pd.Timestamp:
@@ -60,9 +53,3 @@ def plan_cuts(moments: pd.DatetimeIndex, start: pd.Timestamp, every: str) -> tup
     if len(kept) < 2:
         raise InputError(f"after {start} the readings have a gap that leaves one cut only: give another start or every")
     return kept
-
-
-def duration(text: str) -> pd.Timedelta | None:
-    """`7d` or `36h`; None for what is no duration."""
-    found = _DURATION.fullmatch(text)
-    return pd.Timedelta(hours=float(found[1]) * _HOURS[found[2].lower()]) if found else None

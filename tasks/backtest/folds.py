@@ -15,10 +15,11 @@ from itertools import groupby
 
 import pandas as pd
 
+from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
 from wattcast.model.split import Split, SplitConfig, parts_of_known, rows_until
 from wattcast.model.windows import WindowConfig, window_starts
-from wattcast.tasks.backtest.cuts import DAY, duration
+from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.known import Span
 
 _MOST_FOLDS = 1000

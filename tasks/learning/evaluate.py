@@ -8,7 +8,7 @@ Forecasts are made, scored and put into the table model by model, so that only o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,9 +169,10 @@ def evaluate(
         for (part, of), (_, predictors), (_, steps) in zip(windows.items(), models.items(), kept.items(), strict=True)
     }
     regimes = score_regimes(parts["test"].table, known, targets, models.test)
+    diagnosis = diagnose(parts["train"].errors, parts["validation"].errors, block=block, unit=unit)
     return Evaluation(
         scores=tuple(score for judged in parts.values() for score in judged.scores),
-        diagnosis=diagnose(parts["train"].errors, parts["validation"].errors, block=block, unit=unit),
+        diagnosis=_of_first(targets, diagnosis),
         forecasts=pd.concat([judged.table for judged in parts.values()], ignore_index=True),
         by_lead=parts["test"].by_lead if named else (),
         named=named,
@@ -198,6 +199,11 @@ def _fitted(
     if boosting:
         after[LIGHTGBM] = trees.refit(known)
     return before, after
+
+
+def _of_first(targets: tuple[str, ...], found: Diagnosis) -> Diagnosis:
+    """Of several targets the diagnosis names the one that it is of."""
+    return replace(found, reason=f"of {targets[0]}, {found.reason}") if len(targets) > 1 else found
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Forecasts:
     intervals: tuple[IntervalScore, ...]  # of past ones, by version: over all, by step ahead and by hour of the day
     unit: str | None
     label: Label  # where in its step a time stamp stands
+    numbers: tuple[tuple[str, ...], ...]  # of each target, the columns of its forecast and quantiles
 
     @property
     def sentence(self) -> str:
@@ -116,6 +117,7 @@ def add_forecasts(
         intervals=score_past_intervals(frame, contract, trained_to),
         unit=contract.unit,
         label=contract.label,
+        numbers=tuple(tuple(value_columns([target], contract.quantiles)) for target in contract.targets),
     )
 
 

@@ -111,7 +111,8 @@ def judge_skill(rows: pd.DataFrame, contract: Contract, judged: Skill | None, da
     now = skill_of((errors**2).mean(axis=1).T, block=block)
     if not (math.isfinite(now.value) and math.isfinite(now.low)):
         return Sign(SKILL, False, "not looked at, as readings have hardly changed")
-    words = f"{now.value:.3f} over the newest {len(values):,} forecasts ({_in_words((now.low, now.high))})"
+    of = f" of {target}" if len(contract.targets) > 1 else ""
+    words = f"{now.value:.3f}{of} over the newest {len(values):,} forecasts ({_in_words((now.low, now.high))})"
     if judged is None:
         return Sign(SKILL, False, f"{words}; not compared, as the gate of this version has kept no skill")
     luck = math.hypot(now.high - now.value, judged.value - judged.low)

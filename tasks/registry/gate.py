@@ -19,6 +19,7 @@ from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
 from wattcast.tasks.bootstrap import difference_interval
 from wattcast.tasks.fan import Fan
+from wattcast.tasks.metric_names import endings
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.looks import Look
 
@@ -132,23 +133,66 @@ def check_champion(
 
     The interval is that of `difference_interval` on paired losses: squared errors for RMSE, absolute ones for MAE.
     """
-    squared = config.metric == "rmse"
-    power = 2 if squared else 1
-    losses = [(np.abs(each - actual) ** power).mean(axis=-1)[None] for each in (champion, challenger)]  # [1, N]
-    score = np.sqrt if squared else np.positive
-    one, other = (float(score(each.mean())) for each in losses)
-    low, high = difference_interval(*losses, block=min(block, len(actual)), level=config.level, score=score)
-    difference = other - one
-    name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
-    theirs, ours, apart = (with_unit(text, unit) for text in (readable(one, 2), readable(other, 2), change(difference)))
-    found = (
-        f"{name} of {ours} against the champion's {theirs}, difference {apart} "
-        f"({100 * config.level:g} % interval {change(low)} to {change(high)})"
-    )
-    numbers = {"champion": one, "challenger": other, "difference": difference, "low": low, "high": high}
+    found, numbers = _beside(actual, challenger, champion, config, level=config.level, block=block, unit=unit)
+    difference, high = numbers["difference"], numbers["high"]
     if not (difference < 0 and difference <= -config.min_margin):  # so, as NaN is neither
         margin = f" by {with_unit(f'{config.min_margin:g}', unit)}" if config.min_margin else ""
         return Check("champion", False, f"does not beat the champion{margin}: {found}", numbers)
     if not high < 0:
         return Check("champion", False, f"may be better than the champion by luck alone: {found}", numbers)
     return Check("champion", True, f"beats the champion: {found}", numbers)
+
+
+def check_further(
+    actual: Mapping[str, Floats],
+    challenger: Mapping[str, Floats],
+    champion: Mapping[str, Floats],
+    config: GateConfig,
+    *,
+    block: int,
+    unit: str | None,
+) -> Check:
+    """Of no target behind the first one, which decides, it is worse than the champion beyond luck.
+
+    All are given, `[N, L]` each, in `unit`. The looks at them share the doubt that `config.level` leaves.
+    """
+    level = 1 - (1 - config.level) / (len(actual) - 1)
+    told: list[str] = []
+    worse: list[str] = []
+    numbers: dict[str, float] = {}
+    for target, ending in list(endings(actual).items())[1:]:
+        of_all = (actual[target], challenger[target], champion[target])
+        found, figures = _beside(*of_all, config, level=level, block=block, unit=unit)
+        numbers |= {f"{name}{ending}": value for name, value in figures.items()}
+        if figures["low"] <= 0:
+            told.append(f"{target} is not worse than the champion beyond luck: {found}")
+        else:  # or NaN
+            worse.append(f"{target} is worse than the champion: {found}")
+    return Check("further", not worse, "; ".join(worse or told), numbers)
+
+
+def _beside(
+    actual: Floats,
+    challenger: Floats,
+    champion: Floats,
+    config: GateConfig,
+    *,
+    level: float,
+    block: int,
+    unit: str | None,
+) -> tuple[str, dict[str, float]]:
+    """The error of both and the interval of their difference, in words and in figures."""
+    squared = config.metric == "rmse"
+    power = 2 if squared else 1
+    losses = [(np.abs(each - actual) ** power).mean(axis=-1)[None] for each in (champion, challenger)]  # [1, N]
+    score = np.sqrt if squared else np.positive
+    one, other = (float(score(each.mean())) for each in losses)
+    low, high = difference_interval(*losses, block=min(block, len(actual)), level=level, score=score)
+    difference = other - one
+    name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
+    theirs, ours, apart = (with_unit(text, unit) for text in (readable(one, 2), readable(other, 2), change(difference)))
+    found = (
+        f"{name} of {ours} against the champion's {theirs}, difference {apart} "
+        f"({100 * level:g} % interval {change(low)} to {change(high)})"
+    )
+    return found, {"champion": one, "challenger": other, "difference": difference, "low": low, "high": high}

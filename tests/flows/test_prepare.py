@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from wattcast.flows.experiment.experiment import Experiment
-from wattcast.flows.prepare import Fetched, Prepared
+from wattcast.flows.prepare import Fetched, Prepared, read
 from wattcast.model.clean import clean
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.split import SplitConfig, split_rows
@@ -85,3 +86,22 @@ def test_without_known_columns_it_is_the_newest_readings() -> None:
     pd.testing.assert_frame_equal(
         prepared(frame, known=()).example(8), frame[["time", "wh", "deg"]].tail(8).reset_index(drop=True)
     )
+
+
+@pytest.mark.parametrize(("days", "told"), [(5, True), (4, False)])
+def test_days_before_that_lie_behind_the_first_reading_are_told(
+    days: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment = Experiment.model_validate(
+        {
+            "readings": {"timestamp": "time", "targets": ["wh"], "unit": "Wh", "cadence_minutes": 30},
+            "window": {"lookback": 6, "seasonal_lags": [1, days], "seasonal_means": []},
+        }
+    )
+    with caplog.at_level(logging.WARNING):
+        read(Raw(house(every="30min"), "file", "house.csv", ""), experiment)
+    said = [each for each in caplog.messages if "the same times before" in each]
+    assert [words.partition(":")[0] for words in said] == [
+        f"the same times before (window.seasonal_lags, window.seasonal_means) lie up to {days} days back, the readings "
+        "reach 4"
+    ] * told

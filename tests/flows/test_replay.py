@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -17,7 +18,8 @@ from mlflow.entities import Run
 
 from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
-from wattcast.flows.replay import Replayed, replay
+from wattcast.flows.prepare import fetch
+from wattcast.flows.replay import Replayed, _require, replay
 from wattcast.model.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("workspace", "prefect_server")
@@ -180,3 +182,17 @@ def test_a_replay_that_is_interrupted_is_not_left_open(experiment: Experiment, m
     with pytest.raises(KeyboardInterrupt):
         replay(experiment, every="60h")
     assert max(replays(), key=lambda run: run.info.start_time).info.status == "KILLED"
+
+
+def test_a_cut_whose_parts_are_too_full_of_gaps_is_told_before_a_run_begins(
+    monkeypatch: pytest.MonkeyPatch, experiment: Experiment
+) -> None:
+    """The first cut can be trained on, a later one cannot."""
+    fetched = fetch(experiment)
+    times = pd.DatetimeIndex(fetched.frame.index)
+    cut = times[int(len(times) * 0.8)]
+    gap = fetched.frame[(times < cut - pd.Timedelta(days=5)) | (times > cut - pd.Timedelta(days=4))]
+    gone = replace(fetched, cleaned=replace(fetched.cleaned, frame=gap))
+    _require(experiment, fetched, cut)
+    with pytest.raises(InputError, match=rf"^up to the cut at {cut}, the validation part: .* whole"):
+        _require(experiment, gone, cut)

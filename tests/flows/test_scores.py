@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from wattcast.flows.promotion.note import gate_note
-from wattcast.flows.scores import score_rows, told
+from wattcast.flows.scores import score_rows, scored_one, told
 from wattcast.tasks.learning.diagnosis import Diagnosis
 from wattcast.tasks.learning.evaluate import Evaluation, Score
 from wattcast.tasks.monitoring.drift import ColumnDrift, Drift, Level
@@ -114,3 +114,8 @@ def test_a_long_list_of_columns_is_cut_and_counted() -> None:
     moved = drift(*((f"T{number}", False, "major") for number in range(12)))
     note = gate_note("t", Decision((Check("data", True, "fine"),)), moved, cast("Run", _Tracked("")), page="p.html")
     assert "and 2 more columns" in note
+
+
+def test_the_target_that_decides_is_named_where_there_are_several() -> None:
+    assert scored_one(("load",)) == ""
+    assert scored_one(("load", "heat")) == "All of it is of load, the first of 2 targets."

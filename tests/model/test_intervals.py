@@ -20,6 +20,7 @@ from wattcast.model.intervals import (
     forecasts_needed,
     hours_of,
     quantile_column,
+    require_forecasts,
     value_columns,
 )
 from wattcast.model.metrics import coverage, pinball, winkler
@@ -158,11 +159,22 @@ def test_what_is_saved_is_what_comes_back() -> None:
         ([0.0], "each level must lie between 0 and 1, such as 0.9 for 90 %, received 0"),
         ([90], "each level must lie between 0 and 1, such as 0.9 for 90 %, received 90"),
         ([0.9, 0.5, 0.9], "each level may stand once, received twice: 0.9"),
+        (
+            [0.9, 0.9 + 1e-12],
+            "bounds of all levels must differ in the names of their columns, .* 0.9, 0.900",
+        ),
+        ([1e-9], "bounds of all levels must differ in the names of their columns, .* received 1e-09"),
+        ("high", r"must be levels such as \[0.5, 0.9\], received 'high'"),
     ],
 )
-def test_levels_that_are_none_are_refused(levels: list[float], fault: str) -> None:
+def test_levels_that_are_none_are_refused(levels: list[float] | str, fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
-        IntervalConfig(levels=tuple(levels))
+        IntervalConfig.model_validate(levels)
+
+
+def test_a_level_near_one_is_told_as_it_is() -> None:
+    with pytest.raises(InputError, match=r"an interval of 99.99999 % needs 19999999 forecasts"):
+        require_forecasts(900, IntervalConfig(levels=0.9999999))
 
 
 def test_quantiles_and_their_columns_are_named_by_per_cent() -> None:

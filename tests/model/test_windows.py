@@ -295,6 +295,12 @@ def test_config_names_what_is_wrong(options):
         WindowConfig(**options)
 
 
+@pytest.mark.parametrize("option", ["seasonal_lags", "seasonal_means"])
+def test_days_before_stand_once(option):
+    with pytest.raises(ValidationError, match=r"each number of days may stand once, received \[7, 1, 7\]"):
+        WindowConfig(**{option: (7, 1, 7)})
+
+
 def test_no_history_can_be_longer_than_the_lookback():
     with pytest.raises(ValidationError, match="min_history must be at most lookback, 12, received 13"):
         WindowConfig(lookback=12, min_history=13)

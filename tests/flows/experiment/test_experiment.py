@@ -66,6 +66,63 @@ def test_parts_that_do_not_fit_each_other_are_named_together() -> None:
     )
 
 
+DURATIONS = (
+    "window.lookback=2d",
+    "window.output_length=1d",
+    "window.steps_ahead=1h",
+    "window.min_history=12h",
+    "sweep.window.lookback={low='1d', high='3d', step='12h'}",
+)
+
+
+@pytest.mark.parametrize(("minutes", "of_an_hour"), [(10, 6), (30, 2), (60, 1)])
+def test_durations_of_the_window_are_steps_of_the_readings(minutes: int, of_an_hour: int) -> None:
+    cadence = f"readings.cadence_minutes={minutes}"
+    said = read_experiment(preset="recommended-day", settings=[*DURATIONS, cadence])
+    counted = [
+        f"window.lookback={48 * of_an_hour}",
+        f"window.output_length={24 * of_an_hour}",
+        f"window.steps_ahead={of_an_hour}",
+        f"window.min_history={12 * of_an_hour}",
+        f"sweep.window.lookback={{low={24 * of_an_hour}, high={72 * of_an_hour}, step={12 * of_an_hour}}}",
+    ]
+    assert said == read_experiment(preset="recommended-day", settings=[*counted, cadence])
+    assert said.flat()["window.output_length"] == 24 * of_an_hour  # what a run keeps
+    assert said.changed({"window.lookback": "3d"}).window.lookback == 72 * of_an_hour
+    assert read_experiment(preset="recommended-day", settings=[cadence]).window.output_length == 24 * of_an_hour
+
+
+def test_a_wrong_duration_is_told_with_all_other_faults() -> None:
+    wrong = ["window.lookback=6 hours", "window.min_history=1.5h", "window.steps_ahead=-1d", "fit.epochs=0"]
+    with pytest.raises(InputError) as caught:
+        read_experiment(settings=[*wrong, "readings.cadence_minutes=60", "sweep.window.lookback={choices=['90m']}"])
+    kinds = "a number of steps, or a duration in days or hours such as 1d or 6h"
+    assert sorted(str(caught.value).splitlines()) == [
+        "fit.epochs: Input should be greater than or equal to 1, received 0",
+        f"sweep: window.lookback: must be {kinds}, received '90m'",
+        f"window.lookback: must be {kinds}, received '6 hours'",
+        "window.min_history: must be whole steps of 60 minutes, at least one, received '1.5h': the nearest is 1h or 2h",
+        f"window.steps_ahead: must be {kinds}, received '-1d'",
+    ]
+
+
+def test_durations_are_no_second_fault_where_the_cadence_is_wrong() -> None:
+    with pytest.raises(InputError) as caught:
+        read_experiment(preset="recommended-day", settings=[*DURATIONS, "readings.cadence_minutes=0"])
+    assert str(caught.value) == "readings.cadence_minutes: Input should be greater than 0, received 0"
+
+
+def test_more_steps_than_there_may_be_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^window.lookback: Input should be less than or equal to 1000000"):
+        read_experiment(settings=["window.lookback=999999d"])
+
+
+def test_a_form_takes_durations() -> None:
+    window = Experiment.model_json_schema()["$defs"]["WindowConfig"]["properties"]
+    for name in ("lookback", "output_length", "steps_ahead", "min_history"):
+        assert {"integer", "string"} <= {kind["type"] for kind in window[name]["anyOf"]}
+
+
 def test_later_changes_win(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('preset = "seed-l2"\n[fit]\nseed = 1\nepochs = 7\nbatch_size = 9\n', encoding="utf-8")

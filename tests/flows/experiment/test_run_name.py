@@ -28,6 +28,25 @@ def test_a_run_is_called_by_what_tells_it_from_others(settings: tuple[str, ...],
     assert run_name(read_experiment(settings=settings), "/home/me/office.csv") == name
 
 
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (("readings.cadence_minutes=60",), "recommended-day cadence_minutes=60 seed 0 office"),
+        (
+            ("readings.cadence_minutes=30", "window.output_length=1d"),
+            "recommended-day cadence_minutes=30 seed 0 office",
+        ),
+        (
+            ("readings.cadence_minutes=50", "window.output_length=29"),
+            "recommended-day output_length=29 cadence_minutes=50 seed 0 office",
+        ),
+        (("window.output_length=6h",), "recommended-day output_length=36 seed 0 office"),
+    ],
+)
+def test_a_presets_day_is_no_difference_where_it_has_other_steps(settings: tuple[str, ...], name: str) -> None:
+    assert run_name(read_experiment(preset="recommended-day", settings=settings), "office.csv") == name
+
+
 def test_two_options_of_one_name_are_called_by_more_of_theirs() -> None:
     experiment = read_experiment(preset="seed-l2", settings=["data=uci"])
     layers = [{**layer.model_dump(), "units": 3 + place} for place, layer in enumerate(experiment.model.layers * 2)]

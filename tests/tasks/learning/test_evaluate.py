@@ -194,6 +194,7 @@ def test_the_diagnosis_reads_the_first_target(windows: Split[Windows]) -> None:
     evaluation = run(windows, Constant(1000), Constant(0))
     assert evaluation.diagnosis.verdict.startswith("underfit")
     assert f"{evaluation.score('gru', 'train').rmse:.1f} Wh" in evaluation.diagnosis.reason
+    assert evaluation.diagnosis.reason.startswith(f"of {READINGS.targets[0]}, the training error")
 
 
 def test_lightgbm_has_a_row_of_its_own_fitted_on_the_rows_of_the_others(windows: Split[Windows]) -> None:

@@ -110,6 +110,8 @@ def test_skill_is_wrong_only_beyond_luck() -> None:
     assert sign.found.endswith(f"{judged.value:.3f} at the gate")
     assert not judge_skill(worse, CONTRACT, Skill(judged.value, -1.0, 1.0), 14).wrong
     assert "not compared" in judge_skill(worse, CONTRACT, None, 14).found
+    both = CONTRACT.model_copy(update={"targets": ("load", "heat")})
+    assert " of load over the newest" in judge_skill(worse, both, None, 14).found
 
 
 def test_only_the_newest_days_count() -> None:

@@ -20,6 +20,7 @@ from wattcast.tasks.registry.gate import (
     check_champion,
     check_clean_room,
     check_data,
+    check_further,
 )
 
 ZEROS = np.zeros((2, 2))  # [N, L]
@@ -238,3 +239,39 @@ def test_a_forecast_that_differs_elsewhere_is_seen_whatever_the_level_of_the_loa
     assert check_clean_room(scored + 1e-4, scored, actual, unit="Wh").passed
     assert not check_clean_room(scored + 0.1, scored, actual, unit="Wh").passed
     assert check_clean_room(np.full((3, 1), level), np.full((3, 1), level), np.full((3, 1), level), unit=None).passed
+
+
+# further targets
+
+
+OF_ALL = {"load": ZEROS, "heat": ZEROS, "b%": ZEROS}
+
+
+def test_a_target_behind_the_first_must_not_be_worse_beyond_luck() -> None:
+    challenger, champion = (dict(zip(OF_ALL, made, strict=True)) for made in ((FIVES, FIVES, ZEROS), (THREES,) * 3))
+    check = check_further(OF_ALL, challenger, champion, gate(), block=1, unit="Wh")
+    assert not check.passed
+    assert check.message == (
+        "heat is worse than the champion: RMSE of 5.00 Wh against the champion's 3.00 Wh, difference +2.00 Wh "
+        "(97.5 % interval +2.00 to +2.00)"
+    )
+    assert {name: value for name, value in check.numbers.items() if name.startswith("difference")} == {
+        "difference.heat": 2.0,
+        "difference.b_": -3.0,
+    }
+
+
+def test_what_is_no_worse_or_may_be_by_luck_is_told_of_each_target() -> None:
+    lucky = np.array([[1.0, 1.0], [5.0, 5.0]])
+    challenger, champion = {"load": FIVES, "heat": THREES, "b%": lucky}, {"load": ZEROS, "heat": FIVES, "b%": THREES}
+    check = check_further(OF_ALL, challenger, champion, gate(metric="mae"), block=1, unit=None)
+    assert check.passed
+    assert [part.partition(":")[0] for part in check.message.split("; ")] == [
+        "heat is not worse than the champion beyond luck",
+        "b% is not worse than the champion beyond luck",
+    ]
+
+
+def test_what_is_no_number_is_worse() -> None:
+    nothing = dict.fromkeys(OF_ALL, ZEROS + math.nan)
+    assert not check_further(OF_ALL, nothing, OF_ALL, gate(), block=1, unit="Wh").passed

@@ -92,5 +92,5 @@ def test_a_version_whose_files_were_changed_is_not_loaded_and_its_compiled_code_
 def test_an_untrusted_champion_keeps_its_place_until_somebody_looks(hostile: Version) -> None:
     case = SimpleNamespace(prepared=SimpleNamespace(experiment=Experiment()), windows=None)
     unknown = UntrustedError("version 1 was registered by no one")
-    (check,) = comparison._champion(cast("Any", case), hostile, unknown, {})
+    (check,) = comparison._champion(cast("Any", case), hostile, {}, unknown, {})
     assert (check.passed, check.message) == (False, "version 1 was registered by no one")
