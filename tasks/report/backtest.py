@@ -74,7 +74,7 @@ def backtest_report(subject: Subject, verdict: Verdict, config_toml: str) -> str
 
 
 def backtest_csv(verdict: Verdict) -> str:
-    """One line a contestant and group of rows, all of them, each fold and each lead time; of each target, if several."""
+    """One line a contestant and group of rows: all, each fold and each lead time; where there are several, a target."""
     lines = []
     for each in (verdict, *verdict.others):
         target = {"target": each.target} if each.is_one_of else {}
