@@ -231,6 +231,6 @@ def _log(run: Run, asked: Asked, prepared: Prepared, verdict: Verdict) -> None:
     run.write("backtest.csv", backtest_csv(verdict))
     run.write(REPORT_FILE, backtest_report(subject, verdict, ours.to_toml()))
     create_markdown_artifact(verdict.sentence, key=_NAME, description=f"Backtest of {ours.title}")
-    run.describe(f"{verdict.sentence}\n\n{verdict.useful_sentence}")
+    run.describe("\n\n".join(verdict.sentences))
     if verdict.recommended:
         run.set_tags({"recommended": verdict.recommended.name, "recommended.why": verdict.sentence[:_LONGEST_TAG]})

@@ -22,9 +22,11 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
     return {
         "recommended": recommended.name if recommended else None,
         "sentence": verdict.sentence,
+        "mae": verdict.mae_sentence,
         "useful": verdict.useful_sentence,
         "useful_steps": verdict.useful_steps,
         **record,
+        "others": [verdict_record(other) for other in verdict.others],
     }
 
 
@@ -44,12 +46,18 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
     for fault in verdict.failed:
         words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
         console.print(words, soft_wrap=True, highlight=False, markup=False)
-    for sentence in (verdict.sentence, verdict.useful_sentence):
+    for sentence in verdict.sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    for other in verdict.others:
+        console.print(_scores(other))
+        console.print(other.sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def _scores(verdict: Verdict) -> Table:
-    title = f"{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
+    of = f"{verdict.target}: " if verdict.is_one_of else ""
+    title = (
+        f"{of}{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
+    )
     scored = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
     table = _empty(title, *scored, "skill", "difference")
     for standing in verdict.standings:

@@ -12,7 +12,6 @@ from wattcast.flows.contest.network import Network
 from wattcast.flows.prepare import Prepared
 from wattcast.model.errors import InputError
 from wattcast.model.fit import Epoch
-from wattcast.model.intervals import hours_of
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.contest import Contestant, Fold, Forecasts, Judged
 from wattcast.tasks.backtest.contestants import forecast_fold
@@ -141,7 +140,6 @@ def _judge(
             cut=fold.cut,
             trained_from=origin.known_from,
             made_at=scored.series.times[scored.newest_row],
-            hours=hours_of(scored),
             actual=scored.actual,
             outcomes=outcomes,
             seconds=seconds,

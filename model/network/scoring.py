@@ -1,10 +1,10 @@
-"""Forecasts of all windows of a series, each row's projection onto the gates computed once.
+"""Forecasts of all windows of a series, those at successive rows side by side.
 
 N: windows. B: windows in a block. T: lookback. F: input columns. L: output length. K: targets.
 A: columns that are known of each row beforehand.
 
 Windows that begin at successive rows share all but one of them. A block of such windows is forecast by one compiled
-program that projects its `B + T - 1` rows once and then steps through time, all windows of the block side by side.
+program that reads its `B + T - 1` rows and steps through time, all windows of the block side by side.
 """
 
 from __future__ import annotations

@@ -79,7 +79,6 @@ class Judged:
     cut: pd.Timestamp
     trained_from: pd.Timestamp  # what is fitted in this fold; a network may be an earlier one's
     made_at: pd.DatetimeIndex  # [N]
-    hours: Floats  # [N, L] the time of day that the clock shows at each step
     actual: Floats  # [N, L, K]
     outcomes: Mapping[str, Forecasts | Failed]
     seconds: Mapping[str, float]  # of fitting and forecasting

@@ -18,7 +18,7 @@ FOLD_FILE = "fold.npz"
 
 def to_bytes(judged: Judged) -> bytes:
     """What `from_bytes` reads."""
-    arrays: dict[str, npt.NDArray[Any]] = {"hours": judged.hours, "actual": judged.actual}
+    arrays: dict[str, npt.NDArray[Any]] = {"actual": judged.actual}
     reasons: dict[str, str] = {}
     for place, (name, outcome) in enumerate(judged.outcomes.items()):
         if isinstance(outcome, Failed):
@@ -62,7 +62,6 @@ def from_bytes(content: bytes) -> Judged:
             cut=_moment(record["cut"], record["zone"]),
             trained_from=_moment(record["trained_from"], record["zone"]),
             made_at=made_at,
-            hours=arrays["hours"],
             actual=arrays["actual"],
             outcomes={name: outcome(place, name) for place, name in enumerate(record["names"])},
             seconds=record["seconds"],

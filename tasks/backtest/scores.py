@@ -39,7 +39,6 @@ class Standing:
     by_fold: tuple[Score, ...]
     by_lead: tuple[Score, ...]  # [L]
     seconds: float  # of fitting and forecasting, in all
-    further: dict[str, Score]  # overall, of each target behind the first
     skills: tuple[Interval, ...] = ()  # [L] of the skill by lead time, over days; of those that are in question
 
     @property

@@ -72,8 +72,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All of it is about the first target; errors in `unit`, where it is known.
+    """All of it is about one `target`; errors in `unit`, where it is known.
 
+    Where a backtest has several, this is of the first one, and the verdicts of the `others` stand behind it.
     `asked` is the contestant that the backtest is about. `standings` has the lowest RMSE first; who failed in any fold
     is in `failed` instead, as scores of fewer rows cannot stand beside the others.
     """
@@ -90,6 +91,9 @@ class Verdict:
     levels: tuple[float, ...]
     days: float  # that were forecast
     unit: str | None
+    target: str
+    others: tuple[Verdict, ...] = ()
+    is_one_of: bool = False  # several targets
 
     def standing(self, name: str) -> Standing | None:
         """The standing of a contestant; None where it has failed."""
@@ -131,7 +135,8 @@ class Verdict:
         best, chosen = self.best, self.recommended
         if best is None or chosen is None:
             return f"There is nothing to use: no contestant forecast all {len(self.folds)} folds."
-        reached = f"an RMSE of {self._error(chosen)} over {self.days:.0f} days in {_count(len(self.folds), 'fold')}"
+        of = f" in {self.target}" if self.is_one_of else ""
+        reached = f"an RMSE of {self._error(chosen)}{of} over {self.days:.0f} days in {_count(len(self.folds), 'fold')}"
         instead = "" if chosen.name == self.asked else f", not {self.asked}"
         if chosen is best:
             return f"Use {chosen.name}{instead}: it has {reached}, the lowest{self._of_others(chosen)}."
@@ -139,6 +144,24 @@ class Verdict:
             f"Use {chosen.name}{instead}: it has {reached}, from which that of {best.name}, the lowest with "
             f"{self._error(best)}, differs by {self._change(chosen, best)}; these days cannot tell that from luck, and "
             f"{self._why(chosen)}{self._of_asked(chosen, best)}."
+        )
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Whom to use, who else has the lowest MAE, and up to which lead time the asked-about contestant is useful."""
+        return tuple(filter(None, (self.sentence, self.mae_sentence, self.useful_sentence)))
+
+    @property
+    def mae_sentence(self) -> str:
+        """Who leads by MAE; empty where it is whom to use anyhow."""
+        chosen = self.recommended
+        lowest = min(self.standings, key=lambda each: each.overall.mae, default=None)
+        if chosen is None or lowest is None or not lowest.overall.mae < chosen.overall.mae:
+            return ""
+        low, of_chosen = (with_unit(readable(each.overall.mae, 2), self.unit) for each in (lowest, chosen))
+        return (
+            f"By MAE {lowest.name} leads with {low}, {chosen.name} has {of_chosen}: who minds the typical error more "
+            f"than the large one is served better by {lowest.name}."
         )
 
     def _why(self, chosen: Standing) -> str:
@@ -220,12 +243,11 @@ class Verdict:
         They are those of the asked-about contestant, and of the others RMSE and MAE.
         """
         found: dict[str, float] = {}
-        for each in self.standings:
-            behind = endings(["", *each.further])
-            scores = {"": each.overall, **each.further}
-            for target, of_target in scores.items():
-                for name, value in self._values(of_target, asked=each.name == self.asked).items():
-                    found[f"{self._metric(each.name, name)}{behind[target]}"] = value
+        behind = endings(["", *(other.target for other in self.others)])
+        for ending, verdict in zip(behind.values(), (self, *self.others), strict=True):
+            for each in verdict.standings:
+                for name, value in self._values(each.overall, asked=each.name == self.asked).items():
+                    found[f"{self._metric(each.name, name)}{ending}"] = value
         asked = self.standing(self.asked)
         if asked:
             found[f"{BACKTEST}_rmse_spread"] = asked.spread
@@ -277,13 +299,18 @@ def in_words(span: pd.Timedelta) -> str:
 
 def judge(backtest: Backtest) -> Verdict:
     """Score all contestants on the same rows, compare each two, and find up to which lead time the first is useful."""
+    first, *others = (_judge_target(backtest, k) for k in range(len(backtest.targets)))
+    return replace(first, others=tuple(others))
+
+
+def _judge_target(backtest: Backtest, k: int) -> Verdict:
     failed = _failed(backtest)
     names = [name for name in backtest.contestants if name not in {fault.name for fault in failed}]
     lengths = [len(fold.made_at) for fold in backtest.folds]
     ends = [0, *accumulate(lengths)]
     rows = [slice(first, last) for first, last in pairwise(ends)]
-    actual = np.concatenate([fold.actual for fold in backtest.folds])  # [N, L, K]
-    made = {name: _of_all_folds(backtest, name) for name in names}
+    actual = np.concatenate([fold.actual[..., k] for fold in backtest.folds])  # [N, L]
+    made = {name: _of_all_folds(backtest, name, k) for name in names}
     naive = [name for name in names if name in NAIVE]
     standings = sorted(
         (_standing(backtest, name, actual, made, naive=naive, rows=rows) for name in names),
@@ -291,7 +318,7 @@ def judge(backtest: Backtest) -> Verdict:
     )
     length = actual.shape[1]
     leads = tuple(range(backtest.steps_ahead, backtest.steps_ahead + length))
-    losses = {name: (made[name][0].point - actual[..., 0]) ** 2 for name in names}  # [N, L]
+    losses = {name: (made[name].point - actual) ** 2 for name in names}  # [N, L]
     window = WindowConfig(output_length=length, steps_ahead=backtest.steps_ahead)
     verdict = Verdict(
         asked=backtest.contestants[0],
@@ -308,6 +335,8 @@ def judge(backtest: Backtest) -> Verdict:
         levels=backtest.levels,
         days=sum(lengths) / backtest.day,
         unit=backtest.unit,
+        target=backtest.targets[k],
+        is_one_of=len(backtest.targets) > 1,
     )
     return _with_skills(verdict, losses, naive, backtest.day)
 
@@ -323,33 +352,34 @@ def _failed(backtest: Backtest) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def _of_all_folds(backtest: Backtest, name: str) -> list[Scored]:
-    """`[K]` what a contestant forecast of each target; intervals where it gives them in every fold."""
+def _of_all_folds(backtest: Backtest, name: str, k: int) -> Scored:
+    """What a contestant forecast of a target; with intervals where it gives them in every fold."""
     outcomes = [fold.outcomes[name] for fold in backtest.folds]
     forecasts = [outcome for outcome in outcomes if isinstance(outcome, Forecasts)]
-    point = np.concatenate([each.point for each in forecasts])
-    given = [each.bounds for each in forecasts if each.bounds is not None]
-    bounds = np.concatenate(given) if len(given) == len(forecasts) else None
-    return [Scored(point[..., k], None if bounds is None else bounds[..., k, :]) for k in range(len(backtest.targets))]
+    given = [each.bounds[..., k, :] for each in forecasts if each.bounds is not None]
+    return Scored(
+        np.concatenate([each.point[..., k] for each in forecasts]),
+        np.concatenate(given) if len(given) == len(forecasts) else None,
+    )
 
 
 def _standing(
     backtest: Backtest,
     name: str,
     actual: Floats,
-    made: dict[str, list[Scored]],
+    made: dict[str, Scored],
     *,
     naive: list[str],
     rows: list[slice],
 ) -> Standing:
     everything = slice(None)
 
-    def of(rows: slice, steps: slice, k: int = 0) -> Score:
-        measured = actual[rows, steps, k]
-        references = [rmse(measured, made[each][k].point[rows, steps]) for each in naive]
+    def of(rows: slice, steps: slice) -> Score:
+        measured = actual[rows, steps]
+        references = [rmse(measured, made[each].point[rows, steps]) for each in naive]
         return score(
             measured,
-            made[name][k].of(rows, steps),
+            made[name].of(rows, steps),
             naive=min(references, default=math.nan),
             quantiles=backtest.quantiles,
             levels=backtest.levels,
@@ -361,7 +391,6 @@ def _standing(
         by_fold=tuple(of(each, everything) for each in rows),
         by_lead=tuple(of(everything, slice(step, step + 1)) for step in range(actual.shape[1])),
         seconds=sum(fold.seconds.get(name, 0.0) for fold in backtest.folds),
-        further={target: of(everything, everything, k) for k, target in enumerate(backtest.targets) if k},
     )
 
 

@@ -4,7 +4,7 @@ One row is one step of one forecast: `made_at`, the time stamp that is forecast,
 and, in columns with these endings, what persistence said at that moment and what was measured; last the version. Where
 a naive forecast may stand in for it, `made_by` says behind it which has made the row. Where intervals are adaptive,
 those of a row are as they were given, and columns such as `load_stretch_90` say by what they had been stretched; each
-adjustment of theirs stands in a file beside this one.
+adjustment of theirs that the newest two weeks have brought stands in a file beside this one, which nothing reads.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from wattcast.tasks.monitoring.past import (
 )
 from wattcast.tasks.registry.contract import Contract
 from wattcast.tasks.step import step
+
+_ADJUSTMENTS_KEPT = pd.Timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,10 @@ def _adapted(  # noqa: PLR0917
                     f"{str(file)!r} holds no adjustments of intervals, as its columns are "
                     f"{', '.join(map(str, before))}, expected {', '.join(map(str, told))}: move it away"
                 )
+            before = before.assign(moment=_moments(before["moment"], contract, file))
             told = pd.concat([before[before[VERSION].astype(str) != version], told])
-        write_frame(told, file, replace=True)
+        recent = told["moment"] > told["moment"].max() - _ADJUSTMENTS_KEPT
+        write_frame(told[recent], file, replace=True)
     return frame
 
 

@@ -49,13 +49,23 @@ def backtest_report(subject: Subject, verdict: Verdict, config_toml: str) -> str
         subject,
         {"leads": _lead_panels(verdict) if several else [], "folds": _fold_panels(verdict)},
         config_toml=config_toml,
-        headlines=[verdict.sentence, verdict.useful_sentence],
+        headlines=list(verdict.sentences),
         tiles=_tiles(verdict),
         contest=_contest_table(verdict),
         intervals=_interval_table(verdict),
         failed=_failed_table(verdict) if verdict.failed else None,
         matrix=_matrix(verdict) if verdict.pairs else None,
         pairs=_pair_table(verdict),
+        others=[
+            {
+                "target": other.target,
+                "sentence": other.sentence,
+                "contest": _contest_table(other),
+                "matrix": _matrix(other) if other.pairs else None,
+                "pairs": _pair_table(other),
+            }
+            for other in verdict.others
+        ],
         leads=_lead_table(verdict) if several else None,
         folds=_fold_table(verdict),
         naive=verdict.naive,
@@ -64,18 +74,20 @@ def backtest_report(subject: Subject, verdict: Verdict, config_toml: str) -> str
 
 
 def backtest_csv(verdict: Verdict) -> str:
-    """One line a contestant and group of rows: all of them, each fold, and each lead time where there are several."""
+    """One line a contestant and group of rows: all, each fold and each lead time; where there are several, a target."""
     lines = []
-    for standing in verdict.standings:
-        groups = chain(
-            [("all", "", standing.overall)],
-            (("fold", str(span.number), score) for span, score in zip(verdict.folds, standing.by_fold, strict=True)),
-            (("steps ahead", str(lead), score) for lead, score in zip(verdict.leads, standing.by_lead, strict=True)),
-        )
-        lines += [
-            {"contestant": standing.name, "by": by, "group": group, **_columns(verdict, score)}
-            for by, group, score in groups
-        ]
+    for each in (verdict, *verdict.others):
+        target = {"target": each.target} if each.is_one_of else {}
+        for standing in each.standings:
+            groups = chain(
+                [("all", "", standing.overall)],
+                (("fold", str(span.number), score) for span, score in zip(each.folds, standing.by_fold, strict=True)),
+                (("steps ahead", str(lead), score) for lead, score in zip(each.leads, standing.by_lead, strict=True)),
+            )
+            lines += [
+                {"contestant": standing.name, **target, "by": by, "group": group, **_columns(each, score)}
+                for by, group, score in groups
+            ]
     failed = [
         {"contestant": fault.name, "by": "fold", "group": str(fault.fold), "failed": fault.reason}
         for fault in verdict.failed

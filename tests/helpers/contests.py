@@ -55,7 +55,6 @@ def backtest(
                 cut=made_at[0],
                 trained_from=START - pd.Timedelta(days=60),
                 made_at=pd.DatetimeIndex(made_at),
-                hours=np.zeros((size, length)),
                 actual=np.full((size, length, targets), 100.0),
                 outcomes=outcomes,
                 seconds=dict.fromkeys(outcomes, 1.5),

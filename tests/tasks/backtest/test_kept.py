@@ -21,7 +21,6 @@ def test_a_fold_comes_back_bit_for_bit(zone: str | None, unit: str) -> None:
         cut=made_at[0],
         trained_from=made_at[0] - pd.Timedelta(days=60),
         made_at=made_at,
-        hours=draws.uniform(0, 24, (9, 2)),
         actual=draws.normal(size=(9, 2, 1)),
         outcomes={"recommended": Forecasts(point, bounds), "mine:Mine": Failed("no"), "ridge": Forecasts(point / 3)},
         seconds={"recommended": 1 / 3, "mine:Mine": 0.0, "ridge": 2.5},
@@ -29,7 +28,6 @@ def test_a_fold_comes_back_bit_for_bit(zone: str | None, unit: str) -> None:
     again = from_bytes(to_bytes(judged))
     assert (again.number, again.cut, again.trained_from) == (5, judged.cut, judged.trained_from)
     pd.testing.assert_index_equal(again.made_at, made_at, check_names=False, check_freq=False)
-    assert again.hours.tobytes() == judged.hours.tobytes()
     assert again.actual.tobytes() == judged.actual.tobytes()
     assert list(again.outcomes) == list(judged.outcomes)
     assert again.seconds == judged.seconds

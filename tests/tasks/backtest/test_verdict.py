@@ -209,11 +209,33 @@ def test_metrics_are_named_as_those_of_a_training_are():
     assert "backtest_vs_persistence_rmse_by_fold" in by_fold[1]
 
 
-def test_of_two_targets_the_first_is_judged():
-    both = np.stack([noise(5, seed=9), noise(60, seed=7)], axis=-1)
-    verdict = judge(backtest({"ours": both, "persistence": 2 * both}))
-    assert verdict.standing("ours").overall.rmse < 6
-    assert verdict.standing("ours").further["load 2"].rmse > 50
+def test_each_of_two_targets_is_judged_and_the_sentence_says_which():
+    first, second = noise(5, seed=9), noise(60, seed=7)
+    ours, theirs = np.stack([first, 2 * second], axis=-1), np.stack([2 * first, second], axis=-1)
+    verdict = judge(backtest({"ours": ours, "persistence": theirs}))
+    (other,) = verdict.others
+    assert "Use ours: it has an RMSE of 5" in verdict.sentence
+    assert "Wh in load over 40 days" in verdict.sentence
+    assert other.sentence.startswith("Use persistence, not ours: it has an RMSE of ")
+    assert "Wh in load 2 over 40 days" in other.sentence
+    assert other.standing("ours").overall.rmse > 100 > other.standing("persistence").overall.rmse > 50
+    assert other.between("ours", "persistence").high < 0 < verdict.between("ours", "persistence").low
+    metrics = verdict.metrics()
+    assert metrics["backtest_rmse"] == verdict.standing("ours").overall.rmse
+    assert other.standing("ours").overall.rmse in metrics.values()
+    assert not other.others
+
+
+def test_who_leads_by_mae_is_said_where_it_is_not_whom_to_use():
+    rare = np.where(np.arange(ROWS)[:, None] % 20 == 0, 30.0, 1.0) * np.ones(3)
+    verdict = judge(backtest({"ours": 5 * FLAT, "typical": rare, "persistence": 20 * FLAT}))
+    assert verdict.recommended.name == "ours"
+    assert verdict.mae_sentence == (
+        "By MAE typical leads with 2.45 Wh, ours has 5.00 Wh: who minds the typical error more than the large one is "
+        "served better by typical."
+    )
+    assert verdict.sentences == (verdict.sentence, verdict.mae_sentence, verdict.useful_sentence)
+    assert judge(backtest({"ours": FLAT, "persistence": 20 * FLAT})).mae_sentence == ""
 
 
 def test_readings_that_never_change_are_judged_without_a_warning():

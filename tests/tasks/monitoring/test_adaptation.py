@@ -121,6 +121,20 @@ def test_each_version_begins_anew_and_what_was_given_stays(tmp_path: Path) -> No
     assert plain.made["load_p95"].tolist() == [101.645] * STEPS
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_of_adjustments_the_newest_two_weeks_are_kept(version: str, tmp_path: Path) -> None:
+    path, known, days = tmp_path / "log.csv", readings(24 * 40, change=0), 20
+    add(path, forecast(0, 24 * days), known.iloc[: 24 * days])
+    before = parse(read_file(adjustments_file(path)), path.name)
+    assert len(before) == 14 * 24 * STEPS * 2
+    add(path, forecast(24 * days, 24 * (days + 1)), known.iloc[: 24 * (days + 1)], version=version)
+    told = parse(read_file(adjustments_file(path)), path.name)
+    moments = pd.to_datetime(told["moment"])
+    assert moments.max() == START + pd.Timedelta(days=days + 1, hours=-1)
+    assert moments.max() - moments.min() < pd.Timedelta(days=14)
+    assert len(told.drop_duplicates()) == len(told)
+
+
 def test_nothing_is_learnt_from_what_the_version_was_trained_on(tmp_path: Path) -> None:
     known, trained_to = readings(60, change=0), START + pd.Timedelta(hours=30)
     made = add_forecasts(

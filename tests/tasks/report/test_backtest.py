@@ -116,6 +116,16 @@ def test_the_table_has_a_line_for_all_rows_each_fold_and_each_lead_time(verdict:
     assert not broken["rmse"]
 
 
+def test_each_further_target_has_a_section_with_its_verdict_and_pairs():
+    two = {name: np.stack([ERRORS[name], 3 * ERRORS["persistence"]], axis=-1) for name in ("ours", "persistence")}
+    verdict = judge(backtest(two, day=24))
+    found = page(verdict)
+    assert "Who beats whom in load 2" in found.words
+    assert verdict.others[0].sentence in found.words
+    rows = list(csv.DictReader(io.StringIO(backtest_csv(verdict))))
+    assert [row["target"] for row in rows if row["by"] == "all"] == ["load", "load", "load 2", "load 2"]
+
+
 def test_the_page_loads_nothing(verdict: Verdict):
     html = backtest_report(Subject("backtest", {}, simulated=False), verdict, "")
     assert not re.findall(r'(?:src|href)="(?!#)', html)
