@@ -168,17 +168,17 @@ class Retraining(Kind):
     """`wattcast retrain` of a model with a champion, each on newer readings, beside a model that is let be."""
 
     _CALM, _SHOT = "calm", "shot"
-    _FIRST, _APART = pd.Timestamp("2016-02-20"), pd.Timedelta(days=3)
+    _FIRST = pd.Timestamp("2016-02-20")
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        simulate(8064).to_csv(folder / "house.csv", index=False)
-        self._dates = (self._FIRST + number * self._APART for number in range(1, 12))
+        simulate().to_csv(folder / "house.csv", index=False)
+        self._date = self._FIRST
         for name in (self._CALM, self._SHOT):
             self.finish(self._retrain(name, self._FIRST))
 
     def prepare(self) -> Expected:
-        self._before, self._date = self._told(self._SHOT), next(self._dates)
+        self._before, self._date = self._told(self._SHOT), self._date + pd.Timedelta(days=1)
         seconds = self.timed(self._retrain(self._CALM, self._date))
         return Expected(self._come_to(self._CALM), seconds)
 
