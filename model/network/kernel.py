@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import suppress
 from functools import lru_cache
 from typing import Literal
 
@@ -26,15 +25,9 @@ def choose_kernel(asked: Literal["auto", "keras", "fast"]) -> Kernel:
 
 @lru_cache(maxsize=1)
 def _xla_compiles() -> bool:
-    """Tried once a process; warns where it fails.
-
-    From then on TensorFlow computes an operation on one thread, unless it has computed something before: products of
-    this size are done before a second one has been woken. Whoever has cores to spare calls programs side by side.
-    """
+    """Tried once a process; warns where it fails."""
     import tensorflow as tf
 
-    with suppress(RuntimeError):  # it has begun, with as many threads as somebody else has chosen
-        tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         tf.function(tf.identity, jit_compile=True)(tf.zeros(1))
     except tf.errors.OpError as error:

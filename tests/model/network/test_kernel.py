@@ -81,17 +81,3 @@ def test_a_compiler_is_tried_once_a_process(monkeypatch):
     monkeypatch.setattr(tf, "function", lambda *given, **options: tried.append(options) or real(*given, **options))
     assert [choose_kernel("auto") for _ in range(3)] == ["fast"] * 3
     assert tried == [{"jit_compile": True}]
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_an_operation_is_computed_on_one_thread_unless_tensorflow_has_begun_with_more(begun, monkeypatch):
-    asked = []
-
-    def threads(number: int) -> None:
-        asked.append(number)
-        if begun:
-            raise RuntimeError("Intra op parallelism cannot be modified after initialization.")
-
-    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", threads)
-    assert [choose_kernel("keras"), choose_kernel("auto"), choose_kernel("fast")] == ["keras", "fast", "fast"]
-    assert asked == [1]
