@@ -20,6 +20,7 @@ from wattcast.flows.cli.startup import _set_up_libraries
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows
+from wattcast.tasks.metric_names import of_curve
 
 SPACE: dict[str, dict[str, Any]] = {
     "fit.initial_learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -93,7 +94,8 @@ def _our_sweep(trials: int, epochs: int) -> Searched:
         below = f"tags.`mlflow.parentRunId` = '{swept.run_id}'"
         children = client.search_runs([parent.info.experiment_id], below)
         tried = [run for run in children if "trial" in run.data.tags]
-        curves = [client.get_metric_history(run.info.run_id, "seconds") for run in tried]
+        name = of_curve("seconds", refit=False, member=1)
+        curves = [client.get_metric_history(run.info.run_id, name) for run in tried]
     first, last = min(run.info.start_time for run in tried) / 1e3, max(run.info.end_time for run in tried) / 1e3
     seconds = sum(epoch.value for curve in curves for epoch in curve)
     spans: dict[str, list[float]] = {}
