@@ -26,8 +26,8 @@ HOUSE_W = (100.0, 5000.0)
 _BUILDING_W = (5e3, 5e6)
 _GRID_W = 5e7
 MOST_ASKED = 12
-_FEWEST_HOURS = 23  # of the day on which a clock is put forward
 """Names of columns that a question lists."""
+_FEWEST_HOURS = 23  # of the day on which a clock is put forward
 LEAST_SIGNED = 0.01
 """Of so many negative readings no one says that they are faults."""
 _FEW_READINGS, _FEW_RISES = 10, 5
