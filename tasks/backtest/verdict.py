@@ -401,7 +401,7 @@ def _pairs(names: Sequence[str], losses: dict[str, Floats], backtest: Backtest) 
     for one, other in combinations(names, 2):
         first, second = means[one], means[other]
         horizon = backtest.steps_ahead + losses[one].shape[1] - 1
-        low, high = difference_interval(first[None], second[None], block=min(backtest.day, len(first)))
+        low, high = difference_interval(first[None], second[None], block=backtest.day)
         difference = float(np.sqrt(second.mean()) - np.sqrt(first.mean()))
         test = diebold_mariano(first, second, horizon=horizon)
         found.append(Pair(one, other, difference, low, high, test.statistic, test.p))
@@ -438,7 +438,7 @@ def _skill_intervals(own: Floats, naive: list[Floats], day: int) -> tuple[Interv
         found: Floats = 1 - mine / np.where(best > 0, best, np.nan)
         return found  # [L, R]
 
-    draws = statistic_draws([losses], skills, block=min(day, losses.shape[1]))
+    draws = statistic_draws([losses], skills, block=day)
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
     return tuple(zip(low.tolist(), high.tolist(), strict=True))
 

@@ -267,7 +267,7 @@ def _scorer(replay: Replay, reference: Fan) -> Callable[[str, Fan, Sequence[int]
 
     def score(name: str, forecast: Fan, trained: Sequence[int]) -> Outcome:
         errors = squared_errors(actual, forecast.point)
-        low, high = difference_interval(base[None], errors[None], block=min(replay.block, len(errors)))
+        low, high = difference_interval(base[None], errors[None], block=replay.block)
         return Outcome(
             name=name,
             rmse=float(np.sqrt(errors.mean())),

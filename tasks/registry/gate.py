@@ -187,7 +187,7 @@ def _beside(
     losses = [(np.abs(each - actual) ** power).mean(axis=-1)[None] for each in (champion, challenger)]  # [1, N]
     score = np.sqrt if squared else np.positive
     one, other = (float(score(each.mean())) for each in losses)
-    low, high = difference_interval(*losses, block=min(block, len(actual)), level=level, score=score)
+    low, high = difference_interval(*losses, block=block, level=level, score=score)
     difference = other - one
     name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
     theirs, ours, apart = (with_unit(text, unit) for text in (readable(one, 2), readable(other, 2), change(difference)))

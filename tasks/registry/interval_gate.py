@@ -99,8 +99,8 @@ def check_winkler(
     worse = []
     for look in asked:
         one, other = (look.of(fan.losses(actual, look.level)) for fan in (champion, challenger))  # [N]
-        block, sure = min(day, len(actual)), _sure(config, len(asked))
-        low, high = difference_interval(one[None], other[None], block=block, level=sure, score=np.positive)
+        sure = _sure(config, len(asked))
+        low, high = difference_interval(one[None], other[None], block=day, level=sure, score=np.positive)
         theirs, ours = float(one.mean()), float(other.mean())
         figures = {"champion": theirs, "challenger": ours, "difference": ours - theirs, "low": low, "high": high}
         numbers |= {look.named(name): value for name, value in figures.items()}

@@ -119,6 +119,6 @@ def compare_seeds(
         Arm.of(actual, tuned),
         scores,
         over_seeds=difference_interval(*errors, block=None),
-        over_seeds_and_days=difference_interval(*errors, block=min(block, len(actual))),
+        over_seeds_and_days=difference_interval(*errors, block=block),
         unit=unit,
     )
