@@ -25,7 +25,7 @@ from wattcast.tasks.registry.versions import CONTRACT, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server"), pytest.mark.timeout(600)]
 
-NAME = "served"  # other tests have models of their own in the same store
+NAME = Path(__file__).stem  # other files of tests have models of their own in the same store
 
 
 @pytest.fixture(scope="module")

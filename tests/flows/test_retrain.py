@@ -34,7 +34,7 @@ from wattcast.tasks.registry.versions import TRAINING, Versions
 
 pytestmark = [pytest.mark.usefixtures("workspace", "prefect_server", "without_clean_room"), pytest.mark.timeout(600)]
 
-NAME = "retrained"  # other tests have models of their own in the same store
+NAME = Path(__file__).stem  # other files of tests have models of their own in the same store
 
 
 @pytest.fixture(scope="module")

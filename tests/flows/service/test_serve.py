@@ -41,7 +41,8 @@ from wattcast.tasks.registry.versions import FALLBACK, Versions
 from wattcast.tasks.tracking.logged_model import log_forecaster
 from wattcast.tasks.tracking.run import tracked_run
 
-NAME, ALIAS, PATIENCE_S = "served", "champion", 2
+NAME = Path(__file__).stem  # other files of tests have models of their own in the same store
+ALIAS, PATIENCE_S = "champion", 2
 READINGS = ReadingsConfig(features=("lights", "T_out"), time="calendar")
 JSON, CSV = "application/json", "text/csv"
 
