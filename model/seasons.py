@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wattcast.model.arrays import Array
+from wattcast.model.arrays import Array, Times
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Seasons:
         """The days before a step that are read at most; 0 where nothing is."""
         return max((*self.lags, *(days[-1] for days in self.means)), default=0)
 
-    def columns(self, times: pd.DatetimeIndex, targets: Array) -> Array:
-        """`[S, K * D]` of the rows at `times` (instants), of `targets` `[S, K]` scaled.
+    def columns(self, times: Times, targets: Array) -> Array:
+        """`[S, K * D]` of the rows at `times` `[S]` (instants, ascending), of `targets` `[S, K]` scaled.
 
         Where no such reading is known there is a zero, which under the scaling by mean and deviation is the mean of the
         training rows.
@@ -56,10 +56,11 @@ def known_seasons(lags: tuple[int, ...], means: tuple[int, ...], *, farthest: pd
     )
 
 
-def _days_before(times: pd.DatetimeIndex, targets: Array, days: int) -> Array:
+def _days_before(times: Times, targets: Array, days: int) -> Array:
     """`[S, K]`: the readings so many days before each time; NaN where there is none."""
-    rows = times.get_indexer(times - pd.Timedelta(days=days))
-    return np.where(rows[:, None] >= 0, targets[rows], np.float32(np.nan))
+    before = times - np.timedelta64(days, "D")
+    rows = np.searchsorted(times, before)
+    return np.where((times[rows] == before)[:, None], targets[rows], np.float32(np.nan))
 
 
 def _mean(several: Array) -> Array:

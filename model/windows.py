@@ -250,7 +250,7 @@ def make_series(
     targets = np.stack([frame[name].to_numpy(np.float64) for name in readings.targets], axis=1)
     own = np.ascontiguousarray(scaled[:, : len(readings.targets)])
     seasons = window.seasons(readings.cadence) if window else Seasons()
-    before = [seasons.columns(pd.DatetimeIndex(instants(times)), own)] if seasons.days else []
+    before = [seasons.columns(instants(times), own)] if seasons.days else []
     series = Series(
         times=times,
         inputs=np.concatenate([scaled, *beside], axis=1) if beside else scaled,

@@ -31,7 +31,7 @@ def test_seasons_go_as_far_back_as_all_steps_of_a_forecast_know_them(lags, means
 
 def test_each_column_is_the_reading_of_its_day_or_the_mean_of_several():
     seasons = Seasons((1, 7), ((1, 2, 3),))
-    columns = seasons.columns(HOURS, np.hstack([LOAD, -LOAD]))  # of two targets, one behind the other
+    columns = seasons.columns(HOURS.to_numpy(), np.hstack([LOAD, -LOAD]))  # of two targets, one behind the other
     row = 24 * 10 + 5
     np.testing.assert_array_equal(columns[row], [row - 24, row - 168, row - 48, 24 - row, 168 - row, 48 - row])
     assert seasons.names == ("1 days before", "7 days before", "mean of 1 to 3 days before")
@@ -43,7 +43,7 @@ def test_what_is_not_known_is_zero_and_no_part_of_a_mean():
     seasons = Seasons((1,), ((1, 2),))
     kept = np.ones(len(HOURS), bool)
     kept[24 * 5 : 24 * 6] = False  # a day without readings
-    columns = dict(zip(HOURS[kept], seasons.columns(HOURS[kept], LOAD[kept]), strict=True))
+    columns = dict(zip(HOURS[kept], seasons.columns(HOURS[kept].to_numpy(), LOAD[kept]), strict=True))
     np.testing.assert_array_equal(columns[HOURS[23]], [0, 0])
     np.testing.assert_array_equal(columns[HOURS[24]], [0, 0])  # the reading itself is zero
     np.testing.assert_array_equal(columns[HOURS[30]], [6, 6])  # one day of two
@@ -55,6 +55,6 @@ def test_a_reading_is_in_no_column_of_a_step_before_it_is_known():
     seasons = known_seasons((1, 7), (7,), farthest=pd.Timedelta(hours=24))
     cut, altered = 24 * 10, LOAD.copy()
     altered[cut:] += 1000
-    one, other = (seasons.columns(HOURS, load) for load in (LOAD, altered))
+    one, other = (seasons.columns(HOURS.to_numpy(), load) for load in (LOAD, altered))
     np.testing.assert_array_equal(one[: cut + 24], other[: cut + 24])
     assert not np.array_equal(one[cut + 24], other[cut + 24])
