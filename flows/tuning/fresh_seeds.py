@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class Configuration:
     prepared: Prepared
     cores: int
     fold: int | None = None  # its number, where there are several
+
+    @property
+    def title(self) -> str:
+        """What a run of it is called before its seed."""
+        return self.name if self.fold is None else f"{self.name}, fold {self.fold}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -78,10 +84,9 @@ def train_with_seed(
     Raises:
         LeakageError: what it reads has changed with what came later.
     """
-    prepared, at = configuration.prepared, "" if configuration.fold is None else f" fold {configuration.fold},"
+    prepared, title = configuration.prepared, f"{configuration.title}, seed {seed}"
     params = prepared.experiment.changed({"fit.seed": seed}).flat()
-    name = f"{configuration.name},{at} seed {seed}"
-    with child_run(parent, name, worker=worker, params=params, tags=configuration.tags) as child:
+    with child_run(parent, title, worker=worker, params=params, tags=configuration.tags) as child:
         if proved:
             prove(child, {configuration.name: prepared})
         forecast = configuration.forecast(seed, child.log_epoch)
@@ -90,7 +95,7 @@ def train_with_seed(
     return forecast
 
 
-train_with_seed_task = step(train_with_seed, task_run_name="{configuration.name} seed {seed}")
+train_with_seed_task = step(train_with_seed, task_run_name="{configuration.title} seed {seed}")
 
 
 def compare_with_fresh_seeds(
@@ -118,22 +123,22 @@ def compare_with_fresh_seeds(
         return [untuned] if tuned is None else [untuned, Configuration("tuned", prepared.changed(tuned), cores, fold)]
 
     fields = [arms(number, prepared) for number, prepared in enumerate(folds, start=1)]
-    entries = [(place, arm) for place, field in enumerate(fields) for arm in range(len(field))]
+    every = [configuration for field in fields for configuration in field]
     calls = [
         {
-            "configuration": fields[place][arm],
+            "configuration": configuration,
             "seed": seed,
             "parent": parent,
             "worker": worker,
             "proved": several and seed == seeds[0],
         }
         for seed in seeds
-        for place, arm in entries
+        for configuration in every
     ]
     results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
-    made = {entry: np.stack(results[i :: len(entries)]) for i, entry in enumerate(entries)}  # [K, N, L] each
+    made = (np.stack(results[i :: len(every)]) for i in range(len(every)))  # [K, N, L] each
     return compare_folds(
-        [_fold(field, [made[place, arm] for arm in range(len(field))]) for place, field in enumerate(fields)],
+        [_fold(field, list(islice(made, len(field)))) for field in fields],
         seeds=tuple(seeds),
         block=folds[0].experiment.readings.steps_a_day,
         unit=folds[0].unit,

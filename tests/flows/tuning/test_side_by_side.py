@@ -145,6 +145,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
     swept = sweep(
         experiment,
         trials=TRIALS,
+        folds=2,
         jobs=2,
         study="wide",
         storage=postgresql,
@@ -155,6 +156,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
     )
     assert victim.wait(10) == -9
     assert swept.counts.complete == TRIALS
+    assert len(swept.verdict.folds) == 2
     lost = [trial for trial in trials() if trial.state == TrialState.FAIL]
     complete = {trial.user_attrs[TICKET]: trial for trial in trials() if trial.state == TrialState.COMPLETE}
     assert [trial.user_attrs[REASON] for trial in lost] == ["its process ended before it did"]
@@ -165,7 +167,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
     children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{swept.run_id}'")
     assert parent.info.status == "FINISHED"
     assert "secret" not in str(parent.data)
-    judged = 4 if swept.verdict.tuned else 2
+    judged = (4 if swept.verdict.tuned else 2) * len(swept.verdict.folds)
     assert sorted(run.info.status for run in children) == ["FINISHED"] * (TRIALS + judged) + ["KILLED"]
 
 
