@@ -244,9 +244,6 @@ def test_a_sweep_of_several_folds_ends_with_a_backtest(small: tuple[str, ...]) -
     each = [judged[f"tuned, fold 1, seed {seed}"].data.metrics["test_rmse"] for seed in (1, 2)]
     assert verdict.folds[0].tuned == pytest.approx(fmean(each))
     assert "RMSE of each fold of the test part" in (artifacts(parent) / "report.html").read_text()
-    again = sweep(experiment, trials=2, folds=2, jobs=1, study="folded", seeds=2, pruner="none")
-    assert again == swept
-    assert len(children(swept.run_id)) == len(judged) + 2
 
 
 def test_a_test_part_that_is_too_short_for_its_folds_is_refused_before_the_search(small: tuple[str, ...]) -> None:

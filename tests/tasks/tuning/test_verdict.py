@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from wattcast.tasks.tuning.verdict import Fold, InFold, Verdict, compare_folds, compare_seeds
 
@@ -161,6 +162,12 @@ def test_folds_are_compared_together_to_the_bit(tuned: bool) -> None:
         verdict, joined = in_folds(ends, tuned=tuned)
         assert replace(verdict, folds=()) == joined
         assert len(verdict.folds) == len(ends) + 1
+
+
+def test_what_a_study_remembers_of_folds_is_what_was_found() -> None:
+    verdict, _ = in_folds((7,))
+    told = TypeAdapter(Verdict)
+    assert told.validate_python(told.dump_python(verdict, mode="json")) == verdict
 
 
 def test_one_fold_is_a_verdict_without_any() -> None:
