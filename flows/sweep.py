@@ -25,7 +25,7 @@ from wattcast.flows.guarded import refuse_secrets
 from wattcast.flows.job import job
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import scored_one
-from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds
+from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds, verdict_folds
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
@@ -107,7 +107,8 @@ def sweep(
         experiment: what is tuned; its table `sweep` says which options, and in which ranges.
         trials: how many trials the study shall have in all, those of earlier calls included.
         folds: stretches of validation that judge a trial, each with a network that is trained on what lies before it;
-            the mean over them is what is searched for. More than one cost a trial as many trainings.
+            the mean over them is what is searched for. The verdict then is a backtest over as many spans of the test
+            part. More than one cost a trial, and each seed of the verdict, as many trainings.
         jobs: trials that run at once.
         timeout: seconds after which no further trial begins.
         study: name of the study, that of the experiment unless given; one that exists is gone on with.
@@ -139,6 +140,7 @@ def sweep(
     for line in prepared.told:
         log.info("%s", line)
     experiment, objective = prepared.experiment, TrainingObjective.of(prepared, folds=folds, cores=cores)
+    judged = verdict_folds(prepared, folds)
     plan = StudyPlan(
         url=storage,
         name=study or title,
@@ -170,7 +172,7 @@ def sweep(
                 return compare_with_fresh_seeds(
                     side_by_side,
                     run.parent,
-                    prepared,
+                    judged,
                     tuned if best.ticket else None,
                     seeds=[experiment.fit.seed + number for number in range(1, seeds + 1)],
                     cores=cores,
@@ -279,11 +281,12 @@ def _remembered(
     shared: SharedStudy, best: int, seeds: int, compare: Callable[[Callable[[], None]], Verdict]
 ) -> Verdict:
     """The verdict on trial `best`: worked out once, as the test part is scored for it, and remembered."""
-    judged = {"trial": best, "seeds": seeds}
+    folds = shared.plan.folds
+    judged = {"trial": best, "seeds": seeds, **({"folds": folds} if folds > 1 else {})}
     before = shared.recall(_VERDICT)
     if before and before["judged"] == judged:
         return _VERDICTS.validate_python(before["verdict"])
-    trainings = 2 * seeds if best else seeds
+    trainings = (2 if best else 1) * seeds * folds
     with stage(f"{trainings} trainings for the verdict", spins=False), live_steps("verdict", trainings) as done:
         verdict = compare(done)
     shared.remember(_VERDICT, {"judged": judged, "verdict": _VERDICTS.dump_python(verdict, mode="json")})
@@ -308,6 +311,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
         **prepared.facts,
         "trials": f"{counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed",
         "judged by": f"{folds} folds of validation" if (folds := shared.plan.folds) > 1 else "validation",
+        **({"verdict": f"{folds} folds of the test part"} if folds > 1 else {}),
         "pruner": shared.plan.pruner,
         "seed of the trials": str(shared.plan.seed),
         "seeds of the verdict": ", ".join(map(str, verdict.seeds)),
@@ -319,6 +323,8 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
     run.write("report.html", sweep_report(subject, snapshot, verdict, best_toml=best))
     run.log_metrics(_metrics(shared, verdict))
+    for fold in verdict.folds:
+        run.log_metrics(fold.metrics(), step=fold.number)
     run.describe(f"{verdict.sentence} {scored}".strip())
     run.set_tags({"verdict": verdict.sentence})
 

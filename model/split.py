@@ -107,9 +107,9 @@ def split_rows(times: pd.DatetimeIndex, config: SplitConfig) -> Split[range]:
     return Split(range(first), range(first, second), range(second, rows))
 
 
-def parts_of_known(known: range, config: SplitConfig) -> tuple[range, range]:
-    """What is known in two parts: its newest share is what choices use, as large as the fractions have it."""
-    choosing = known.start + int(len(known) * config.train / (config.train + config.validation))
+def parts_of_known(known: range, train: float, validation: float) -> tuple[range, range]:
+    """What is known in two parts, as large as the two numbers are to each other: choices use the newer one."""
+    choosing = known.start + int(len(known) * train / (train + validation))
     return range(known.start, choosing), range(choosing, known.stop)
 
 

@@ -101,7 +101,12 @@ def sweep(
     data: Data = None,
     trials: Annotated[int, typer.Option(min=1, help="Number of trials in the study, earlier ones included.")] = 40,
     folds: Annotated[
-        int, typer.Option(min=1, help="Number of stretches of validation that judge a trial, each trained for anew.")
+        int,
+        typer.Option(
+            min=1,
+            help="Number of stretches of validation that judge a trial, each trained for anew; the verdict is over as "
+            "many of the test part.",
+        ),
     ] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of trials that run at once; a core each by default.")

@@ -50,7 +50,8 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for other in verdict.others:
         console.print(_scores(other))
-        console.print(other.sentence, soft_wrap=True, highlight=False, markup=False)
+        for sentence in other.sentences:
+            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def _scores(verdict: Verdict) -> Table:

@@ -132,7 +132,7 @@ def _judge(
     with child_run(
         parent, f"fold {origin.number}", worker=worker, params=params, tags={FOLD: str(origin.number)}
     ) as run:
-        _prove(run, prepared)
+        prove(run, prepared)
         outcomes, seconds = forecast_fold((*networks, *contest.others), fold)
         scored = fold.scored
         judged = Judged(
@@ -149,8 +149,12 @@ def _judge(
     return judged
 
 
-def _prove(run: Log, prepared: Mapping[str, Prepared]) -> None:
-    """Nothing of what came later has reached what this fold knows, made fit for whichever network."""
+def prove(run: Log, prepared: Mapping[str, Prepared]) -> None:
+    """Nothing of what came later has reached what this fold knows, made fit for whichever network.
+
+    Raises:
+        LeakageError: something has.
+    """
     distinct = {id(each.windows): (name, each) for name, each in prepared.items()}
     proofs = {name: prove_no_leakage(**each.in_evidence) for name, each in distinct.values()}
     record = {name: proofs_record(each) for name, each in proofs.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,11 +29,13 @@ from wattcast.tasks.registry.gate import (
     Check,
     Comparison,
     Decision,
+    Further,
     check_baselines,
     check_champion,
     check_clean_room,
     check_data,
     check_further,
+    of_targets,
 )
 from wattcast.tasks.registry.interval_gate import check_coverage, check_winkler
 from wattcast.tasks.registry.looks import looks
@@ -79,7 +81,9 @@ def compare(case: Case, champion: Version | None) -> Comparison:
     config, windows = case.prepared.experiment.gate, case.windows
     actual = windows.actual[..., 0]
     baselines = {name: model.predict(windows)[..., 0] for name, model in fit_baselines(case.prepared.known).items()}
-    forecasts = {name: Fan.bare(baselines[name]) for name in ("ridge", "persistence")}
+    first, *later = case.targets
+    forecasts: dict[str, dict[str, Fan]] = {target: {} for target in case.targets}
+    forecasts[first] |= {name: Fan.bare(baselines[name]) for name in ("ridge", "persistence")}
     contestants = [case.challenger, champion] if champion else [case.challenger]
     with ThreadPoolExecutor(len(contestants)) as rooms:  # each is a process of its own
         own, *others = rooms.map(lambda version: _forecast(case, version), contestants)
@@ -87,16 +91,26 @@ def compare(case: Case, champion: Version | None) -> Comparison:
     if isinstance(own, CannotForecastError | UntrustedError):
         checks.append(Check("clean_room", False, f"the challenger {own}"))
     else:
-        forecasts["challenger"] = first = own[case.targets[0]]
-        checks.append(_of_first(case, check_baselines(actual, first.point, baselines, config, unit=case.prepared.unit)))
-        checks.append(check_clean_room(first.point, _scored(case), actual, unit=case.prepared.unit))
-        if first.levels:
-            checks.append(_of_first(case, check_coverage(actual, first, config, windows.config, day=case.day)))
+        for target, fan in own.items():
+            forecasts[target]["challenger"] = fan
+        point = own[first].point
+        checks.append(_of_first(case, check_baselines(actual, point, baselines, config, unit=case.prepared.unit)))
+        checks.append(check_clean_room(point, _scored(case), actual, unit=case.prepared.unit))
+        if own[first].levels:
+            checks.append(_coverage(case, own))
         checks += _champion(case, champion, own, others[0], forecasts) if champion else [_NO_CHAMPION]
     made_at = windows.series.times[windows.newest_row]
-    levels = sorted({level for fan in forecasts.values() for level in fan.levels})
-    looked = looks(levels, windows.config, case.day)
-    return Comparison(Decision(tuple(checks)), made_at, actual, forecasts, case.prepared.unit, looked)
+    levels = sorted({level for fan in forecasts[first].values() for level in fan.levels})
+    return Comparison(
+        Decision(tuple(checks)),
+        made_at,
+        actual,
+        forecasts[first],
+        case.prepared.unit,
+        looks(levels, windows.config, case.day),
+        first,
+        tuple(Further(target, windows.actual[..., k], forecasts[target]) for k, target in enumerate(later, start=1)),
+    )
 
 
 _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines decide")
@@ -104,13 +118,26 @@ _NO_CHAMPION = Check("champion", True, "there is no champion yet: the baselines 
 
 def _of_first(case: Case, check: Check) -> Check:
     """Of several targets a check of the first one says so."""
-    return replace(check, message=f"{case.targets[0]}: {check.message}") if len(case.targets) > 1 else check
+    return of_targets({case.targets[0]: check}, case.targets)
+
+
+def _coverage(case: Case, own: Mapping[str, Fan]) -> Check:
+    """What the intervals of each target hold."""
+    config, windows = case.prepared.experiment.gate, case.windows
+    checks = {
+        target: check_coverage(
+            windows.actual[..., k], own[target], config, windows.config, day=case.day, targets=len(own)
+        )
+        for k, target in enumerate(case.targets)
+        if target in own
+    }
+    return of_targets(checks, case.targets)
 
 
 def _champion(
-    case: Case, champion: Version, own: Mapping[str, Fan], theirs: Outcome, forecasts: dict[str, Fan]
+    case: Case, champion: Version, own: Mapping[str, Fan], theirs: Outcome, forecasts: Mapping[str, dict[str, Fan]]
 ) -> list[Check]:
-    """The comparison with the champion, whose forecasts are added; or the named reason why there can be none.
+    """The comparison with the champion, whose forecasts are added by target; or the reason why there can be none.
 
     Intervals are compared where either has some.
     """
@@ -129,7 +156,8 @@ def _champion(
     if isinstance(theirs, CannotForecastError):
         return [Check("champion", True, f"{name} {theirs}: the baselines decide")]
     first = case.targets[0]
-    forecasts["champion"] = theirs[first]
+    for target, fan in theirs.items():
+        forecasts[target]["champion"] = fan
     new = np.asarray(np.isfinite(theirs[first].point).all(axis=1))
     trained_to = champion.tags.get(DATA_TO)
     if trained_to:
@@ -143,8 +171,20 @@ def _champion(
     actual, config, unit = measured[first], experiment.gate, experiment.readings.energy_unit
     checks = []
     if ours[first].levels or others[first].levels:
-        compared = check_winkler(actual, ours[first], others[first], config, windows.config, day=case.day, unit=unit)
-        checks.append(_of_first(case, compared))
+        compared = {
+            target: check_winkler(
+                each,
+                ours[target],
+                others[target],
+                config,
+                windows.config,
+                day=case.day,
+                unit=unit,
+                targets=len(measured),
+            )
+            for target, each in measured.items()
+        }
+        checks.append(of_targets(compared, case.targets))
     if len(measured) > 1:
         checks.append(check_further(measured, made, its, config, block=case.day, unit=unit))
     beaten = check_champion(actual, made[first], its[first], config, block=case.day, unit=unit)

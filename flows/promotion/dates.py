@@ -26,7 +26,7 @@ def dated(experiment: Experiment, times: pd.DatetimeIndex, as_of: datetime | Non
         raise InputError(f"as-of must lie within the readings, from {times[0]} to {times[-1]}, received {until}")
     test_from = until - pd.Timedelta(days=gate.holdout_days) + experiment.readings.cadence
     before = times[times < test_from]
-    training, choosing = parts_of_known(range(len(before)), split)
+    training, choosing = parts_of_known(range(len(before)), split.train, split.validation)
     if not training:
         raise InputError(
             f"of the readings from {times[0]} to {until} the newest {gate.holdout_days:g} days are held out, which "

@@ -1,5 +1,8 @@
 """The verdict of a sweep: the tuned and the untuned configuration with fresh seeds, scored on the test part.
 
+Over several folds that is a rolling origin: the test part is cut into spans, and for each all is fitted anew on what
+lies before it.
+
 K: seeds. N: windows of the test part. L: output length.
 """
 
@@ -7,19 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
+from wattcast.flows.contest.fold import FOLD, prove
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
+from wattcast.model.errors import InputError
+from wattcast.model.fit import Epoch
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.run import Parent, child_run
-from wattcast.tasks.tuning.verdict import Verdict, compare_seeds
+from wattcast.tasks.tuning.folds import verdict_folds_of
+from wattcast.tasks.tuning.verdict import Fold, Verdict, compare_folds
 
 
 @dataclass(frozen=True)
@@ -29,35 +37,71 @@ class Configuration:
     name: str
     prepared: Prepared
     cores: int
+    fold: int | None = None  # its number, where there are several
 
+    @property
+    def title(self) -> str:
+        """What a run of it is called before its seed."""
+        return self.name if self.fold is None else f"{self.name}, fold {self.fold}"
 
-def train_with_seed(configuration: Configuration, seed: int, parent: Parent, *, worker: str) -> Floats:
-    """Train as the configuration says, refit and all; `[N, L]` forecasts of the first target on the test part."""
-    prepared = configuration.prepared
-    experiment, windows = prepared.experiment.changed({"fit.seed": seed}), prepared.windows
-    name, tags = f"{configuration.name}, seed {seed}", {"verdict": configuration.name}
-    with child_run(parent, name, worker=worker, params=experiment.flat(), tags=tags) as child:
-        fitted = train(
-            experiment.model,
-            experiment.fit,
-            windows,
-            prepared.scaler,
-            cores=configuration.cores,
-            listeners=(child.log_epoch,),
-        )
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run of it says."""
+        return {"verdict": self.name, **({} if self.fold is None else {FOLD: str(self.fold)})}
+
+    def forecast(self, seed: int, on_epoch: Callable[[Epoch], None]) -> Floats:
+        """Train as it says, refit and all; `[N, L]` forecasts of the first target on the test part."""
+        prepared = self.prepared
+        ours, windows = prepared.experiment.changed({"fit.seed": seed}), prepared.windows
+        fitted = train(ours.model, ours.fit, windows, prepared.scaler, cores=self.cores, listeners=(on_epoch,))
         forecast: Floats = prepared.forecaster(fitted.network).predict(windows.test)[..., 0]
-        actual = windows.test.actual[..., 0]
+        return forecast
+
+
+def verdict_folds(prepared: Prepared, count: int) -> tuple[Prepared, ...]:
+    """What a verdict over so many folds of the test part may know in each; one fold is `prepared` itself.
+
+    Raises:
+        InputError: the test part is too short for them, or one of them knows too little.
+    """
+    if count == 1:
+        return (prepared,)
+    day = prepared.experiment.readings.steps_a_day
+    made: list[Prepared] = []
+    for rows in verdict_folds_of(prepared.rows, prepared.windows.test, count, least=day):
+        try:
+            made.append(prepared.over(rows))
+        except InputError as error:
+            raise InputError(f"fold {len(made) + 1} of {count} of the test part: {error}") from None
+    return tuple(made)
+
+
+def train_with_seed(
+    configuration: Configuration, seed: int, parent: Parent, *, worker: str, proved: bool = False
+) -> Floats:
+    """Forecasts `[N, L]` of a training as a run of its own; with `proved`, after the proof that nothing leaked.
+
+    Raises:
+        LeakageError: what it reads has changed with what came later.
+    """
+    prepared, title = configuration.prepared, f"{configuration.title}, seed {seed}"
+    params = prepared.experiment.changed({"fit.seed": seed}).flat()
+    with child_run(parent, title, worker=worker, params=params, tags=configuration.tags) as child:
+        if proved:
+            prove(child, {configuration.name: prepared})
+        forecast = configuration.forecast(seed, child.log_epoch)
+        actual = prepared.windows.test.actual[..., 0]
         child.log_metrics({"test_rmse": rmse(actual, forecast), "test_mae": mae(actual, forecast)})
     return forecast
 
 
-train_with_seed_task = step(train_with_seed, task_run_name="{configuration.name} seed {seed}")
+train_with_seed_task = step(train_with_seed, task_run_name="{configuration.title} seed {seed}")
 
 
 def compare_with_fresh_seeds(
     side_by_side: SideBySide,
     parent: Parent,
-    prepared: Prepared,
+    folds: Sequence[Prepared],
     tuned: Experiment | None,
     *,
     seeds: Sequence[int],
@@ -66,32 +110,53 @@ def compare_with_fresh_seeds(
     stop: Callable[[BaseException], None],
     done: Callable[[], None],
 ) -> Verdict:
-    """Train the experiment of `prepared` and `tuned`, each with all `seeds`, and compare them.
+    """Train the experiment of `folds` and `tuned`, each with all `seeds` in each fold, and compare them.
 
-    `stop` is what `SideBySide.run` takes; `done` is told of each training.
+    Of several folds each is proved to know nothing of later. `stop` is what `SideBySide.run` takes; `done` is told of
+    each training.
     """
-    configurations = [Configuration("untuned", prepared, cores)]
-    if tuned is not None:
-        configurations.append(Configuration("tuned", prepared.changed(tuned), cores))
+    several = len(folds) > 1
+
+    def arms(number: int, prepared: Prepared) -> list[Configuration]:
+        fold = number if several else None
+        untuned = Configuration("untuned", prepared, cores, fold)
+        return [untuned] if tuned is None else [untuned, Configuration("tuned", prepared.changed(tuned), cores, fold)]
+
+    fields = [arms(number, prepared) for number, prepared in enumerate(folds, start=1)]
+    every = [configuration for field in fields for configuration in field]
     calls = [
-        {"configuration": configuration, "seed": seed, "parent": parent, "worker": worker}
+        {
+            "configuration": configuration,
+            "seed": seed,
+            "parent": parent,
+            "worker": worker,
+            "proved": several and seed == seeds[0],
+        }
         for seed in seeds
-        for configuration in configurations
+        for configuration in every
     ]
     results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
-    common = _common([configuration.prepared for configuration in configurations])
-    count = len(configurations)
-    forecasts = [np.stack(results[i::count])[:, rows] for i, rows in enumerate(common)]  # [K, N, L] each
-    test, fitted = prepared.windows.test, fit_baselines(prepared.known)
-    baselines = {name: model.predict(test)[common[0], :, 0] for name, model in fitted.items()}
-    return compare_seeds(
-        test.actual[common[0], :, 0].astype(np.float64),
-        forecasts[0],
-        forecasts[1] if tuned is not None else None,
+    made = (np.stack(results[i :: len(every)]) for i in range(len(every)))  # [K, N, L] each
+    return compare_folds(
+        [_fold(field, list(islice(made, len(field)))) for field in fields],
         seeds=tuple(seeds),
-        baselines=baselines,
-        block=prepared.experiment.readings.steps_a_day,
-        unit=prepared.unit,
+        block=folds[0].experiment.readings.steps_a_day,
+        unit=folds[0].unit,
+    )
+
+
+def _fold(field: Sequence[Configuration], made: Sequence[Floats]) -> Fold:
+    """What both configurations forecast, on the rows that both have; `made` are all forecasts `[K, N, L]` of each."""
+    prepared = field[0].prepared
+    common = _common([configuration.prepared for configuration in field])
+    untuned, *tuned = (forecasts[:, rows] for forecasts, rows in zip(made, common, strict=True))
+    test, fitted = prepared.windows.test, fit_baselines(prepared.known)
+    return Fold(
+        cut=str(prepared.times[prepared.rows.test.start - 1]),
+        actual=test.actual[common[0], :, 0].astype(np.float64),
+        untuned=untuned,
+        tuned=tuned[0] if tuned else None,
+        baselines={name: model.predict(test)[common[0], :, 0] for name, model in fitted.items()},
     )
 
 

@@ -42,7 +42,7 @@ class Origin:
         known = range(int(times.searchsorted(self.known_from)), int(times.searchsorted(self.cut, side="right")))
         first, last = (int(times.searchsorted(moment)) for moment in self.made_at[[0, -1]])
         scored = range(first + window.steps_ahead, last + window.steps_ahead + window.output_length)
-        return Split(*parts_of_known(known, split), scored)
+        return Split(*parts_of_known(known, split.train, split.validation), scored)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class Verdict:
         if chosen is None or lowest is None or not lowest.overall.mae < chosen.overall.mae:
             return ""
         low, of_chosen = (with_unit(readable(each.overall.mae, 2), self.unit) for each in (lowest, chosen))
-        return (
+        return self._about(
             f"By MAE {lowest.name} leads with {low}, {chosen.name} has {of_chosen}: who minds the typical error more "
             f"than the large one is served better by {lowest.name}."
         )
@@ -214,20 +214,24 @@ class Verdict:
         """The lead time at which the skill's interval over days first touches zero."""
         asked = self.standing(self.asked)
         if asked is None or not asked.skills:
-            return f"Up to which lead time {self.asked} is useful cannot be said."
+            return self._about(f"Up to which lead time {self.asked} is useful cannot be said.")
         touching = self._first_touching(asked)
         if touching is None:
             least = min(range(len(self.leads)), key=lambda place: asked.skills[place][0])
             every = "its lead time" if len(self.leads) == 1 else "every lead time, up to"
             where = "there" if len(self.leads) == 1 else f"at {self.lead(least)}, where it is nearest to zero,"
-            return (
+            return self._about(
                 f"{self.asked} is useful at {every} {self.lead(len(self.leads) - 1)}: {where} the 95 % interval of its "
                 f"skill against the best naive forecast is {_shares(asked.skills[least])}."
             )
         found = _nothing_proven(asked.skills[touching])
         if not touching:
-            return f"{self.asked} is of no proven use: already at {self.lead(0)} {found}."
-        return f"{self.asked} is useful up to {self.lead(touching - 1)}: at {self.lead(touching)} {found}."
+            return self._about(f"{self.asked} is of no proven use: already at {self.lead(0)} {found}.")
+        return self._about(f"{self.asked} is useful up to {self.lead(touching - 1)}: at {self.lead(touching)} {found}.")
+
+    def _about(self, words: str) -> str:
+        """Of several targets a sentence that is about this one says so."""
+        return f"{self.target}: {words}" if self.is_one_of else words
 
     def lead(self, place: int) -> str:
         """A lead time in words, by its place among `leads`."""
@@ -248,14 +252,15 @@ class Verdict:
             for each in verdict.standings:
                 for name, value in self._values(each.overall, asked=each.name == self.asked).items():
                     found[f"{self._metric(each.name, name)}{ending}"] = value
-        asked = self.standing(self.asked)
-        if asked:
-            found[f"{BACKTEST}_rmse_spread"] = asked.spread
-            for steps in self.named:
-                at = asked.by_lead[self.leads.index(steps)]
-                found |= {f"{BACKTEST}_{name}_at_{steps}": getattr(at, name) for name in ("rmse", "mae", "skill")}
-        if self.useful_steps is not None:
-            found[f"{BACKTEST}_useful_steps"] = self.useful_steps
+            if asked := verdict.standing(verdict.asked):
+                found[f"{BACKTEST}_rmse_spread{ending}"] = asked.spread
+                for steps in verdict.named:
+                    at = asked.by_lead[verdict.leads.index(steps)]
+                    found |= {
+                        f"{BACKTEST}_{name}_at_{steps}{ending}": getattr(at, name) for name in ("rmse", "mae", "skill")
+                    }
+            if verdict.useful_steps is not None:
+                found[f"{BACKTEST}_useful_steps{ending}"] = verdict.useful_steps
         found[f"{BACKTEST}_failed"] = len(self.failed)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 

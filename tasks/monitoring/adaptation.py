@@ -97,6 +97,7 @@ def _walk(ahead: _Ahead, values: Floats, contract: Contract, lowest: float) -> _
     told = np.where(stretch > 0, stretch, np.nan)  # what has no width any more says nothing of what it was
     sides = np.concatenate([told, np.ones_like(median)[..., None], told[..., ::-1]], axis=-1)
     raw = median[..., None] + (bounds - median[..., None]) / sides
+    raw = np.where((bounds <= lowest) & (sides > 1), lowest, raw)  # how far below it one would have lain is not told
     needed = np.stack(
         [needed_stretch(actual, raw[..., p], median, raw[..., count - 1 - p]) for p in range(pairs)]
     )  # [P, N, L]

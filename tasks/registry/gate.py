@@ -5,7 +5,7 @@ N: windows of the held-out span. L: output length.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -82,9 +82,38 @@ class Decision:
         return {f"gate_{check.name}_{name}": value for check in self.checks for name, value in check.numbers.items()}
 
 
+def of_targets(checks: Mapping[str, Check], targets: Sequence[str]) -> Check:
+    """One check out of those of some of all `targets`, by target: each must have passed, and what has not is told.
+
+    Figures of a later target end in its name. Where there is one target, nothing is named.
+    """
+    if len(targets) == 1:
+        return checks[targets[0]]
+    failed = {target: check for target, check in checks.items() if not check.passed}
+    behind = endings(targets)
+    return Check(
+        next(iter(checks.values())).name,
+        not failed,
+        "; ".join(f"{target}: {check.message}" for target, check in (failed or checks).items()),
+        {f"{name}{behind[target]}": value for target, check in checks.items() for name, value in check.numbers.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Further:
+    """What was measured of a target behind the first one, and forecast of it by challenger and any champion."""
+
+    target: str
+    actual: Floats  # [N, L]
+    forecasts: dict[str, Fan]
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A decision, and the forecasts behind it, in `unit`: of challenger, some baselines and any champion."""
+    """A decision, and the forecasts behind it, in `unit`: of challenger, some baselines and any champion.
+
+    They are those of the first target; what is `further` stands beside.
+    """
 
     decision: Decision
     made_at: pd.DatetimeIndex  # [N]
@@ -92,6 +121,8 @@ class Comparison:
     forecasts: dict[str, Fan]
     unit: str | None
     looks: tuple[Look, ...] = ()  # at the intervals that some of them have
+    target: str = ""  # the first one
+    further: tuple[Further, ...] = ()
 
 
 def check_data(source: str, config: GateConfig) -> Check:

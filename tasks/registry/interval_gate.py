@@ -1,8 +1,8 @@
 """Whether a challenger's intervals are sound: what they hold of the held-out span, and what they lose beside others.
 
-Each level is looked at over all steps and at each named lead time. So that no sound model is refused because one of so
-many looks has bad luck, they share the doubt that `gate.level` leaves (Bonferroni): of ten looks at 95 % each has an
-interval of 99.5 %.
+Each level is looked at over all steps and at each named lead time, of each target. So that no sound model is refused
+because one of so many looks has bad luck, they share the doubt that `gate.level` leaves (Bonferroni): of ten looks at
+95 % each has an interval of 99.5 %.
 
 N: windows of the held-out span. L: output length.
 """
@@ -46,23 +46,28 @@ class Held:
         return f"{self.look.intervals} hold {percent(self.share, 1)} of the readings ({low:.1f} to {high:.1f} %)"
 
 
-def held(actual: Floats, fan: Fan, config: GateConfig, window: WindowConfig, *, day: int) -> tuple[Held, ...]:
-    """What the intervals of all looks hold of `actual` `[N, L]`."""
+def held(
+    actual: Floats, fan: Fan, config: GateConfig, window: WindowConfig, *, day: int, targets: int = 1
+) -> tuple[Held, ...]:
+    """What the intervals of all looks hold of `actual` `[N, L]`, which is one of so many `targets`."""
     asked = looks(fan.levels, window, day)
     found = []
     for look in asked:
         hits = look.of(fan.hits(actual, look.level))  # [N]
-        interval = statistic_interval((hits[None],), _alone, block=day, level=_sure(config, len(asked)))
+        interval = statistic_interval((hits[None],), _alone, block=day, level=_sure(config, len(asked) * targets))
         found.append(Held(look, float(hits.mean()), interval))
     return tuple(found)
 
 
-def check_coverage(actual: Floats, challenger: Fan, config: GateConfig, window: WindowConfig, *, day: int) -> Check:
+def check_coverage(
+    actual: Floats, challenger: Fan, config: GateConfig, window: WindowConfig, *, day: int, targets: int = 1
+) -> Check:
     """Its intervals hold the share of the held-out readings that they say, within a band and beyond luck.
 
-    Luck is that of the days: the bootstrap interval of the share must reach into the band around the level.
+    Luck is that of the days: the bootstrap interval of the share must reach into the band around the level. The looks
+    of so many `targets` share the doubt.
     """
-    found = held(actual, challenger, config, window, day=day)
+    found = held(actual, challenger, config, window, day=day, targets=targets)
     numbers: dict[str, float] = {}
     broken = []
     for each in found:
@@ -86,11 +91,13 @@ def check_winkler(
     *,
     day: int,
     unit: str | None,
+    targets: int = 1,
 ) -> Check:
     """Its intervals lose no more than the champion's, beyond luck: by Winkler's score, of the levels that both have.
 
     The interval of the paired difference, of whole days, must reach down to zero. A level that only one of them has is
-    told: that a champion's intervals are given up is what `gate.allow_new_signature` lets pass.
+    told: that a champion's intervals are given up is what `gate.allow_new_signature` lets pass. The looks of so many
+    `targets` share the doubt.
     """
     shared = [level for level in challenger.levels if level in champion.levels]
     asked = looks(shared, window, day)
@@ -99,7 +106,7 @@ def check_winkler(
     worse = []
     for look in asked:
         one, other = (look.of(fan.losses(actual, look.level)) for fan in (champion, challenger))  # [N]
-        sure = _sure(config, len(asked))
+        sure = _sure(config, len(asked) * targets)
         low, high = difference_interval(one[None], other[None], block=day, level=sure, score=np.positive)
         theirs, ours = float(one.mean()), float(other.mean())
         figures = {"champion": theirs, "challenger": ours, "difference": ours - theirs, "low": low, "high": high}

@@ -43,34 +43,41 @@ _LEAST_SKILL = -0.5  # that is drawn
 
 def backtest_report(subject: Subject, verdict: Verdict, config_toml: str) -> str:
     """One HTML page. Nothing given is changed."""
-    several = len(verdict.leads) > 1 and bool(verdict.standings)
+    groups: dict[str, list[Panel]] = {}
+    for number, each in enumerate((verdict, *verdict.others), start=1):
+        groups[f"leads {number}"] = _lead_panels(each) if _has_leads(each) else []
+        groups[f"folds {number}"] = _fold_panels(each)
     return render(
         "backtest.html",
         subject,
-        {"leads": _lead_panels(verdict) if several else [], "folds": _fold_panels(verdict)},
+        groups,
         config_toml=config_toml,
         headlines=list(verdict.sentences),
         tiles=_tiles(verdict),
-        contest=_contest_table(verdict),
-        intervals=_interval_table(verdict),
         failed=_failed_table(verdict) if verdict.failed else None,
-        matrix=_matrix(verdict) if verdict.pairs else None,
-        pairs=_pair_table(verdict),
-        others=[
-            {
-                "target": other.target,
-                "sentence": other.sentence,
-                "contest": _contest_table(other),
-                "matrix": _matrix(other) if other.pairs else None,
-                "pairs": _pair_table(other),
-            }
-            for other in verdict.others
-        ],
-        leads=_lead_table(verdict) if several else None,
-        folds=_fold_table(verdict),
+        first=_of_target(verdict),
+        others=[_of_target(other) for other in verdict.others],
         naive=verdict.naive,
         unit=verdict.unit,
     )
+
+
+def _of_target(verdict: Verdict) -> dict[str, Any]:
+    """The words and the tables of one target."""
+    return {
+        "name": verdict.target,
+        "sentences": verdict.sentences,
+        "contest": _contest_table(verdict),
+        "intervals": _interval_table(verdict),
+        "matrix": _matrix(verdict) if verdict.pairs else None,
+        "pairs": _pair_table(verdict),
+        "leads": _lead_table(verdict) if _has_leads(verdict) else None,
+        "folds": _fold_table(verdict),
+    }
+
+
+def _has_leads(verdict: Verdict) -> bool:
+    return len(verdict.leads) > 1 and bool(verdict.standings)
 
 
 def backtest_csv(verdict: Verdict) -> str:
@@ -103,16 +110,18 @@ def _columns(verdict: Verdict, score: Score) -> dict[str, float | None]:
 
 
 def _tiles(verdict: Verdict) -> dict[str, str]:
-    chosen, steps = verdict.recommended, verdict.useful_steps
+    chosen = verdict.recommended
     tiles = {"use": chosen.name if chosen else "nobody"}
     for name in dict.fromkeys(
         [verdict.asked, *([chosen.name] if chosen else []), *([verdict.naive] if verdict.naive else [])]
     ):
         if standing := verdict.standing(name):
             tiles[f"RMSE, {name}"] = with_unit(readable(standing.overall.rmse, 2), verdict.unit)
-    if steps is not None:
-        step = pd.Timedelta(minutes=verdict.step_minutes)
-        tiles[f"{verdict.asked} useful up to"] = in_words(steps * step) if steps else "nothing proven"
+    for each in (verdict, *verdict.others):
+        steps, of = each.useful_steps, f" in {each.target}" if each.is_one_of else ""
+        if steps is not None:
+            step = pd.Timedelta(minutes=each.step_minutes)
+            tiles[f"{each.asked} useful{of} up to"] = in_words(steps * step) if steps else "nothing proven"
     return {**tiles, "folds": f"{len(verdict.folds)} of {verdict.days / len(verdict.folds):.3g} days"}
 
 

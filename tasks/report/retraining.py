@@ -5,15 +5,20 @@ N: windows of the held-out span. L: output length. Nothing is saved here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from wattcast.model.arrays import Floats
 from wattcast.model.clock import on_the_clock
 from wattcast.model.metrics import mae, rmse
+from wattcast.tasks.fan import Fan
 from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.numbers import with_unit
 from wattcast.tasks.registry.gate import Comparison
+from wattcast.tasks.registry.looks import Look
 from wattcast.tasks.report.drift import drift_panels, drift_table
 from wattcast.tasks.report.figure import COLOURS, GREY, TUNED, UNTUNED, Panel, canvas, labelled, number, percent, short
 from wattcast.tasks.report.page import Subject, Table, render
@@ -74,21 +79,34 @@ def _score_table(comparison: Comparison) -> Table:
 
 
 def _interval_table(comparison: Comparison) -> Table | None:
-    """What the intervals of each model hold and lose, level by level and lead time by lead time; None without any."""
-    rows = []
-    for look in comparison.looks:
-        for name, fan in comparison.forecasts.items():
+    """What the intervals of each model hold and lose, level by level and lead time by lead time; None without any.
+
+    Where there are several targets, each by itself.
+    """
+    of_each = [(comparison.target, comparison.actual, comparison.forecasts)]
+    of_each += [(further.target, further.actual, further.forecasts) for further in comparison.further]
+    named = len(of_each) > 1
+    rows = [
+        [*([target] if named else []), *row]
+        for target, actual, forecasts in of_each
+        for row in _interval_rows(comparison.looks, actual, forecasts)
+    ]
+    head = ["level", "steps ahead", "model", "coverage", labelled("Winkler", comparison.unit)]
+    return Table(["target", *head] if named else head, rows) if rows else None
+
+
+def _interval_rows(looks: Sequence[Look], actual: Floats, forecasts: Mapping[str, Fan]) -> Iterator[list[str]]:
+    for look in looks:
+        for name, fan in forecasts.items():
             if look.level in fan.levels:
                 whole = np.asarray(np.isfinite(fan.point).all(axis=1))
-                actual, told = comparison.actual[whole], fan.take(whole)
+                measured, told = actual[whole], fan.take(whole)
                 share, score = (
-                    float(look.of(each(actual, look.level)).mean()) if len(actual) else np.nan
+                    float(look.of(each(measured, look.level)).mean()) if len(measured) else np.nan
                     for each in (told.hits, told.losses)
                 )
                 ahead = "all" if look.ahead is None else str(look.ahead)
-                rows.append([percent(look.level), ahead, name, percent(share, 1), number(score)])
-    head = ["level", "steps ahead", "model", "coverage", labelled("Winkler", comparison.unit)]
-    return Table(head, rows) if rows else None
+                yield [percent(look.level), ahead, name, percent(share, 1), number(score)]
 
 
 def _check_table(comparison: Comparison) -> Table:

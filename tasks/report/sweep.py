@@ -19,7 +19,7 @@ from wattcast.tasks.report.sweep_course import curves_panel, history_panel
 from wattcast.tasks.report.sweep_effects import contour_panels, importance_panel, importances, slice_panels
 from wattcast.tasks.report.sweep_parallel import parallel_panel
 from wattcast.tasks.report.sweep_trials import Results, show, ticket
-from wattcast.tasks.report.sweep_verdict import interval_words, score_table, verdict_panels
+from wattcast.tasks.report.sweep_verdict import fold_table, interval_words, score_table, verdict_panels
 from wattcast.tasks.tuning.study import REASON, RUN_ID
 from wattcast.tasks.tuning.verdict import Verdict
 
@@ -47,6 +47,7 @@ def sweep_report(subject: Subject, study: optuna.Study, verdict: Verdict, *, bes
         headlines=[verdict.sentence],
         tiles=_tiles(results, verdict),
         scores=score_table(verdict),
+        folds=fold_table(verdict),
         intervals=interval_words(verdict),
         seeds=", ".join(map(str, verdict.seeds)),
         columns=len(results.names) + 1,

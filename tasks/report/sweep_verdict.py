@@ -37,6 +37,21 @@ def score_table(verdict: Verdict) -> Table:
     return Table(head, texts, marked=values.index(min(values)))
 
 
+def fold_table(verdict: Verdict) -> Table | None:
+    """Each fold of the test part, with the best of the baselines there; None where there is but one."""
+    if not verdict.folds:
+        return None
+    scored = [labelled(name, verdict.unit) for name in ("tuned", "untuned", "difference", "best baseline")]
+    head = ["fold", "cut", "forecasts", *(scored if verdict.tuned else scored[1:2] + scored[3:])]
+    rows = []
+    for fold in verdict.folds:
+        best = f"{fine(fold.baselines[fold.best_baseline])} ({LABELS.get(fold.best_baseline, fold.best_baseline)})"
+        change = readable(fold.difference, 2, like=fold.untuned, sign=True)
+        scores = [fine(fold.untuned)] if fold.tuned is None else [fine(fold.tuned), fine(fold.untuned), change]
+        rows.append([str(fold.number), fold.cut, f"{fold.forecasts:,}", *scores, best])
+    return Table(head, rows)
+
+
 def interval_words(verdict: Verdict) -> list[str]:
     """What both intervals mean."""
     if verdict.over_seeds is None or verdict.over_seeds_and_days is None:

@@ -1,12 +1,15 @@
 """Whether tuning helped: fresh seeds of the tuned and of the untuned configuration, scored on the test part.
 
+Of several folds of the test part all forecasts are compared together, and each fold beside itself.
+
 K: seeds. N: windows of the test part. L: output length.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +17,7 @@ import numpy as np
 from wattcast.model.arrays import Floats
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.bootstrap import Interval, difference_interval
+from wattcast.tasks.metric_names import TEST, of_baseline
 from wattcast.tasks.numbers import readable, with_unit
 
 
@@ -46,6 +50,36 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class InFold:
+    """Both configurations in one fold: the mean RMSE over the seeds, beside the RMSE of the baselines."""
+
+    number: int  # from 1
+    cut: str  # the newest reading that it knows
+    forecasts: int
+    untuned: float
+    tuned: float | None
+    baselines: dict[str, float]
+
+    @property
+    def difference(self) -> float:
+        """Tuned minus untuned."""
+        return 0.0 if self.tuned is None else self.tuned - self.untuned
+
+    @property
+    def best_baseline(self) -> str:
+        """The name of the one with the lowest RMSE."""
+        return min(self.baselines, key=self.baselines.__getitem__)
+
+    def metrics(self) -> dict[str, float]:
+        """By the names under which a run has a point a fold."""
+        arms = {"untuned_test_rmse": self.untuned, "test_rmse_difference": self.difference}
+        if self.tuned is not None:
+            arms["tuned_test_rmse"] = self.tuned
+        baselines = {of_baseline(TEST, name, "rmse"): rmse for name, rmse in self.baselines.items()}
+        return {f"{name}_by_fold": value for name, value in (arms | baselines).items()}
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The two configurations side by side. Differences are tuned minus untuned RMSE: below 0 tuning helped.
 
@@ -59,6 +93,7 @@ class Verdict:
     over_seeds: Interval | None = None
     over_seeds_and_days: Interval | None = None
     unit: str | None = None
+    folds: tuple[InFold, ...] = ()  # of the test part, where there are several
 
     @property
     def difference(self) -> float:
@@ -79,8 +114,8 @@ class Verdict:
         shown = partial(readable, decimals=2, like=self.untuned.mean_rmse, sign=True)
         by = with_unit(shown(self.difference), self.unit)
         change = (
-            f"the test RMSE changes by {by} over {len(self.seeds)} fresh seeds "
-            f"(95 % interval {shown(low)} to {shown(high)})"
+            f"the test RMSE changes by {by} over {len(self.seeds)} fresh seeds"
+            f"{f' in {len(self.folds)} folds' if self.folds else ''} (95 % interval {shown(low)} to {shown(high)})"
         )
         if low > 0:
             return f"Tuning hurt: {change}; keep the untuned configuration."
@@ -121,4 +156,43 @@ def compare_seeds(
         over_seeds=difference_interval(*errors, block=None),
         over_seeds_and_days=difference_interval(*errors, block=block),
         unit=unit,
+    )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What was measured in a fold, and what was forecast of it by what knows nothing behind `cut`."""
+
+    cut: str
+    actual: Floats  # [N, L]
+    untuned: Floats  # [K, N, L]
+    tuned: Floats | None  # as `untuned`
+    baselines: dict[str, Floats]  # [N, L] each
+
+
+def compare_folds(folds: Sequence[Fold], *, seeds: tuple[int, ...], block: int, unit: str | None) -> Verdict:
+    """Compare what `folds` have, one after another in time, as `compare_seeds` does with all their windows at once."""
+    tuned = [fold.tuned for fold in folds if fold.tuned is not None]
+    verdict = compare_seeds(
+        np.concatenate([fold.actual for fold in folds]),
+        np.concatenate([fold.untuned for fold in folds], axis=1),
+        np.concatenate(tuned, axis=1) if tuned else None,
+        seeds=seeds,
+        baselines={name: np.concatenate([fold.baselines[name] for fold in folds]) for name in folds[0].baselines},
+        block=block,
+        unit=unit,
+    )
+    if len(folds) == 1:
+        return verdict
+    return replace(verdict, folds=tuple(_in_fold(number, fold) for number, fold in enumerate(folds, start=1)))
+
+
+def _in_fold(number: int, fold: Fold) -> InFold:
+    return InFold(
+        number=number,
+        cut=fold.cut,
+        forecasts=len(fold.actual),
+        untuned=Arm.of(fold.actual, fold.untuned).mean_rmse,
+        tuned=None if fold.tuned is None else Arm.of(fold.actual, fold.tuned).mean_rmse,
+        baselines={name: rmse(fold.actual, forecast) for name, forecast in fold.baselines.items()},
     )

@@ -67,7 +67,7 @@ def _origins(data: str, folds: int) -> list[tuple[str, str, str]]:
 
     def dates(origin: Origin) -> tuple[str, str, str]:
         known = range(int(times.searchsorted(origin.cut, side="right")))
-        _, validation = parts_of_known(known, ours.split)
+        _, validation = parts_of_known(known, ours.split.train, ours.split.validation)
         last = int(times.searchsorted(origin.made_at[-1])) + 1
         return str(times[validation.start]), str(times[known.stop]), str(times[last])
 

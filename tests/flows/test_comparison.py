@@ -42,6 +42,11 @@ def champion_of(targets: tuple[str, ...]) -> Version:
     return Version("duo", 1, "run", TIMES[0].to_pydatetime(), tags, ())
 
 
+def nobody() -> dict[str, dict[str, Fan]]:
+    """No forecasts yet of either target."""
+    return {target: {} for target in TARGETS}
+
+
 def fans(**errors: float) -> dict[str, Fan]:
     """Forecasts of each target that lie so many Wh beside the readings, in intervals that hold them."""
     return {
@@ -53,7 +58,11 @@ def fans(**errors: float) -> dict[str, Fan]:
 @pytest.mark.parametrize(("heat", "passed"), [(5, True), (9, False)])
 def test_the_first_target_decides_and_no_other_may_be_worse(heat: float, passed: bool) -> None:
     checks = comparison._champion(
-        case_of(TARGETS), champion_of(TARGETS), fans(house=3, heat=heat), fans(house=4, heat=8), {}
+        case_of(TARGETS),
+        champion_of(TARGETS),
+        fans(house=3, heat=heat),
+        fans(house=4, heat=8),
+        nobody(),
     )
     assert [(check.name, check.passed) for check in checks] == [
         ("winkler", True),
@@ -67,9 +76,50 @@ def test_the_first_target_decides_and_no_other_may_be_worse(heat: float, passed:
     assert beaten.message.startswith("house: beats the champion: RMSE of 3.00 Wh against the champion's 4.00 Wh")
 
 
+def too_wide(fan: Fan) -> Fan:
+    return Fan(fan.point, fan.bounds * np.array([0.0, 1.0, 2.0]), fan.quantiles)
+
+
+def beside(fan: Fan, rows: slice) -> Fan:
+    """Intervals of which some hold nothing."""
+    bounds = fan.bounds.copy()
+    bounds[rows] += 60
+    return Fan(fan.point, bounds, fan.quantiles)
+
+
+def test_intervals_of_each_target_are_looked_at_and_those_that_are_broken_named() -> None:
+    """Of two targets each look has half the doubt of one alone."""
+    case, own = case_of(TARGETS), fans(house=3, heat=3)
+    sound = comparison._coverage(case, own | {"heat": beside(own["heat"], slice(18))})
+    assert sound.passed
+    assert sound.message.startswith("house: 90 % intervals hold 100.0 % of the readings")
+    assert "; heat: 90 % intervals hold 87.5 % of" in sound.message
+    broken = comparison._coverage(case, own | {"heat": beside(own["heat"], slice(None, None, 2))})
+    assert (broken.name, broken.passed) == ("coverage", False)
+    assert broken.message.startswith("heat: 90 % intervals hold 50.0 % of the readings")
+    assert "house" not in broken.message
+    assert (broken.numbers["held_90"], broken.numbers["held_90.heat"]) == (1, 0.5)
+    assert {"low_90.heat", "high_90.heat", "held_90_at_2.heat"} <= broken.numbers.keys()
+    alone = comparison._coverage(case_of(("heat",)), {"heat": beside(own["heat"], slice(18))})
+    assert alone.message.startswith("90 % intervals hold 87.5 %")
+    assert alone.numbers["held_90"] == sound.numbers["held_90.heat"]
+    assert alone.numbers["low_90"] > sound.numbers["low_90.heat"]
+
+
+def test_intervals_of_a_further_target_may_not_be_worse_than_the_champions() -> None:
+    own, theirs, found = fans(house=3, heat=3), fans(house=4, heat=3), nobody()
+    winkler, *_ = comparison._champion(
+        case_of(TARGETS), champion_of(TARGETS), own | {"heat": too_wide(own["heat"])}, theirs, found
+    )
+    assert (winkler.name, winkler.passed) == ("winkler", False)
+    assert winkler.message.startswith("heat: 90 % intervals are worse than the champion's: Winkler score of 300.00 Wh")
+    assert (winkler.numbers["challenger_90"], winkler.numbers["challenger_90.heat"]) == (100, 300)
+    assert {name: list(made) for name, made in found.items()} == {"house": ["champion"], "heat": ["champion"]}
+
+
 def test_one_target_is_not_named() -> None:
     alone = TARGETS[:1]
-    _, beaten = comparison._champion(case_of(alone), champion_of(alone), fans(house=3), fans(house=4), {})
+    _, beaten = comparison._champion(case_of(alone), champion_of(alone), fans(house=3), fans(house=4), nobody())
     assert beaten.message.startswith("beats the champion: RMSE of 3.00 Wh")
 
 
@@ -80,5 +130,5 @@ def test_what_the_champion_does_not_forecast_is_not_compared() -> None:
     champion = champion_of(TARGETS[:1])
     assert comparison._promised(case, champion) == (("house",), QUANTILES)
     assert comparison._promised(case, champion_of(TARGETS)) == (TARGETS, QUANTILES)
-    checks = comparison._champion(case, champion, fans(house=3, heat=1), fans(house=4), {})
+    checks = comparison._champion(case, champion, fans(house=3, heat=1), fans(house=4), nobody())
     assert [check.name for check in checks] == ["winkler", "champion"]

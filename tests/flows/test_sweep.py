@@ -33,6 +33,7 @@ from wattcast.flows.cli.main import main
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.sweep import Swept, sweep
+from wattcast.flows.tuning.fresh_seeds import Configuration, verdict_folds
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.model.errors import InputError
 from wattcast.tasks.tuning.folds import FoldScore
@@ -198,6 +199,58 @@ def test_fresh_seeds_of_both_configurations_are_scored_on_test(
     assert parent.data.metrics["untuned_test_rmse"] == pytest.approx(verdict.untuned.mean_rmse)
     assert parent.data.tags["verdict"] == verdict.sentence
     assert {"ridge", "persistence"} <= set(verdict.baselines)
+
+
+def test_folds_of_the_verdict_know_nothing_of_later(prepared: Prepared) -> None:
+    """Other readings behind the first span leave all of it as it is; from the second span on they do not that one."""
+    folds = verdict_folds(prepared, 2)
+    first, second = (fold.rows.test for fold in folds)
+    assert folds[0].rows.validation == prepared.rows.validation
+    assert folds[1].rows.validation.stop == second.start
+    frame = prepared.fetched.frame.copy()
+    frame.iloc[first.stop :] *= 3
+    for one, other, same in zip(folds, verdict_folds(prepared.altered(frame), 2), (True, False), strict=True):
+        mine, again = (Configuration("untuned", each, 1).forecast(1, lambda epoch: None) for each in (one, other))
+        assert len(mine) == len(one.windows.test)
+        assert (mine.tobytes() == again.tobytes()) is same
+
+
+def test_a_verdict_of_one_fold_is_the_split_as_it_is(prepared: Prepared) -> None:
+    (fold,) = verdict_folds(prepared, 1)
+    assert fold is prepared
+
+
+def test_a_sweep_of_several_folds_ends_with_a_backtest(small: tuple[str, ...]) -> None:
+    slow = ["fit.initial_learning_rate=0.00001", "sweep.fit.initial_learning_rate={low=0.00001, high=0.02}"]
+    experiment = read_experiment(settings=[*small, *slow])
+    swept = sweep(experiment, trials=2, folds=2, jobs=2, study="folded", seeds=2, pruner="none")
+    verdict = swept.verdict
+    assert verdict.tuned, "the untuned one has learned nothing"
+    assert [fold.number for fold in verdict.folds] == [1, 2]
+    client, parent = MlflowClient(), MlflowClient().get_run(swept.run_id)
+    for name in ("tuned", "untuned"):
+        course = client.get_metric_history(swept.run_id, f"{name}_test_rmse_by_fold")
+        assert {point.step: point.value for point in course} == {
+            fold.number: getattr(fold, name) for fold in verdict.folds
+        }
+    judged = {run.info.run_name: run for run in children(swept.run_id) if "verdict" in run.data.tags}
+    assert sorted(judged) == [
+        f"{name}, fold {fold}, seed {seed}" for name in ("tuned", "untuned") for fold in (1, 2) for seed in (1, 2)
+    ]
+    for name, run in judged.items():
+        proofs = artifacts(run) / "leakage.json"
+        assert proofs.exists() is name.endswith("seed 1")
+        assert run.data.tags["fold"] == name.split(",")[1][-1]
+    each = [judged[f"tuned, fold 1, seed {seed}"].data.metrics["test_rmse"] for seed in (1, 2)]
+    assert verdict.folds[0].tuned == pytest.approx(fmean(each))
+    assert "RMSE of each fold of the test part" in (artifacts(parent) / "report.html").read_text()
+
+
+def test_a_test_part_that_is_too_short_for_its_folds_is_refused_before_the_search(small: tuple[str, ...]) -> None:
+    short = read_experiment(settings=[*small, "split.validation=0.39"])
+    with pytest.raises(InputError, match=r"2 folds leave .* the test part has 198 forecasts .* at most 1, or enlarge"):
+        sweep(short, trials=1, folds=2, study="short", seeds=2)
+    assert not trials("short")
 
 
 def test_the_artifacts_are_there_and_the_best_preset_trains(swept: Swept, parent: Run) -> None:

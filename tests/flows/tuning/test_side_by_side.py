@@ -1,4 +1,4 @@
-"""A sweep on a Dask cluster: studies in PostgreSQL, runs on an MLflow server, and one of two workers shot."""
+"""A sweep and a backtest on a Dask cluster: a study in PostgreSQL, runs on an MLflow server, and a worker shot."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import mlflow
 import optuna
+import pandas as pd
 import pytest
+from contests import own_imports
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 from servers import free_port, running, wait_until
 
+from wattcast.flows.backtest import backtest
 from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.flows.sweep import sweep
+from wattcast.model.errors import InputError
+from wattcast.tasks.backtest.contest import Forecasts, Judged
+from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
 from wattcast.tasks.tuning.storage import open_storage
 from wattcast.tasks.tuning.study import REASON, TICKET
 
@@ -138,6 +145,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
     swept = sweep(
         experiment,
         trials=TRIALS,
+        folds=2,
         jobs=2,
         study="wide",
         storage=postgresql,
@@ -148,6 +156,7 @@ def test_a_worker_that_is_shot_loses_no_trial(
     )
     assert victim.wait(10) == -9
     assert swept.counts.complete == TRIALS
+    assert len(swept.verdict.folds) == 2
     lost = [trial for trial in trials() if trial.state == TrialState.FAIL]
     complete = {trial.user_attrs[TICKET]: trial for trial in trials() if trial.state == TrialState.COMPLETE}
     assert [trial.user_attrs[REASON] for trial in lost] == ["its process ended before it did"]
@@ -158,5 +167,68 @@ def test_a_worker_that_is_shot_loses_no_trial(
     children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{swept.run_id}'")
     assert parent.info.status == "FINISHED"
     assert "secret" not in str(parent.data)
-    judged = 4 if swept.verdict.tuned else 2
+    judged = (4 if swept.verdict.tuned else 2) * len(swept.verdict.folds)
     assert sorted(run.info.status for run in children) == ["FINISHED"] * (TRIALS + judged) + ["KILLED"]
+
+
+ASKED: dict[str, Any] = {"folds": 3, "step": "1d", "train": "7d"}
+MINE = """
+import numpy as np
+
+class Mine:
+    def fit(self, readings):
+        self.mean = readings["Appliances"].mean()
+
+    def forecast(self, readings, ahead):
+        return np.full(len(ahead), self.mean)
+"""
+
+
+def judged(run_id: str, folder: Path) -> dict[int, Judged]:
+    """The folds of a backtest, from their runs."""
+    client = MlflowClient()
+    below = f"tags.`mlflow.parentRunId` = '{run_id}'"
+    runs = client.search_runs([client.get_run(run_id).info.experiment_id], below)
+    files = [
+        mlflow.artifacts.download_artifacts(
+            f"runs:/{run.info.run_id}/{FOLD_FILE}", dst_path=str(folder / run.info.run_id)
+        )
+        for run in runs
+    ]
+    folds = [from_bytes(Path(file).read_bytes()) for file in files]
+    return {fold.number: fold for fold in folds}
+
+
+@pytest.mark.usefixtures("tracking")
+def test_a_backtest_on_a_cluster_is_that_of_threads_and_what_fails_there_is_told_once(
+    small: tuple[str, ...], house: pd.DataFrame, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forecaster that this machine has and no worker is a fault of all of it, by name."""
+    monkeypatch.chdir(tmp_path)
+    house.iloc[-12 * 144 :].to_csv("house.csv", index=False)
+    experiment = read_experiment(settings=[*small, "data=house.csv", "intervals=[0.9]"])
+    on_cluster: dict[str, Any] = {"runner": "dask", "address": cluster.address}
+    one = judged(backtest(experiment, **ASKED, jobs=2).run_id, tmp_path)
+    other = judged(backtest(experiment, **ASKED, jobs=2, **on_cluster).run_id, tmp_path)
+    assert sorted(one) == sorted(other) == [1, 2, 3]
+    for number, fold in one.items():
+        assert fold.made_at.equals(other[number].made_at)
+        for name, mine in fold.outcomes.items():
+            theirs = other[number].outcomes[name]
+            assert isinstance(mine, Forecasts), name
+            assert isinstance(theirs, Forecasts), name
+            assert mine.point.tobytes() == theirs.point.tobytes(), name
+            assert mine.bounds is not None
+            assert theirs.bounds is not None
+            assert mine.bounds.tobytes() == theirs.bounds.tobytes(), name
+    Path("mine.py").write_text(MINE)
+    with (
+        own_imports(),
+        pytest.raises(InputError, match=r"^there is no module 'mine' for 'mine:Mine': neither mine\.py in"),
+    ):
+        backtest(experiment, **ASKED, jobs=2, against=("mine:Mine",), **on_cluster)
+    client = MlflowClient()
+    everything = client.search_runs(["1"])
+    assert {run.info.status for run in everything} == {"FINISHED", "FAILED"}
+    (failed,) = [run for run in everything if run.data.tags.get("job") == "backtest" and run.info.status == "FAILED"]
+    assert failed.data.tags["failure"].startswith("InputError: there is no module 'mine'")

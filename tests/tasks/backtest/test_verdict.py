@@ -197,6 +197,8 @@ def test_metrics_are_named_as_those_of_a_training_are():
         "backtest_rmse_at_1",
         "backtest_skill_at_3",
         "backtest_rmse.load 2",
+        "backtest_rmse_at_1.load 2",
+        "backtest_useful_steps.load 2",
         "backtest_vs_persistence_mae",
         "backtest_vs_persistence_mae.load 2",
         "backtest_vs_mine.forecasts_Mine_rmse",

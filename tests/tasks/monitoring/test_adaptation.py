@@ -109,6 +109,37 @@ def test_coverage_returns_where_the_spread_has_doubled_and_does_not_without() ->
     assert covered(adapted[: after.start // 2]) == pytest.approx(0.9, abs=0.03)
 
 
+@pytest.mark.parametrize("median", [1.5, 3.0], ids=["as the model gave it", "as it was stretched"])
+def test_bounds_that_end_at_the_lowest_reading_there_can_be_hold_no_more_than_they_say(median: float) -> None:
+    """Day by day, too, where a file tells a stretched bound no further than to zero, and what the model gave is gone.
+
+    A model's own bound that lies at zero is told apart to the bit; one that was stretched to it counts as one of those.
+    """
+    hours = 24 * 20
+    noise = np.random.default_rng(5).normal(size=hours + STEPS)
+    times = pd.date_range(START, periods=hours + STEPS, freq="h", name="time")
+    known = pd.DataFrame({"load": np.maximum(0, median + 2 * noise)}, index=times)
+    given = logged(known, hours)
+    given[BOUNDS] = np.maximum(given[BOUNDS] - 100 + median, 0)
+    at_once, _ = adapt(given, np.ones(len(given), bool), CONTRACT, lowest=0)
+    by_day = given.iloc[:0]
+    for first in range(0, len(given), 24 * STEPS):
+        by_day = pd.concat([by_day, given.iloc[first : first + 24 * STEPS]], ignore_index=True)
+        by_day, told = adapt(by_day, by_day.index >= first, CONTRACT, lowest=0)
+    late = slice(10 * 24 * STEPS, None)
+    assert (by_day["load_p05"][late] == 0).mean() > 0.4
+    assert (by_day["load_stretch_90"][late] > 1.2).all()
+    apart = 0.0 if median == 1.5 else 0.1
+    pd.testing.assert_series_equal(by_day["load_stretch_90"], at_once["load_stretch_90"], rtol=apart + 1e-12)
+    assert by_day["load_actual"].between(by_day["load_p05"], by_day["load_p95"])[late].mean() == pytest.approx(
+        0.9, abs=0.03
+    )
+    held = told[(told["level"] == 0.9) & (told["step_ahead"] == 1)].set_index("moment")["held"]
+    served = by_day[by_day["time"] == by_day["made_at"] + pd.Timedelta(hours=1)].set_index("time")
+    shown = served["load_actual"].between(served["load_p05"], served["load_p95"])
+    assert held.tolist() == shown[held.index].tolist()
+
+
 def test_each_version_begins_anew_and_what_was_given_stays(tmp_path: Path) -> None:
     path, known = tmp_path / "log.csv", readings(60, change=0)
     first = add(path, forecast(0, 40), known.iloc[:41]).frame

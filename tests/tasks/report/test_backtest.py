@@ -21,6 +21,7 @@ ERRORS = {
     "persistence": noise(12, seed=1),
     "mine:<b>Broken</b>": noise(1, seed=2),
 }
+TURNED = {"ours": ERRORS["persistence"], "persistence": ERRORS["ours"]}
 BROKEN = {"mine:<b>Broken</b>": (2, "raised ValueError: </script><b>no</b>")}
 
 
@@ -122,8 +123,39 @@ def test_each_further_target_has_a_section_with_its_verdict_and_pairs():
     found = page(verdict)
     assert "Who beats whom in load 2" in found.words
     assert verdict.others[0].sentence in found.words
+    assert [heading for heading in found.all("h2") if " in load" in heading] == [
+        *("Who beats whom in load", "Each against each in load", "By lead time in load", "Fold by fold in load"),
+        "Who beats whom in load 2",
+    ]
     rows = list(csv.DictReader(io.StringIO(backtest_csv(verdict))))
     assert [row["target"] for row in rows if row["by"] == "all"] == ["load", "load", "load 2", "load 2"]
+
+
+def test_lead_times_and_folds_are_shown_of_each_target():
+    errors = {name: np.stack([ERRORS[name], 2 * each], axis=-1) for name, each in TURNED.items()}
+    verdict = judge(backtest(errors, day=24, reach=9))
+    (other,) = verdict.others
+    assert verdict.useful_sentence.startswith("load: ours is useful at every lead time, up to 3 h")
+    assert other.useful_sentence.startswith("load 2: ours is of no proven use: already at 1 h")
+    found = page(verdict)
+    for each in (verdict, other):
+        for words in each.sentences:
+            assert words in found.words
+    tiles = dict(zip(found.all("dt"), found.all("dd"), strict=True))
+    assert tiles["ours useful in load up to"] == "3 h"
+    assert tiles["ours useful in load 2 up to"] == "nothing proven"
+    drawn = figures(found)
+    assert len(drawn) == 8  # skill, RMSE by lead time and by fold, and coverage, of each
+    for (skill, error, folds, covered), each in zip((drawn[:4], drawn[4:]), (verdict, other), strict=True):
+        asked, best = each.standing("ours"), each.standings[0]
+        curve = next(one for one in skill["data"] if one.get("name") == "ours")
+        assert curve["y"] == pytest.approx([100 * score.skill for score in asked.by_lead])
+        assert error["data"][0]["y"] == pytest.approx([score.rmse for score in best.by_lead])
+        assert folds["data"][0]["y"] == pytest.approx([score.rmse for score in best.by_fold])
+        assert covered["data"][0]["y"] == pytest.approx([score.coverage[0] for score in best.by_fold])
+    labels = [given.get("aria-label") for _, given in found.elements]
+    for label in ("Scores of intervals", "RMSE and skill at some lead times", "RMSE of each fold"):
+        assert {f"{label} in load", f"{label} in load 2"} <= set(labels)
 
 
 def test_the_page_loads_nothing(verdict: Verdict):

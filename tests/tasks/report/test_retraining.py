@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from html_page import HTMLPage
 
+from wattcast.model.windows import WindowConfig
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.monitoring.drift import Drift, measure_drift
-from wattcast.tasks.registry.gate import Check, Comparison, Decision
+from wattcast.tasks.registry.gate import Check, Comparison, Decision, Further
+from wattcast.tasks.registry.looks import looks
 from wattcast.tasks.report.page import Subject
 from wattcast.tasks.report.retraining import retrain_report
 
@@ -50,3 +54,20 @@ def test_names_of_columns_checks_and_models_are_names_and_nothing_else() -> None
     assert page.all("pre") == [HOSTILE]
     assert "<" not in page.all("script", id="data")[0]
     assert any(HOSTILE in text for text in page.all("td") + page.all("th"))
+
+
+def test_intervals_of_each_target_have_rows_of_their_own() -> None:
+    given = comparison("d")
+    bounds = given.actual[..., None] + np.array([-1.0, 0.0, 1.0])
+    fans = {"challenger": Fan(given.actual, bounds, (0.05, 0.5, 0.95))}
+    alone = replace(given, forecasts=fans, looks=looks((0.9,), WindowConfig(), DAY), target="house")
+    both = replace(alone, further=(Further("heat", given.actual + 2, fans),))
+    shown = {given: HTMLPage(page_of(each)) for given, each in (("one", alone), ("two", both))}
+    targets = {given: [text for text in page.all("th") if text in {"house", "heat"}] for given, page in shown.items()}
+    assert targets == {"one": [], "two": ["house", "heat"]}
+    shares = [text for text in shown["two"].all("td") if text in {"100.0 %", "0.0 %"}]
+    assert shares == ["100.0 %", "0.0 %"]
+
+
+def page_of(given: Comparison) -> str:
+    return retrain_report(Subject("a", {"b": "c"}, simulated=True), given, drift("e"), "f")

@@ -27,7 +27,7 @@ from wattcast.tasks.report.sweep import sweep_report, trials_csv
 from wattcast.tasks.report.sweep_effects import importances
 from wattcast.tasks.report.sweep_trials import Axis, Results, short_names, shown_range, wrapped
 from wattcast.tasks.tuning.study import FOLDS, REASON, RUN_ID, TICKET
-from wattcast.tasks.tuning.verdict import Arm, Verdict
+from wattcast.tasks.tuning.verdict import Arm, InFold, Verdict
 
 RATE = FloatDistribution(1e-4, 1e-1, log=True)
 STEPS = IntDistribution(200, 3000, log=True)
@@ -657,3 +657,22 @@ def test_a_sweep_that_folds_have_judged_is_told_by_folds():
     assert "Mean validation RMSE up to each fold, a line a trial." in told
     assert "pruned, mean until then" in told
     assert "epoch" not in told
+
+
+def test_a_verdict_over_folds_has_a_table_of_them():
+    baselines = {"ridge": 65.0, "persistence": 71.0}
+    folds = (
+        InFold(1, "2016-05-01 00:00:00", 1999, untuned=62.0, tuned=61.0, baselines=baselines),
+        InFold(2, "2016-05-14 00:00:00", 1999, untuned=64.0, tuned=64.5, baselines=baselines | {"ridge": 75.0}),
+    )
+    label = "RMSE of each fold of the test part"
+    page = Page(sweep_report(SUBJECT, two(), replace(VERDICT, folds=folds), best_toml=TOML))
+    assert page.table(label) == [
+        ["fold", "cut", "forecasts", "tuned, Wh", "untuned, Wh", "difference, Wh", "best baseline, Wh"],
+        ["1", "2016-05-01 00:00:00", "1,999", "61.00", "62.00", "-1.00", "65.00 (ridge on lags)"],
+        ["2", "2016-05-14 00:00:00", "1,999", "64.50", "64.00", "+0.50", "71.00 (persistence)"],
+    ]
+    alone = tuple(replace(fold, tuned=None) for fold in folds)
+    page = Page(sweep_report(SUBJECT, two(), replace(NOTHING_BETTER, folds=alone), best_toml=TOML))
+    assert page.table(label)[1] == ["1", "2016-05-01 00:00:00", "1,999", "62.00", "65.00 (ridge on lags)"]
+    assert label not in sweep_report(SUBJECT, two(), VERDICT, best_toml=TOML)

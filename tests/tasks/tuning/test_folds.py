@@ -9,7 +9,7 @@ from tiny import counting_series
 from wattcast.model.errors import InputError
 from wattcast.model.split import Split
 from wattcast.model.windows import WindowConfig, make_windows
-from wattcast.tasks.tuning.folds import folds_of
+from wattcast.tasks.tuning.folds import folds_of, verdict_folds_of
 
 ROWS = Split(range(20), range(20, 40), range(40, 50))
 WINDOW = WindowConfig(lookback=2, output_length=2, steps_ahead=1)
@@ -48,3 +48,47 @@ def test_what_is_missing_forecasts_nothing() -> None:
     assert len(folds(2, least=6, missing=(25,))) == 2
     with pytest.raises(InputError, match=r"has 16 forecasts .* at most 1, or"):
         folds(2, least=7, missing=(25,))
+
+
+# The verdict
+
+
+def verdict_folds(
+    count: int, *, least: int = 1, missing: tuple[int, ...] = (), window: WindowConfig = WINDOW
+) -> tuple[Split[range], ...]:
+    series = counting_series(50 + len(missing), missing=missing)
+    windows = make_windows(series, ROWS.test, pd.Timedelta(minutes=10), window)
+    return verdict_folds_of(ROWS, windows, count, least=least)
+
+
+def test_a_verdict_of_one_fold_is_the_split_as_it_is() -> None:
+    assert verdict_folds(1) == (ROWS,)
+    assert verdict_folds(1, least=1000) == (ROWS,)
+
+
+def test_the_test_part_is_cut_into_spans_and_each_knows_all_before_it() -> None:
+    """Ten rows hold nine forecasts of two steps; half of what a fold knows is validation, as in the split."""
+    assert verdict_folds(3) == (
+        Split(range(20), range(20, 40), range(40, 44)),
+        Split(range(21), range(21, 43), range(43, 47)),
+        Split(range(23), range(23, 46), range(46, 50)),
+    )
+
+
+@pytest.mark.parametrize("missing", [(), (45,)])
+@pytest.mark.parametrize("count", [2, 3])
+def test_each_forecast_of_the_test_part_stands_in_one_fold(count: int, missing: tuple[int, ...]) -> None:
+    series, cadence = counting_series(50 + len(missing), missing=missing), pd.Timedelta(minutes=10)
+    folds = verdict_folds_of(ROWS, make_windows(series, ROWS.test, cadence, WINDOW), count, least=1)
+    of_folds = [start for rows in folds for start in make_windows(series, rows.test, cadence, WINDOW).starts]
+    assert of_folds == make_windows(series, ROWS.test, cadence, WINDOW).starts.tolist()
+    assert all(rows.validation.stop == rows.test.start for rows in folds)
+
+
+def test_a_fold_of_the_verdict_has_as_many_forecasts_as_are_asked_for() -> None:
+    assert len(verdict_folds(3, least=3)) == 3
+    for count, least, most in ((2, 5, 1), (3, 4, 2), (10**12, 1, 9)):
+        with pytest.raises(
+            InputError, match=rf"^{count} folds leave .* the test part has 9 forecasts .* most {most}, or"
+        ):
+            verdict_folds(count, least=least)

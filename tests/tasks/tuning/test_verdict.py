@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
-from wattcast.tasks.tuning.verdict import Verdict, compare_seeds
+from wattcast.tasks.tuning.verdict import Fold, InFold, Verdict, compare_folds, compare_seeds
 
 SEEDS = (1, 2, 3, 4, 5)
 DAY = 144
@@ -127,3 +129,79 @@ def test_nothing_given_is_changed() -> None:
     compare_seeds(actual, untuned, tuned, seeds=(1, 2), baselines={}, block=3, unit="Wh")
     for array, copy in zip((actual, untuned, tuned), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+# Folds
+
+
+def in_folds(ends: tuple[int, ...], *, tuned: bool = True) -> tuple[Verdict, Verdict]:
+    """The verdict on forecasts that are cut at `ends` into folds, and that on all of them at once."""
+    draws = np.random.default_rng(3)
+    actual, (one, other) = np.zeros((20, 2)), draws.normal(0, 9, (2, 3, 20, 2))
+    baselines = {"mean": actual + 8, "ridge": np.where(np.arange(20)[:, None] < ends[0], 9.0, 7.0) + actual}
+    folds = [
+        Fold(
+            cut=f"before {first}",
+            actual=actual[first:last],
+            untuned=one[:, first:last],
+            tuned=other[:, first:last] if tuned else None,
+            baselines={name: forecast[first:last] for name, forecast in baselines.items()},
+        )
+        for first, last in zip((0, *ends), (*ends, 20), strict=True)
+    ]
+    seeds, block = SEEDS[:3], 4
+    joined = compare_seeds(
+        actual, one, other if tuned else None, seeds=seeds, baselines=baselines, block=block, unit="Wh"
+    )
+    return compare_folds(folds, seeds=seeds, block=block, unit="Wh"), joined
+
+
+@pytest.mark.parametrize("tuned", [True, False])
+def test_folds_are_compared_together_to_the_bit(tuned: bool) -> None:
+    for ends in ((7,), (5, 6, 12)):
+        verdict, joined = in_folds(ends, tuned=tuned)
+        assert replace(verdict, folds=()) == joined
+        assert len(verdict.folds) == len(ends) + 1
+
+
+def test_what_a_study_remembers_of_folds_is_what_was_found() -> None:
+    verdict, _ = in_folds((7,))
+    told = TypeAdapter(Verdict)
+    assert told.validate_python(told.dump_python(verdict, mode="json")) == verdict
+
+
+def test_one_fold_is_a_verdict_without_any() -> None:
+    actual, (one, other) = np.zeros((9, 2)), np.random.default_rng(3).normal(0, 9, (2, 3, 9, 2))
+    fold = Fold(cut="", actual=actual, untuned=one, tuned=other, baselines={"mean": actual})
+    assert compare_folds([fold], seeds=SEEDS[:3], block=3, unit="Wh") == compare_seeds(
+        actual, one, other, seeds=SEEDS[:3], baselines={"mean": actual}, block=3, unit="Wh"
+    )
+
+
+def test_each_fold_has_both_configurations_and_the_best_baseline_beside_them() -> None:
+    folds = [
+        Fold(
+            cut=f"day {number}",
+            actual=np.zeros((4, 1)),
+            untuned=np.stack([np.full((4, 1), 3.0 * number), np.full((4, 1), 5.0 * number)]),
+            tuned=np.stack([np.full((4, 1), 2.0), np.full((4, 1), 4.0)]),
+            baselines={"mean": np.full((4, 1), 6.0), "ridge": np.full((4, 1), 5.0 * number)},
+        )
+        for number in (1, 2)
+    ]
+    verdict = compare_folds(folds, seeds=(1, 2), block=2, unit="Wh")
+    first, second = verdict.folds
+    assert first == InFold(1, "day 1", 4, untuned=4, tuned=3, baselines={"mean": 6, "ridge": 5})
+    assert (second.cut, second.difference, second.best_baseline) == ("day 2", -5, "mean")
+    assert first.best_baseline == "ridge"
+    assert first.metrics() == {
+        "tuned_test_rmse_by_fold": 3,
+        "untuned_test_rmse_by_fold": 4,
+        "test_rmse_difference_by_fold": -1,
+        "test_vs_mean_rmse_by_fold": 6,
+        "test_vs_ridge_rmse_by_fold": 5,
+    }
+    assert "over 2 fresh seeds in 2 folds (95 %" in verdict.sentence
+    nothing = compare_folds([replace(fold, tuned=None) for fold in folds], seeds=(1, 2), block=2, unit="Wh").folds[0]
+    assert (nothing.tuned, nothing.difference) == (None, 0)
+    assert "tuned_test_rmse_by_fold" not in nothing.metrics()
