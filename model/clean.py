@@ -20,6 +20,7 @@ import pandas as pd
 from wattcast.model.cells import read_numbers, shown
 from wattcast.model.clock import Localized, instants, localize
 from wattcast.model.counter import counter_to_energy
+from wattcast.model.drawn import Drawn, counted_over, find_drawn
 from wattcast.model.errors import InputError
 from wattcast.model.gaps import close_gaps
 from wattcast.model.grid import to_grid
@@ -92,6 +93,7 @@ class Cleaned:
     faults: tuple[str, ...] = ()
     to_come: ToCome = field(default_factory=ToCome)
     revisions: Revisions | None = None  # of known columns, where readings say when they became available
+    drawn: Drawn | None = None  # what lines across holes stand for
 
     def after(self, notes: tuple[str, ...]) -> Cleaned:
         """The same with what was found before."""
@@ -409,7 +411,11 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     if config.known and len(made):
         ahead = look_ahead(ordered.frame, laid, made.index[-1], config, beat)
     notes = [*notes, *gridded.notes, *newest, *closed.notes]
-    return Cleaned(made, Habits(beat, medians), tuple(notes), closed.faults, ahead)
+    spread = since if config.gaps == "interpolate" else {}
+    times, steps = pd.DatetimeIndex(readings.index), pd.DatetimeIndex(laid.index)
+    over = {name: counted_over(times, rows, steps, config.cadence, config.label) for name, rows in spread.items()}
+    drawn = find_drawn(laid, made, config, over)
+    return Cleaned(made, Habits(beat, medians), tuple(notes), closed.faults, ahead, drawn=drawn)
 
 
 def _over(

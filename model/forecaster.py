@@ -19,6 +19,7 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.model.clean import Habits, clean, raise_faults
 from wattcast.model.clock import instants
+from wattcast.model.drawn import Drawn
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.history import days_before, too_few_days, too_few_readings, unbroken_history
@@ -70,8 +71,8 @@ class Forecaster:
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
         """Forecasts from raw readings: the newest one, or with `every` one from each moment that has enough history.
 
-        With `every`, a moment whose forecast would fall into a gap of the readings is left out, and one of whose steps
-        a known column is not given.
+        With `every`, a moment whose forecast would fall into a gap of the readings is left out, one within a gap that a
+        line closes, and one of whose steps a known column is not given.
 
         `readings` has a column (or index) of time stamps and before the moment of the forecast at least
         `window.min_history` rows without a gap, `window.lookback` where that is not set; where the model reads the same
@@ -86,10 +87,17 @@ class Forecaster:
         """
         cleaned = clean(readings, self.readings, self.habits)
         raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
-        return self._forecast(cleaned.frame, cleaned.to_come.known, cleaned.revisions, every=every)
+        drawn = cleaned.drawn.moments_alone if every and cleaned.drawn else None
+        return self._forecast(cleaned.frame, cleaned.to_come.known, cleaned.revisions, drawn, every=every)
 
     def _forecast(
-        self, frame: pd.DataFrame, known: pd.DataFrame, revisions: Revisions | None, *, every: bool
+        self,
+        frame: pd.DataFrame,
+        known: pd.DataFrame,
+        revisions: Revisions | None,
+        drawn: Drawn | None,
+        *,
+        every: bool,
     ) -> pd.DataFrame:
         """`forecast` from a clean frame, and what is `known` of the steps behind it, by `revisions` where there are."""
         unbroken = self._require_history(pd.DatetimeIndex(frame.index))
@@ -97,7 +105,9 @@ class Forecaster:
             frame = self._newest(frame, unbroken)
         later = self.window.rows - self.window.lookback
         to_come = known.reindex(steps_behind(pd.DatetimeIndex(frame.index), later, self.readings.cadence))
-        series = make_series(frame, self.readings, self.scaler, self.window, to_come=to_come, revisions=revisions)
+        series = make_series(
+            frame, self.readings, self.scaler, self.window, to_come=to_come, revisions=revisions, drawn=drawn
+        )
         rows = len(series.times)
         forecast = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = make_windows(series, forecast, self.readings.cadence, self.window, unknown=True)
@@ -123,7 +133,7 @@ class Forecaster:
         frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))
         known = frame[list(self.readings.known)]
         revisions = Revisions.from_the_start(known) if self.readings.available_at else None
-        self._forecast(frame.iloc[:rows], known.iloc[rows:], revisions, every=False)
+        self._forecast(frame.iloc[:rows], known.iloc[rows:], revisions, None, every=False)
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""
