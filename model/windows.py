@@ -294,8 +294,7 @@ def _holidays(times: pd.DatetimeIndex, readings: ReadingsConfig) -> list[Array]:
     """The flag `[S, 1]` of the day in which each step begins, where it is asked for."""
     if readings.holidays is None:
         return []
-    begins = times - readings.cadence if readings.label == "end" else times
-    return [holiday_flags(begins, readings.holidays)[:, None]]
+    return [holiday_flags(times - readings.behind, readings.holidays)[:, None]]
 
 
 def _unknown_too(values: npt.NDArray[F], rows: int) -> npt.NDArray[F]:
