@@ -315,6 +315,9 @@ def read(raw: Raw, experiment: Experiment) -> Fetched:
     days, times = experiment.window.seasons(settled.cadence).days, cleaned.frame.index
     if days > (reached := (times[-1] - times[0]).days):
         log.warning("%s", _beyond(days, reached))
+    lags = experiment.window.seasons(settled.cadence).lags
+    if beside := [days for days in lags if pd.Timedelta(days=days) % settled.cadence]:
+        log.warning("%s", _beside_the_steps(beside, settled))
     return Fetched(raw, settled, cleaned)
 
 
@@ -323,6 +326,14 @@ def _beyond(days: int, reached: int) -> str:
         f"the same times before (window.seasonal_lags, window.seasonal_means) lie up to {days} days back, the readings "
         f"reach {reached}: nothing is learnt of them, and no forecast can be made before there are {days} days of "
         f"readings; ask for fewer"
+    )
+
+
+def _beside_the_steps(days: list[int], readings: ReadingsConfig) -> str:
+    return (
+        f"no reading lies at the time of another one {', '.join(map(str, days))} days before, as steps of "
+        f"{readings.cadence_minutes} minutes do not divide that: nothing is learnt of these window.seasonal_lags; take "
+        "a readings.cadence_minutes that divides a day"
     )
 
 

@@ -85,7 +85,7 @@ def report(
         interval_tables={target: interval_table(intervals, target, unit) for target in targets} if intervals else {},
         calibrated=_calibrated(intervals),
         diagnosis=evaluation.diagnosis,
-        absent=evaluation.absent,
+        absent=[words for words in (evaluation.absent, evaluation.seasonless) if words],
         hindsight=_hindsight(known),
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),
