@@ -25,9 +25,9 @@ _BESIDE = 0.5  # of a step, which a reading of a counter may cover beside its ow
 
 @dataclass(frozen=True)
 class Drawn:
-    """The steps that lie in a hole which a line closes; those of known columns, which are known ahead, are none."""
+    """The steps that lie in a hole which a line closes; of known columns only where these are revised later."""
 
-    moments: pd.DatetimeIndex  # of a target or a feature
+    moments: pd.DatetimeIndex  # of any column
     targets: pd.DatetimeIndex  # of a target
 
     def at(self, times: pd.DatetimeIndex) -> npt.NDArray[np.bool_] | None:
@@ -48,7 +48,8 @@ def find_drawn(
 
     `counted` says which rows of `laid` hold a share of what a counter has counted over several steps.
     """
-    policies = {name: config.gaps if name in config.targets else config.feature_gaps for name in config.past}
+    names = config.columns if config.available_at else config.past  # what is known ahead is no news
+    policies = {name: config.gaps if name in config.targets else config.feature_gaps for name in names}
     filled = laid[[name for name, policy in policies.items() if policy == "interpolate" and name in laid]].isna()
     for name, rows in counted.items():
         filled[name] = filled.get(name, False) | rows

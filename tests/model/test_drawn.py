@@ -45,6 +45,13 @@ def test_known_columns_are_known_ahead_and_no_doubt():
     assert drawn(over(every(30, 4), wh=[1, 2, 3, 4], price=[5, NAN, 7, 8]), config) == ([], [])
 
 
+def test_known_columns_that_are_revised_may_have_been_another_at_the_moment():
+    config = HALF.model_copy(update={"known": ("price",), "feature_gaps": "interpolate", "available_at": "issued"})
+    times = every(30, 4)
+    frame = over(times, wh=[1, 2, 3, 4], price=[5, NAN, 7, 8]).assign(issued=times - pd.Timedelta("1h"))
+    assert drawn(frame, config) == (["00:30"], [])
+
+
 @pytest.mark.parametrize(("label", "times"), [("start", ["00:30", "01:00"]), ("end", ["01:00", "01:30"])])
 def test_what_a_counter_has_counted_over_several_steps_is_drawn(label, times):
     config = HALF.model_copy(update={"kind": "counter", "label": label})
