@@ -214,6 +214,20 @@ def test_a_gap_is_never_bridged(either):
     np.testing.assert_allclose(both[target], both[f"{target}_complete"], rtol=1e-5)
 
 
+def test_no_forecast_is_made_within_a_gap_that_a_line_closes(simple):
+    """As nobody could have: the line ends at the reading behind it."""
+    forecaster, _ = simple
+    lines = {"gaps": "interpolate", "feature_gaps": "interpolate"}
+    closing = replace(forecaster, readings=forecaster.readings.model_copy(update=lines))
+    holes = RAW.drop(index=[40, 50, 51])
+    every = closing.forecast(holes, every=True)
+    complete = forecaster.forecast(RAW, every=True)
+    never = {RAW["date"][row] for row in (40, 50, 51)}
+    assert set(complete["made_at"]) - set(every["made_at"]) == never
+    assert never <= set(every["date"])  # but of these steps, forecasts are made
+    pd.testing.assert_frame_equal(closing.forecast(holes), every.tail(1).reset_index(drop=True), check_exact=False)
+
+
 # The same time before
 
 HOURLY = ReadingsConfig(targets=("load",), timestamp="time", cadence_minutes=60)
