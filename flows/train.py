@@ -168,6 +168,7 @@ def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evalua
         prepared.experiment.intervals,
         known=known,
         targets=targets,
+        behind=prepared.experiment.readings.behind,
     )
     return replace(evaluation, intervals=scored)
 
