@@ -34,6 +34,7 @@ from wattcast.model.windows import (
     make_series,
     make_windows,
     steps_behind,
+    unbroken_rows,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Forecaster:
         every: bool,
     ) -> pd.DataFrame:
         """`forecast` from a clean frame, and what is `known` of the steps behind it, by `revisions` where there are."""
-        unbroken = self._require_history(pd.DatetimeIndex(frame.index))
+        unbroken = self._require_history(pd.DatetimeIndex(frame.index), every=every)
         if not every:
             frame = self._newest(frame, unbroken)
         later = self.window.rows - self.window.lookback
@@ -189,12 +190,21 @@ class Forecaster:
         shape = Shape.fitting(self.window, inputs, len(self.readings.targets), ahead)
         return compile_single(self.model, self._members, shape)
 
-    def _require_history(self, times: pd.DatetimeIndex) -> int:
-        """How many of the newest readings have no gap between them."""
-        if lacking := too_few_readings(times, self.readings, self.window):
+    def _require_history(self, times: pd.DatetimeIndex, *, every: bool) -> int:
+        """How many of the newest readings have no gap between them, which are enough; with `every` those of any moment.
+
+        Raises:
+            InputError: they are too few.
+        """
+        lacking = too_few_readings(times, self.readings, self.window)
+        if lacking and not (every and self._has_history(times)):
             alone = ", and rows to come that hold the known columns alone" if self.readings.known else ""
             raise InputError(f"{lacking}; bring more readings{alone}")
         return unbroken_history(times, self.readings.cadence)
+
+    def _has_history(self, times: pd.DatetimeIndex) -> bool:
+        """Some of the readings have enough before them without a gap."""
+        return bool((unbroken_rows(instants(times), self.readings.cadence) >= self.window.shortest).any())
 
     def _newest(self, frame: pd.DataFrame, unbroken: int) -> pd.DataFrame:
         """The rows of `frame` that its newest forecast reads, of which the last `unbroken` have no gap between them."""
