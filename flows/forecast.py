@@ -60,7 +60,7 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
     added: Forecasts = add_forecasts_task(
         Path(output),
         made,
-        used.frame[list(used.contract.targets)],
+        used.measured,
         used.contract,
         version=str(used.version.number),
         trained_to=used.trained_to,

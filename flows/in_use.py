@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from wattcast.model.clean import Habits, check_readings
+from wattcast.model.clean import Habits, check_readings, clean, raise_faults
 from wattcast.model.fallback import Fallback
 from wattcast.model.readings import ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
@@ -42,6 +42,18 @@ class InUse:
             InputError: they cannot be used.
         """
         return check_readings(self.raw, self.readings, self.habits)
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The targets of the steps at which they were measured: no points of lines across gaps.
+
+        Raises:
+            InputError: the readings cannot be used.
+        """
+        cleaned = clean(self.raw, self.readings, self.habits)
+        raise_faults(cleaned.faults)
+        targets = cleaned.frame[list(self.contract.targets)]
+        return targets if cleaned.drawn is None else targets[~targets.index.isin(cleaned.drawn.targets)]
 
     @property
     def is_adaptive(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from wattcast.model.readings import ReadingsConfig
 from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
 from wattcast.model.split import Split
-from wattcast.model.windows import Windows, make_windows
+from wattcast.model.windows import Windows, make_windows, window_starts
 from wattcast.tasks.data.dialect import Dialect
 from wattcast.tasks.data.download import Raw, download_task
 from wattcast.tasks.data.units import settle_unit
@@ -169,12 +170,14 @@ class Prepared:
         times, ours = self.times, self.experiment
         rows = f"{len(times):,} rows every {ours.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
         parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
-        left_out = [f"{name} {count:,}" for name, count in self._unknown.items() if count]
+        unknown, drawn = _counted(self._unknown), _counted(self._drawn)
         why = f"of whose steps something was not yet known at their moment, by column {ours.readings.available_at!r}"
+        points = "whose newest reading or targets are points of a line across a gap"
         return (
             f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}",
             ", ".join(parts),
-            *([f"windows left out {why}: {', '.join(left_out)}"] if left_out else []),
+            *([f"windows left out {why}: {unknown}"] if unknown else []),
+            *([f"windows left out {points}: {drawn}"] if drawn else []),
         )
 
     @property
@@ -186,6 +189,17 @@ class Prepared:
         cadence = ours.readings.cadence
         every = self.rows.map(lambda part: make_windows(series, part, cadence, ours.window, unknown=True))
         return {name: len(windows) - len(dict(self.windows.items())[name]) for name, windows in every.items()}
+
+    @property
+    def _drawn(self) -> dict[str, int]:
+        """How many windows of each part are left out as lines stand for their newest reading or their targets."""
+        series, ours = self.windows.train.series, self.experiment
+        if series.drawn is None:
+            return {}
+        cadence = ours.readings.cadence
+        every = self.rows.map(lambda part: len(window_starts(series.times, part, cadence, ours.window)[0]))
+        measured = self.rows.map(lambda part: len(make_windows(series, part, cadence, ours.window, unknown=True)))
+        return {name: count - dict(measured.items())[name] for name, count in every.items()}
 
     def example(self, steps: int) -> pd.DataFrame:
         """The newest readings of so many steps as they came: what a user of the product gives it.
@@ -250,7 +264,15 @@ class Prepared:
         experiment, cleaned = self.experiment, self.fetched.cleaned
         revisions = cleaned.revisions if revisions is None else revisions
         scaler = scale(frame, self.rows, experiment.readings, experiment.scale)
-        windows = window(frame, self.rows, experiment.readings, scaler, experiment.window, revisions=revisions)
+        windows = window(
+            frame,
+            self.rows,
+            experiment.readings,
+            scaler,
+            experiment.window,
+            revisions=revisions,
+            drawn=cleaned.drawn,
+        )
         fetched = replace(self.fetched, cleaned=replace(cleaned, frame=frame, revisions=revisions))
         return replace(self, fetched=fetched, scaler=scaler, windows=windows)
 
@@ -293,6 +315,9 @@ def read(raw: Raw, experiment: Experiment) -> Fetched:
     days, times = experiment.window.seasons(settled.cadence).days, cleaned.frame.index
     if days > (reached := (times[-1] - times[0]).days):
         log.warning("%s", _beyond(days, reached))
+    lags = experiment.window.seasons(settled.cadence).lags
+    if beside := [days for days in lags if pd.Timedelta(days=days) % settled.cadence]:
+        log.warning("%s", _beside_the_steps(beside, settled))
     return Fetched(raw, settled, cleaned)
 
 
@@ -301,6 +326,14 @@ def _beyond(days: int, reached: int) -> str:
         f"the same times before (window.seasonal_lags, window.seasonal_means) lie up to {days} days back, the readings "
         f"reach {reached}: nothing is learnt of them, and no forecast can be made before there are {days} days of "
         f"readings; ask for fewer"
+    )
+
+
+def _beside_the_steps(days: list[int], readings: ReadingsConfig) -> str:
+    return (
+        f"no reading lies at the time of another one {', '.join(map(str, days))} days before, as steps of "
+        f"{readings.cadence_minutes} minutes do not divide that: nothing is learnt of these window.seasonal_lags; take "
+        "a readings.cadence_minutes that divides a day"
     )
 
 
@@ -322,8 +355,16 @@ def divide(experiment: Experiment, fetched: Fetched) -> Prepared:
     rows = split_task(frame, experiment.split)
     check_parts(frame, rows, experiment.readings)
     scaler = scale_task(frame, rows, experiment.readings, experiment.scale)
-    revisions = fetched.cleaned.revisions
-    windows = window_task(frame, rows, experiment.readings, scaler, experiment.window, revisions=revisions)
+    cleaned = fetched.cleaned
+    windows = window_task(
+        frame,
+        rows,
+        experiment.readings,
+        scaler,
+        experiment.window,
+        revisions=cleaned.revisions,
+        drawn=cleaned.drawn,
+    )
     require_forecasts(len(windows.validation), experiment.intervals)
     return Prepared(_located(experiment, fetched.raw), fetched, rows, scaler, windows)
 
@@ -337,6 +378,11 @@ def watched(prepared: Prepared) -> Prepared:
     experiment = prepared.experiment
     found = watch_task(prepared.frame, prepared.rows, prepared.windows.train, experiment.readings, experiment.split)
     return replace(prepared, suspicions=found)
+
+
+def _counted(windows: Mapping[str, int]) -> str:
+    """Of which part how many, where there are some."""
+    return ", ".join(f"{name} {count:,}" for name, count in windows.items() if count)
 
 
 def _located(experiment: Experiment, raw: Raw) -> Experiment:

@@ -135,8 +135,15 @@ def _windows_from(first: pd.Timestamp, frame: pd.DataFrame, prepared: Prepared) 
     """All windows over `frame` whose forecast is made at the first cut or later."""
     experiment = prepared.experiment
     row = int(frame.index.searchsorted(first)) + experiment.window.steps_ahead
-    revisions = prepared.fetched.cleaned.revisions
-    series = make_series(frame, experiment.readings, prepared.scaler, experiment.window, revisions=revisions)
+    cleaned = prepared.fetched.cleaned
+    series = make_series(
+        frame,
+        experiment.readings,
+        prepared.scaler,
+        experiment.window,
+        revisions=cleaned.revisions,
+        drawn=cleaned.drawn,
+    )
     return make_windows(series, range(row, len(frame)), experiment.readings.cadence, experiment.window)
 
 

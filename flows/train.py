@@ -168,6 +168,7 @@ def _evaluate(prepared: Prepared, fitted: Fitted, product: Forecaster) -> Evalua
         prepared.experiment.intervals,
         known=known,
         targets=targets,
+        behind=prepared.experiment.readings.behind,
     )
     return replace(evaluation, intervals=scored)
 
@@ -193,7 +194,9 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
     with stage("drawing the report"):
         subject = _subject(run, prepared, fitted)
         known = () if experiment.readings.available_at else experiment.readings.known  # of which the file says when
-        page = report_task(subject, evaluation, fitted.history, experiment.to_toml(), known=known)
+        page = report_task(
+            subject, evaluation, fitted.history, experiment.to_toml(), known=known, behind=experiment.readings.behind
+        )
         run.write("report.html", page.html)
         run.write("forecast.png", page.forecast_png)
         run.write("learning_curve.png", page.learning_png)

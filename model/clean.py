@@ -20,6 +20,7 @@ import pandas as pd
 from wattcast.model.cells import read_numbers, shown
 from wattcast.model.clock import Localized, instants, localize
 from wattcast.model.counter import counter_to_energy
+from wattcast.model.drawn import Drawn, counted_over, find_drawn
 from wattcast.model.errors import InputError
 from wattcast.model.gaps import close_gaps
 from wattcast.model.grid import to_grid
@@ -92,6 +93,7 @@ class Cleaned:
     faults: tuple[str, ...] = ()
     to_come: ToCome = field(default_factory=ToCome)
     revisions: Revisions | None = None  # of known columns, where readings say when they became available
+    drawn: Drawn | None = None  # what lines across holes stand for
 
     def after(self, notes: tuple[str, ...]) -> Cleaned:
         """The same with what was found before."""
@@ -377,7 +379,7 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     if ordered.faults:
         return Cleaned(ordered.frame, habits or Habits(), ordered.notes, ordered.faults)
     readings, to_come = apart(ordered.frame, config)
-    beat = habits.rhythm if habits else rhythm(pd.DatetimeIndex(readings.index))
+    beat = _rhythm(pd.DatetimeIndex(readings.index), config.cadence, habits)
     targets = [name for name in config.targets if name in frame]
     energies, since, medians, notes = readings.copy(), {}, {}, [*ordered.notes, *told_of(readings, to_come)]
     if config.kind == "counter":
@@ -409,7 +411,23 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     if config.known and len(made):
         ahead = look_ahead(ordered.frame, laid, made.index[-1], config, beat)
     notes = [*notes, *gridded.notes, *newest, *closed.notes]
-    return Cleaned(made, Habits(beat, medians), tuple(notes), closed.faults, ahead)
+    spread = since if config.gaps == "interpolate" else {}
+    times, steps = pd.DatetimeIndex(readings.index), pd.DatetimeIndex(laid.index)
+    over = {name: counted_over(times, rows, steps, config.cadence, config.label) for name, rows in spread.items()}
+    drawn = find_drawn(laid, made, config, over)
+    return Cleaned(made, Habits(beat, medians), tuple(notes), closed.faults, ahead, drawn=drawn)
+
+
+def _rhythm(times: pd.DatetimeIndex, cadence: pd.Timedelta, habits: Habits | None) -> Rhythm | None:
+    """How far readings lie apart: as those that a model was trained on, of which a few new ones may tell nothing.
+
+    But where those were finer than a step, and these plainly lie nearer still, each covers less time.
+    """
+    own, usual = rhythm(times), habits.rhythm if habits else None
+    if habits is None or own is None or usual is None:
+        return usual if habits else own
+    nearer = usual.is_finer(cadence) and own.constant and own.step < usual.step
+    return own if nearer else usual
 
 
 def _over(

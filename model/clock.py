@@ -111,7 +111,7 @@ def _second_hours(stamps: pd.DatetimeIndex, doubled: Rows) -> Floats:
     if not len(doubled):
         return answer
     ticks = stamps.as_unit("us").asi8
-    falling = bool(stamps[stamps.notna()][0] > stamps[stamps.notna()][-1])
+    falling = _falls(ticks[np.asarray(stamps.notna())])
     order = np.arange(len(stamps))[::-1] if falling else np.arange(len(stamps))
     places = len(stamps) - 1 - doubled if falling else doubled  # in the order of time
     ticks = ticks[order]
@@ -123,6 +123,18 @@ def _second_hours(stamps: pd.DatetimeIndex, doubled: Rows) -> Floats:
         rows = rows[np.argsort(places[rows])]
         answer[rows] = _of_one_change(ticks, places[rows], CLOSE * usual)
     return answer
+
+
+def _falls(ticks: Rows) -> bool:
+    """Stamps stand newest first: so do most neighbours, or where as many do as not those that lie nearest.
+
+    The ends alone would not tell: a clock that is put back makes the last of a few stamps the lower one.
+    """
+    steps = np.diff(ticks)
+    steps = steps[steps != 0]
+    ways = int(np.sign(steps).sum())
+    nearest = steps[np.abs(steps) == np.abs(steps).min(initial=np.iinfo(np.int64).max)]
+    return ways < 0 or (ways == 0 and int(np.sign(nearest).sum()) < 0)
 
 
 def _of_one_change(ticks: Rows, places: Rows, close: float) -> Floats:

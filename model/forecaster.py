@@ -19,6 +19,7 @@ import pandas as pd
 from wattcast.model.arrays import Floats
 from wattcast.model.clean import Habits, clean, raise_faults
 from wattcast.model.clock import instants
+from wattcast.model.drawn import Drawn
 from wattcast.model.errors import InputError
 from wattcast.model.gru import GRUConfig, Shape
 from wattcast.model.history import days_before, too_few_days, too_few_readings, unbroken_history
@@ -33,6 +34,7 @@ from wattcast.model.windows import (
     make_series,
     make_windows,
     steps_behind,
+    unbroken_rows,
 )
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ class Forecaster:
     def forecast(self, readings: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
         """Forecasts from raw readings: the newest one, or with `every` one from each moment that has enough history.
 
-        With `every`, a moment whose forecast would fall into a gap of the readings is left out, and one of whose steps
-        a known column is not given.
+        With `every`, a moment whose forecast would fall into a gap of the readings is left out, one within a gap that a
+        line closes, and one of whose steps a known column is not given.
 
         `readings` has a column (or index) of time stamps and before the moment of the forecast at least
         `window.min_history` rows without a gap, `window.lookback` where that is not set; where the model reads the same
@@ -86,18 +88,27 @@ class Forecaster:
         """
         cleaned = clean(readings, self.readings, self.habits)
         raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
-        return self._forecast(cleaned.frame, cleaned.to_come.known, cleaned.revisions, every=every)
+        drawn = cleaned.drawn.moments_alone if every and cleaned.drawn else None
+        return self._forecast(cleaned.frame, cleaned.to_come.known, cleaned.revisions, drawn, every=every)
 
     def _forecast(
-        self, frame: pd.DataFrame, known: pd.DataFrame, revisions: Revisions | None, *, every: bool
+        self,
+        frame: pd.DataFrame,
+        known: pd.DataFrame,
+        revisions: Revisions | None,
+        drawn: Drawn | None,
+        *,
+        every: bool,
     ) -> pd.DataFrame:
         """`forecast` from a clean frame, and what is `known` of the steps behind it, by `revisions` where there are."""
-        unbroken = self._require_history(pd.DatetimeIndex(frame.index))
+        unbroken = self._require_history(pd.DatetimeIndex(frame.index), every=every)
         if not every:
             frame = self._newest(frame, unbroken)
         later = self.window.rows - self.window.lookback
         to_come = known.reindex(steps_behind(pd.DatetimeIndex(frame.index), later, self.readings.cadence))
-        series = make_series(frame, self.readings, self.scaler, self.window, to_come=to_come, revisions=revisions)
+        series = make_series(
+            frame, self.readings, self.scaler, self.window, to_come=to_come, revisions=revisions, drawn=drawn
+        )
         rows = len(series.times)
         forecast = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = make_windows(series, forecast, self.readings.cadence, self.window, unknown=True)
@@ -123,7 +134,7 @@ class Forecaster:
         frame = pd.DataFrame(1.0, index=times, columns=list(self.readings.columns))
         known = frame[list(self.readings.known)]
         revisions = Revisions.from_the_start(known) if self.readings.available_at else None
-        self._forecast(frame.iloc[:rows], known.iloc[rows:], revisions, every=False)
+        self._forecast(frame.iloc[:rows], known.iloc[rows:], revisions, None, every=False)
 
     def save(self, folder: Path) -> None:
         """Write a plain Keras file and a small JSON into `folder`."""
@@ -179,12 +190,21 @@ class Forecaster:
         shape = Shape.fitting(self.window, inputs, len(self.readings.targets), ahead)
         return compile_single(self.model, self._members, shape)
 
-    def _require_history(self, times: pd.DatetimeIndex) -> int:
-        """How many of the newest readings have no gap between them."""
-        if lacking := too_few_readings(times, self.readings, self.window):
+    def _require_history(self, times: pd.DatetimeIndex, *, every: bool) -> int:
+        """How many of the newest readings have no gap between them, which are enough; with `every` those of any moment.
+
+        Raises:
+            InputError: they are too few.
+        """
+        lacking = too_few_readings(times, self.readings, self.window)
+        if lacking and not (every and self._has_history(times)):
             alone = ", and rows to come that hold the known columns alone" if self.readings.known else ""
             raise InputError(f"{lacking}; bring more readings{alone}")
         return unbroken_history(times, self.readings.cadence)
+
+    def _has_history(self, times: pd.DatetimeIndex) -> bool:
+        """Some of the readings have enough before them without a gap."""
+        return bool((unbroken_rows(instants(times), self.readings.cadence) >= self.window.shortest).any())
 
     def _newest(self, frame: pd.DataFrame, unbroken: int) -> pd.DataFrame:
         """The rows of `frame` that its newest forecast reads, of which the last `unbroken` have no gap between them."""

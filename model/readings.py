@@ -219,6 +219,11 @@ class ReadingsConfig(Config):
         return pd.Timedelta(minutes=self.cadence_minutes)
 
     @property
+    def behind(self) -> pd.Timedelta:
+        """How far a time stamp lies behind the beginning of its step, which says of which hour and day it is."""
+        return self.cadence if self.label == "end" else pd.Timedelta(0)
+
+    @property
     def steps_a_day(self) -> int:
         """How many steps make a day, at least one: what resamples days takes as many on end."""
         return max(1, 1440 // self.cadence_minutes)

@@ -10,6 +10,8 @@ With `min_history` a window may have a short history, at the start of a series o
 newest ones hold readings. The places before are padded and change no state; they stand for its own oldest row, so that
 nothing beyond the gap is ever read. Its start is the row of its first place, also where that row is no row of its own.
 
+Where lines close holes (`wattcast.model.drawn`), a history may hold them, the moment and the targets may not.
+
 Where known columns are revised, what is known of a step depends on the moment of the forecast: `ahead` then has a row
 for each revision behind those of the series, and `places` says which of them a moment reads. V: its rows.
 """
@@ -29,6 +31,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from wattcast.model.arrays import Array, Floats, Rows, Times
 from wattcast.model.clock import from_instants, instants, on_the_clock
 from wattcast.model.config import Config
+from wattcast.model.drawn import Drawn
 from wattcast.model.durations import Lasting
 from wattcast.model.errors import InputError
 from wattcast.model.public_holidays import holiday_flags
@@ -139,6 +142,7 @@ class Series:
     ahead: Array  # [V, A] what is known of a row beforehand, as `ahead_columns` names it
     lowest: float = -math.inf  # below which no target can be
     places: npt.NDArray[np.int32] | None = None  # [S, L] rows of `ahead` that a moment reads
+    drawn: npt.NDArray[np.bool_] | None = None  # [S, 2] rows that can be no moment, and those that can be no target
 
     @property
     def unknown(self) -> npt.NDArray[np.bool_]:
@@ -225,6 +229,7 @@ def make_series(
     *,
     to_come: pd.DataFrame | None = None,
     revisions: Revisions | None = None,
+    drawn: Drawn | None = None,
 ) -> Series:
     """A clean frame, scaled, with what is known of its rows beforehand. Nothing given is changed.
 
@@ -258,6 +263,7 @@ def make_series(
         readings=_unknown_too(targets, rows),
         ahead=np.concatenate([dates, *holidays, known, *before], axis=1),
         lowest=readings.lowest,
+        drawn=drawn.at(times) if drawn else None,
     )
     return series if revisions is None or window is None else _revised(series, revisions, readings, scaler, window)
 
@@ -288,8 +294,7 @@ def _holidays(times: pd.DatetimeIndex, readings: ReadingsConfig) -> list[Array]:
     """The flag `[S, 1]` of the day in which each step begins, where it is asked for."""
     if readings.holidays is None:
         return []
-    begins = times - readings.cadence if readings.label == "end" else times
-    return [holiday_flags(begins, readings.holidays)[:, None]]
+    return [holiday_flags(times - readings.behind, readings.holidays)[:, None]]
 
 
 def _unknown_too(values: npt.NDArray[F], rows: int) -> npt.NDArray[F]:
@@ -325,7 +330,7 @@ def make_windows(
     """All windows whose whole target lies in `part` and which cross no gap; their inputs may reach back before it.
 
     Where known columns are revised, a window of whose steps something was not yet known at its moment is left out,
-    unless `unknown` ones are asked for, too.
+    unless `unknown` ones are asked for, too. So is one whose moment or targets are not measured.
 
     Raises:
         InputError: there is no such window.
@@ -338,7 +343,7 @@ def make_windows(
             f"ahead, output length {config.output_length}) fits rows [{part.start}, {part.stop}) without crossing a "
             f"gap; shorten the window or bring more readings"
         )
-    windows = Windows(series, starts, config, lengths if config.padded else None)
+    windows = _measured(Windows(series, starts, config, lengths if config.padded else None), part)
     if series.places is None or unknown:
         return windows
     whole = ~series.unknown[windows.ahead_rows].any(axis=1)
@@ -351,10 +356,29 @@ def make_windows(
     return windows.take(np.flatnonzero(whole))
 
 
+def _measured(windows: Windows, part: range) -> Windows:
+    """Those whose moment and whose targets are no points of a line.
+
+    Raises:
+        InputError: there is none.
+    """
+    if windows.series.drawn is None:
+        return windows
+    moments, targets = windows.series.drawn.T
+    whole = ~(moments[windows.newest_row] | targets[windows.target_rows].any(axis=1))
+    if not whole.any():
+        raise InputError(
+            f"in none of the {len(windows):,} windows of rows [{part.start}, {part.stop}) the newest reading and all "
+            "that is forecast were measured: lines that close gaps stand for them; forecast fewer steps, or take a "
+            "longer readings.cadence_minutes"
+        )
+    return windows if whole.all() else windows.take(np.flatnonzero(whole))
+
+
 def window_starts(
     times: pd.DatetimeIndex, part: range, cadence: pd.Timedelta, config: WindowConfig
 ) -> tuple[Rows, Rows]:
-    """`[N]` starts of the windows that `make_windows` makes of rows at `times`, and the lengths of their histories."""
+    """`[N]` starts of the windows that `make_windows` chooses from at `times`, and the lengths of their histories."""
     first = max(part.start - config.target_offset, config.shortest - config.lookback)
     starts = np.arange(first, part.stop - config.rows + 1)
     unbroken = unbroken_rows(instants(times), cadence)[starts + config.rows - 1]

@@ -69,8 +69,8 @@ def show_trained(trained: Trained) -> None:
     for target in dict.fromkeys(score.target for score in evaluation.scores):
         if unbeaten := evaluation.unbeaten(target):
             console.print(escape(unbeaten), soft_wrap=True, highlight=False)
-    if evaluation.absent:
-        console.print(escape(evaluation.absent), soft_wrap=True, highlight=False)
+    for words in filter(None, (evaluation.absent, evaluation.seasonless)):
+        console.print(escape(words), soft_wrap=True, highlight=False)
     diagnosis = evaluation.diagnosis
     console.print(f"[bold]{diagnosis.verdict}[/]: {escape(diagnosis.reason)}; {diagnosis.advice}.", soft_wrap=True)
     for words in trained.suspicions:

@@ -17,9 +17,11 @@ from wattcast.model.cells import shown
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
 from wattcast.model.readings import nearest
+from wattcast.model.split import rows_until
+from wattcast.model.windows import make_windows
 from wattcast.tasks.backtest.against import BASELINES, NAMES, baselines, find_contestant
 from wattcast.tasks.backtest.contest import Contestant
-from wattcast.tasks.backtest.folds import Folding, forecasts_made
+from wattcast.tasks.backtest.folds import Folding
 from wattcast.tasks.backtest.known import Span
 
 log = logging.getLogger(__name__)
@@ -106,7 +108,9 @@ def moments(contest: Contest) -> pd.DatetimeIndex:
     """When every network can make a forecast whose whole target is there."""
 
     def of(prepared: Prepared) -> pd.DatetimeIndex:
-        ours = prepared.experiment
-        return forecasts_made(prepared.all_times, ours.split, ours.window, ours.readings.cadence)
+        ours, series = prepared.experiment, prepared.windows.test.series
+        rows = rows_until(series.times, ours.split)
+        windows = make_windows(series, range(rows), ours.readings.cadence, ours.window)
+        return series.times[windows.newest_row]
 
     return reduce(lambda one, other: one.intersection(other), map(of, contest.networks.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -180,15 +181,23 @@ def read_experiment(
         raise InputError(
             f"the preset is {preset!r} on the command line and {given['preset']!r} in {str(config)!r}: leave out one"
         )
-    nested: Any = complete({**given, "preset": preset} if preset else given)
+    nested: Any = _spelt_out(complete({**given, "preset": preset} if preset else given))
     for setting in settings:
-        nested = set_option(nested, setting)
+        nested = _spelt_out(set_option(nested, setting), nested)
     for option, value in (options or {}).items():
         if value is not None:
             nested = replaced(nested, option.split(SEPARATOR), value)
     if questions := unanswered(nested):
         raise InputError(listed(questions, str(config) if config else "the experiment"))
     return _validated(nested, Experiment)
+
+
+def _spelt_out(nested: dict[str, Any], before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """`intervals = [0.5, 0.9]` as what it means: their levels; all else that was said of them `before` stays."""
+    levels, said = nested.get("intervals"), before.get("intervals")
+    if not isinstance(levels, list | int | float):
+        return nested
+    return {**nested, "intervals": {**(said if isinstance(said, Mapping) else {}), "levels": levels}}
 
 
 def read_rival(experiment: Experiment, *, preset: str | None = None, config: Path | str | None = None) -> Experiment:

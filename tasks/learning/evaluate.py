@@ -16,7 +16,7 @@ import pandas as pd
 
 from wattcast.model import gru
 from wattcast.model.arrays import Floats, Rows
-from wattcast.model.baseline import Predictor, fit_baselines
+from wattcast.model.baseline import NAIVE, Predictor, SeasonalNaive, fit_baselines
 from wattcast.model.metrics import METRICS, skill
 from wattcast.model.split import Split
 from wattcast.model.windows import Windows, named_leads
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 GRU = gru.NAME
 """The name of the network among the models that are scored."""
 _LEAST_GAIN = 0.0005  # of an error that is written as a share
+_SEASONS = {"daily_naive": "days", "weekly_naive": "weeks"}
 _PREFIXES = {"train": "train", "validation": "val"}
 
 
@@ -79,6 +80,7 @@ class Evaluation:
     gains: tuple[Gain, ...] = ()  # of the test part
     unit: str | None = None
     absent: str = ""  # why LightGBM is missing among the models though it was asked for
+    seasonless: str = ""  # which of the models is persistence, for want of readings of the same time before
 
     def score(self, model: str, part: str, target: str | None = None) -> Score:
         """The score of `model` on `part`, of the first target unless another is named."""
@@ -180,6 +182,7 @@ def evaluate(
         gains=gains(parts["test"].table, targets, block=block),
         unit=unit,
         absent=absent,
+        seasonless=_seasonless(windows.test),
     )
 
 
@@ -199,6 +202,19 @@ def _fitted(
     if boosting:
         after[LIGHTGBM] = trees.refit(known)
     return before, after
+
+
+def _seasonless(test: Windows) -> str:
+    """A sentence on the seasonal naive forecasts that know no reading of the same time before any step; or nothing."""
+    named = {name: model for name, model in NAIVE.items() if isinstance(model, SeasonalNaive)}
+    without = [name for name, model in named.items() if (model.rows(test) < 0).all()]
+    if not without:
+        return ""
+    seasons, names = " or ".join(_SEASONS[name] for name in without), " and ".join(without)
+    return (
+        f"Of no step of the test part a reading of whole {seasons} before is known, so that {names} "
+        f"{'are' if len(without) > 1 else 'is'} the newest reading, as persistence is."
+    )
 
 
 def _of_first(targets: tuple[str, ...], found: Diagnosis) -> Diagnosis:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import Persistence
@@ -115,11 +116,13 @@ def score_intervals(
     *,
     known: Windows,
     targets: tuple[str, ...],
+    behind: pd.Timedelta,
 ) -> IntervalEvaluation:
     """Score the `intervals` around the product's `forecasts` `[N, L, K]` of the test part, once.
 
     The references are the quantiles of each hour over the rows that the product was trained on (`known`), and the
-    intervals that the same calibration puts around persistence.
+    intervals that the same calibration puts around persistence. Time stamps lie so far `behind` the beginnings of their
+    steps, which say of which hour these are.
     """
     test, persistence = windows.test, Persistence()
     plain = Intervals.fit(persistence.predict(windows.validation), windows.validation, config)
@@ -128,7 +131,7 @@ def score_intervals(
         PERSISTENCE: plain.around(persistence.predict(test), test),
         HOURLY: HourlyQuantiles.fit(known, intervals.quantiles).around(test),
     }
-    groups = {target: list(_groups(test, forecasts[..., k], known, k)) for k, target in enumerate(targets)}
+    groups = {target: list(_groups(test, forecasts[..., k], known, k, behind)) for k, target in enumerate(targets)}
     scores = tuple(
         score
         for k, target in enumerate(targets)
@@ -155,7 +158,7 @@ score_intervals_task = step(score_intervals)
 
 
 def _groups(
-    test: Windows, forecasts: Floats, known: Windows, k: int
+    test: Windows, forecasts: Floats, known: Windows, k: int, behind: pd.Timedelta
 ) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
     """What rows are grouped by, the group's name, and which `[N, L]` are in it."""
     shape = forecasts.shape
@@ -164,7 +167,8 @@ def _groups(
         first = test.config.steps_ahead
         for step_ahead in np.unique(np.linspace(0, shape[1] - 1, min(shape[1], _MOST_STEPS)).astype(np.int64)):
             yield STEP, str(first + step_ahead), np.broadcast_to(np.arange(shape[1]) == step_ahead, shape)
-    hours = hours_of(test).astype(np.int64)
+    minutes = np.round(60 * hours_of(test)).astype(np.int64) - behind // pd.Timedelta(minutes=1)
+    hours = minutes // 60 % HOURS
     for hour in np.unique(hours):
         yield HOUR, f"{hour:02d}:00", hours == hour
     edges = np.quantile(known.series.readings[np.unique(known.target_rows), k], [0.2, 0.4, 0.6, 0.8])

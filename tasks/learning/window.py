@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from wattcast.model.drawn import Drawn
 from wattcast.model.readings import ReadingsConfig
 from wattcast.model.revisions import Revisions
 from wattcast.model.scaler import Scaler
@@ -20,9 +21,10 @@ def window(
     config: WindowConfig,
     *,
     revisions: Revisions | None = None,
+    drawn: Drawn | None = None,
 ) -> Split[Windows]:
     """The windows of each part, all over one scaled series; see `wattcast.model.windows.make_windows`."""
-    series = make_series(frame, readings, scaler, config, revisions=revisions)
+    series = make_series(frame, readings, scaler, config, revisions=revisions, drawn=drawn)
     return rows.map(lambda part: make_windows(series, part, readings.cadence, config))
 
 

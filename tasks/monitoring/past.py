@@ -99,7 +99,7 @@ def score_past_intervals(
             known = rows.dropna(subset=[target + ACTUAL, *names])
             actual, bounds = known[target + ACTUAL].to_numpy(np.float64), known[names].to_numpy(np.float64)
             steps = steps_ahead(known, contract)
-            hours = on_the_clock(pd.DatetimeIndex(known[contract.timestamp])).hour
+            hours = on_the_clock(pd.DatetimeIndex(known[contract.timestamp]) - contract.behind).hour
             for by, groups in ((ALL, pd.Index([ALL] * len(known))), (STEP, steps), (HOUR, hours)):
                 for group in groups.unique().sort_values() if by != STEP or contract.output_length > 1 else ():
                     which = np.asarray(groups == group)

@@ -59,6 +59,11 @@ class Contract(Config):
             seasonal_days=_seasonal_days(window, readings.cadence_minutes),
         )
 
+    @property
+    def behind(self) -> pd.Timedelta:
+        """As that of `ReadingsConfig`."""
+        return pd.Timedelta(minutes=self.cadence_minutes if self.label == "end" else 0)
+
     @classmethod
     def of_saved(cls, record: Mapping[str, Any]) -> Contract:
         """That of a forecaster by what its files say of it, written by whichever version."""

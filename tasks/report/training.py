@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+import pandas as pd
+
 from wattcast.model.fit import Epoch
 from wattcast.model.metrics import skill
 from wattcast.tasks.bootstrap import LEVEL
@@ -21,7 +23,7 @@ from wattcast.tasks.report.figure import LABELS, decimals, labelled, number, per
 from wattcast.tasks.report.interval_figures import interval_panels, interval_table
 from wattcast.tasks.report.page import BANNER, Subject, Table, render
 from wattcast.tasks.report.training_days import day_table, order_panels
-from wattcast.tasks.report.training_figures import PHASES, first_step, forecast_panels, learning_panel
+from wattcast.tasks.report.training_figures import PHASES, begun, first_step, forecast_panels, learning_panel
 from wattcast.tasks.report.training_pictures import forecast_png, learning_png
 from wattcast.tasks.step import step
 
@@ -29,6 +31,7 @@ MOST_ROWS = 20_000
 """Forecasts that the page draws, all targets together; its statistics use every row."""
 
 _PARTS = {"test": "Test", "validation": "Validation", "train": "Training"}
+_NOT_AT_ALL = pd.Timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ def report(
     config_toml: str,
     *,
     known: tuple[str, ...] = (),
+    behind: pd.Timedelta = _NOT_AT_ALL,
 ) -> Report:
     """Draw the scores, the forecasts of the test part and the learning curves. Nothing given is changed.
 
-    `known` are the columns of the readings that the models read of the steps that they forecast.
+    `known` are the columns of the readings that the models read of the steps that they forecast. Time stamps lie so far
+    `behind` the beginnings of their steps, which say of which hour and day these are.
     """
     test = evaluation.forecasts[evaluation.forecasts["part"] == "test"]
     targets = list(dict.fromkeys(score.target for score in evaluation.scores))
@@ -58,9 +63,12 @@ def report(
     phases = {phase: [epoch for epoch in history if epoch.phase == phase] for phase in PHASES}
     phases = {phase: epochs for phase, epochs in phases.items() if epochs}
     most, unit = MOST_ROWS // len(targets), evaluation.unit
-    firsts = {target: first_step(rows[target]) for target in targets}
+    firsts = {target: begun(first_step(rows[target]), behind) for target in targets}
     tests = {
-        f"Test part: {target}": [*forecast_panels(rows[target], most, unit), *order_panels(firsts[target], unit)]
+        f"Test part: {target}": [
+            *forecast_panels(rows[target], most, unit, behind),
+            *order_panels(firsts[target], unit),
+        ]
         for target in targets
     }
     curves = [learning_panel(PHASES[phase], epochs, unit) for phase, epochs in phases.items()]
@@ -77,7 +85,7 @@ def report(
         interval_tables={target: interval_table(intervals, target, unit) for target in targets} if intervals else {},
         calibrated=_calibrated(intervals),
         diagnosis=evaluation.diagnosis,
-        absent=evaluation.absent,
+        absent=[words for words in (evaluation.absent, evaluation.seasonless) if words],
         hindsight=_hindsight(known),
         headlines=[_headline(evaluation, target) for target in targets],
         tiles=_tiles(evaluation, targets[0]),

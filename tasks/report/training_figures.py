@@ -26,8 +26,8 @@ MOST_DOTS = 5_000
 """Residuals drawn one by one for a target."""
 
 
-def forecast_panels(rows: pd.DataFrame, most: int, unit: str | None) -> list[Panel]:
-    time, minutes = rows["time"], (rows["time"] - rows["made_at"]).dt.total_seconds() / 60
+def forecast_panels(rows: pd.DataFrame, most: int, unit: str | None, behind: pd.Timedelta) -> list[Panel]:
+    time, minutes = begun(rows, behind)["time"], (rows["time"] - rows["made_at"]).dt.total_seconds() / 60
     several = minutes.min() < minutes.max()
     groups: dict[str, tuple[pd.Series, Callable[[Any], str]]] = {
         "hour of day": (time.dt.hour, "{:02d}:00".format),
@@ -53,6 +53,11 @@ def first_step(rows: pd.DataFrame) -> pd.DataFrame:
     lead = rows["time"] - rows["made_at"]
     first: pd.DataFrame = rows[lead == lead.min()]
     return first
+
+
+def begun(rows: pd.DataFrame, behind: pd.Timedelta) -> pd.DataFrame:
+    """`rows` by when the steps that they forecast begin, where time stamps lie `behind` that."""
+    return rows.assign(time=rows["time"] - behind) if behind else rows
 
 
 def break_at_gaps(rows: pd.DataFrame) -> pd.DataFrame:

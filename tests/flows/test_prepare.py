@@ -105,3 +105,21 @@ def test_days_before_that_lie_behind_the_first_reading_are_told(
         f"the same times before (window.seasonal_lags, window.seasonal_means) lie up to {days} days back, the readings "
         "reach 4"
     ] * told
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(7, ["1"]), (30, [])])
+def test_days_before_that_no_step_lies_at_are_told(
+    minutes: int, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment = Experiment.model_validate(
+        {
+            "readings": {"timestamp": "time", "targets": ["wh"], "unit": "Wh", "cadence_minutes": minutes},
+            "window": {"lookback": 6, "seasonal_lags": [1, 7], "seasonal_means": []},
+        }
+    )
+    with caplog.at_level(logging.WARNING):
+        read(Raw(house(every=f"{minutes}min"), "file", "house.csv", ""), experiment)
+    said = [
+        each.split()[9] for each in caplog.messages if each.startswith("no reading lies at the time of another one")
+    ]
+    assert said == told

@@ -43,7 +43,7 @@ def prepare(
     rows = parts.train
     train, others = frame.iloc[rows.start : rows.stop], readings.features + readings.known
     scaler = fit_scaler(train, readings.targets, others, scale or ScaleConfig())
-    series = make_series(frame, readings, scaler, window, revisions=cleaned.revisions)
+    series = make_series(frame, readings, scaler, window, revisions=cleaned.revisions, drawn=cleaned.drawn)
     return Prepared(frame, scaler, parts.map(lambda part: make_windows(series, part, readings.cadence, window)))
 
 

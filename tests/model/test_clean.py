@@ -250,6 +250,23 @@ def test_a_few_new_readings_are_read_as_the_many_were_that_a_model_was_trained_o
     assert again == whole.habits == Habits(rhythm(minutes))
 
 
+@pytest.mark.parametrize(("minutes", "unit"), [(15, 25.0), (5, 25 / 3)])
+@pytest.mark.parametrize(("kind", "hour"), [("energy", 100.0), ("power", None), ("counter", 100.0)])
+def test_readings_nearer_to_each_other_than_those_of_the_training_cover_no_more_than_they_do(minutes, unit, kind, hour):
+    """The last one of an hour would reach into the next one, and take a part of its energy there."""
+    config = ReadingsConfig(targets=("wh",), cadence_minutes=60, kind=kind)
+
+    def readings(minutes: int, unit: float, rows: int) -> pd.DataFrame:
+        wh = np.arange(rows) * unit if kind == "counter" else np.full(rows, unit)
+        return pd.DataFrame({"date": pd.date_range("2016-01-11", periods=rows, freq=f"{minutes}min"), "wh": wh})
+
+    habits = clean(readings(15, 25.0, 400), config).habits
+    rows = 5 * 60 // minutes + (kind == "counter")  # five hours
+    made = clean(readings(minutes, unit, rows), config, habits)
+    assert not made.faults
+    assert made.frame["wh"].tolist() == pytest.approx([hour or unit] * 5)
+
+
 # What a reading can be
 
 

@@ -63,6 +63,19 @@ def test_the_newest_readings_of_an_hour_that_occurs_twice_are_told_by_those_befo
     assert str(localize(oldest, LONDON).times[0]) == "2021-10-31 01:30:00+00:00"
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("shown", ["01:30 01:45 01:00", "01:45 01:00 01:15", "01:15 01:30 01:45 01:00"])
+def test_a_few_stamps_around_the_step_back_are_in_the_order_of_most_steps(shown: str, backwards: bool) -> None:
+    """The last one shows an earlier time than the first one, and still is the newest."""
+    stamps = pd.DatetimeIndex([f"2021-10-31 {each}" for each in shown.split()])
+    before = shown.split().index("01:00")
+    hours = [*["+01:00"] * before, *["+00:00"] * (len(stamps) - before)]
+    read = localize(stamps[::-1] if backwards else stamps, LONDON)
+    found = read.times[::-1] if backwards else read.times
+    assert [str(each)[-6:] for each in found if not pd.isna(each)] in (hours, [])
+    assert found.dropna().is_monotonic_increasing
+
+
 def test_an_hour_that_should_stand_twice_and_stands_once_is_left_out_with_a_note() -> None:
     stamps = on_the_clock(year(LONDON, "30min")).unique()
     read = localize(stamps, LONDON)

@@ -135,6 +135,16 @@ def test_later_changes_win(tmp_path: Path) -> None:
     assert experiment.data == "auto"
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_levels_alone_leave_what_else_is_said_of_intervals(tmp_path: Path, first: bool) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("intervals = [0.8]\n" if first else "[intervals]\nlevels = [0.8]\nadaptive = false\n")
+    settings = ["intervals.by_hour=false", "intervals=[0.5, 0.9]"]
+    intervals = read_experiment(config=file, settings=settings if first else settings[::-1]).intervals
+    assert (intervals.levels, intervals.by_hour, intervals.adaptive) == ((0.5, 0.9), False, first)
+    assert read_experiment(config=file, settings=settings[:1]).intervals.levels == (0.8,)
+
+
 def test_a_preset_stands_on_the_command_line_or_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[fit]\nepochs = 7\n", encoding="utf-8")

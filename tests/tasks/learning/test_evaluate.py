@@ -281,3 +281,38 @@ def test_a_load_far_above_what_it_varies_by_has_the_same_errors(house: pd.DataFr
     for below, above in zip(low.regimes.scores, high.regimes.scores, strict=True):
         if below.model != "lightgbm":
             assert above.rmse == pytest.approx(below.rmse, rel=0.01, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "days", "told"),
+    [
+        (10, 4, "of whole weeks before is known, so that weekly_naive is the newest reading"),
+        (7, 4, "of whole days or weeks before is known, so that daily_naive and weekly_naive are the newest reading"),
+        (7, 40, "of whole days before is known, so that daily_naive is the newest reading"),
+        (60, 40, ""),
+    ],
+)
+def test_a_seasonal_naive_forecast_that_knows_no_season_is_told_to_be_persistence(minutes, days, told):
+    readings = ReadingsConfig(targets=("wh",), cadence_minutes=minutes)
+    rows = days * 1440 // minutes
+    raw = pd.DataFrame({"date": pd.date_range("2016-01-11", periods=rows, freq=f"{minutes}min")})
+    raw["wh"] = np.random.default_rng(1).uniform(1, 9, rows)
+    frame = check_readings(raw, readings)
+    parts = split_rows(pd.DatetimeIndex(frame.index), SplitConfig())
+    scaler = fit_scaler(frame.iloc[: parts.train.stop], readings.targets, (), ScaleConfig())
+    series = make_series(frame, readings, scaler)
+    made = parts.map(lambda part: make_windows(series, part, readings.cadence, WindowConfig(lookback=3)))
+    found = evaluate(
+        Constant(0),
+        Constant(0),
+        made,
+        known=made.train,
+        targets=readings.targets,
+        block=readings.steps_a_day,
+        unit="Wh",
+        baselines=BaselinesConfig(lightgbm=False),
+    )
+    assert told in found.seasonless
+    assert bool(told) == bool(found.seasonless)
+    if "daily" in told:
+        assert found.score("daily_naive", "test").rmse == found.score("persistence", "test").rmse

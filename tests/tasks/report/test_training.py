@@ -343,6 +343,21 @@ def test_errors_by_hour_and_weekday_are_those_of_the_rows(page):
     np.testing.assert_allclose(numbers(weekdays["y"])[1], np.sqrt(np.mean(np.arange(24) ** 2)), rtol=1e-6)
 
 
+def test_what_is_stamped_at_the_end_of_its_step_is_of_the_hour_and_day_in_which_that_began():
+    given = evaluation()
+    step = pd.Timedelta(minutes=10)
+    ends = given.forecasts.assign(time=lambda rows: rows["time"] + step, made_at=lambda rows: rows["made_at"] + step)
+    page = Page(report(SUBJECT, replace(given, forecasts=ends), SELECT, "", behind=step).html)
+    as_begun = Page(report(SUBJECT, given, SELECT, "").html)
+    for name in ("RMSE by hour of day", "MAE by weekday", "Totals of days"):
+        ours, theirs = (each.figures[name]["data"] for each in (page, as_begun))
+        assert [(list(a["x"]), numbers(a["y"]).tolist()) for a in ours] == [
+            (list(b["x"]), numbers(b["y"]).tolist()) for b in theirs
+        ]
+    drawn = (each.figures["Forecast against actual"]["data"][0]["x"] for each in (page, as_begun))
+    assert np.subtract(*map(numbers, drawn)).tolist()[0] == step.total_seconds() * 1000  # as the file has them
+
+
 def test_histogram_counts_every_forecast(page):
     bars = page.figures["Residuals"]["data"][0]
     assert numbers(bars["y"]).sum() == pytest.approx(100)
