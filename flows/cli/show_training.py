@@ -88,6 +88,8 @@ def swept_record(swept: Swept) -> dict[str, Any]:
 
 def show_swept(swept: Swept) -> None:
     """The best trial, the verdict, and where everything is."""
+    from wattcast.flows.scores import arm_rows
+
     console, verdict, counts = Console(), swept.verdict, swept.counts
     best = with_unit(readable(swept.best_rmse, 2), verdict.unit)
     before = "" if swept.untuned_rmse is None else with_unit(readable(swept.untuned_rmse, 2), verdict.unit)
@@ -99,21 +101,10 @@ def show_swept(swept: Swept) -> None:
     )
     for name, value in swept.best_values.items():
         console.print(f"  {name} = {value:.4g}" if isinstance(value, float) else f"  {name} = {value}")
-    title = f"Test part, {len(verdict.seeds)} fresh seeds each"
-    rmse, mae = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
-    table = Table("configuration", rmse, "+-", mae, title=title, title_justify="left")
-    for name, arm in {"tuned": verdict.tuned, "untuned": verdict.untuned}.items():
-        if arm:
-            table.add_row(
-                name,
-                readable(arm.mean_rmse, 2),
-                readable(arm.spread, 2, like=arm.mean_rmse),
-                readable(arm.mean_mae, 2),
-                style="bold",
-            )
-    for name in ("ridge", "persistence"):
-        error, absolute = verdict.baselines[name]
-        table.add_row(name, readable(error, 2), "", readable(absolute, 2))
+    rows = arm_rows(verdict)
+    table = Table(*rows[0], title=f"Test part, {len(verdict.seeds)} fresh seeds each", title_justify="left")
+    for row in rows:
+        table.add_row(*row.values(), style="bold" if row["configuration"] in {"tuned", "untuned"} else None)
     console.print(table)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
     if swept.scored:
