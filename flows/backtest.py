@@ -15,7 +15,7 @@ from wattcast.flows.contest.fold import FOLD, Contest, judge_folds_task, stop
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
-from wattcast.flows.note import line, more, note, table_of
+from wattcast.flows.note import listed, more, note, table_of
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import contest_rows, in_one_line
 from wattcast.flows.tuning.side_by_side import SideBySide
@@ -248,7 +248,7 @@ def _note(title: str, verdict: Verdict, run: Run) -> str:
         title,
         *verdict.sentences,
         table_of(contest_rows(verdict)),
-        *(f"{fault.name} failed in fold {fault.fold}: {line(fault.reason)}" for fault in verdict.failed),
+        listed(f"{fault.name} failed in fold {fault.fold}: {fault.reason}" for fault in verdict.failed),
         *(f"## {other.target}\n\n{other.sentence}\n\n{table_of(contest_rows(other))}" for other in verdict.others),
         "## More",
         more(run, REPORT_FILE),

@@ -23,6 +23,11 @@ def table_of(rows: Sequence[Mapping[str, str]]) -> str:
     return table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else ""
 
 
+def listed(texts: Iterable[str]) -> str:
+    """A list of texts, for what is too long for a table: Prefect's page cuts off what a cell does not hold."""
+    return "\n".join(f"- {line(text)}" for text in texts)
+
+
 def line(text: str) -> str:
     """`text` in one line."""
     return text.replace("\n", " ")

@@ -13,7 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import job
-from wattcast.flows.note import more, note, table, table_of
+from wattcast.flows.note import listed, more, note, table_of
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
 from wattcast.flows.promotion.dates import dated, first_dated
 from wattcast.flows.scores import in_one_line, outcome_rows, scored_one
@@ -207,14 +207,15 @@ def _policies(worth: Worth) -> list[dict[str, str]]:
 
 def _note(title: str, worth: Worth, run: Run) -> str:
     """For Prefect's page: what to do, scores and costs behind it, and what the gate did at each cut."""
-    cuts = [(cut.at, "promoted" if cut.promoted else "refused", cut.reason) for cut in worth.cuts]
+    cuts = (f"{cut.at} {'promoted' if cut.promoted else 'refused'}: {cut.reason}" for cut in worth.cuts)
     return note(
         title,
         *(worth.sentence, worth.gate_sentence, worth.interval_sentence),
         "Seconds are those of training; differences of RMSE from never and from the best cadence have 95 % intervals.",
         table_of(_policies(worth)),
         table_of(outcome_rows("retrained", worth.cadences, worth.best)),
-        table(("cut", "gate", "reason"), cuts),
+        "## The gate at each cut",
+        listed(cuts),
         "## More",
         more(run, REPORT_FILE),
     )

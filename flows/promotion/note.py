@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wattcast.flows.note import line, more, note, table
+from wattcast.flows.note import line, listed, more, note
 from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.numbers import readable
 from wattcast.tasks.registry.gate import Check, Decision
@@ -13,17 +13,20 @@ _MOST_COLUMNS = 10
 
 def gate_note(title: str, decision: Decision, drift: Drift, run: Run, *, page: str) -> str:
     """The note under `title`; `page` is the name of the report among the artifacts of `run`."""
-    checks = [(check.name, "passed" if check.passed else "**failed**", _found(check)) for check in decision.checks]
     return note(
         title,
         line(decision.reason),
-        table(("check", "outcome", "found"), checks),
+        listed(f"{_outcome(check)}: {_found(check)}" for check in decision.checks),
         "## Drift",
         line(drift.sentence),
         *_drifted(drift),
         "## More",
         more(run, page),
     )
+
+
+def _outcome(check: Check) -> str:
+    return f"{check.name} passed" if check.passed else f"**{check.name} failed**"
 
 
 def _found(check: Check) -> str:
@@ -35,14 +38,11 @@ def _found(check: Check) -> str:
 
 
 def _drifted(drift: Drift) -> list[str]:
-    """A table of the columns that have, those that the model reads first, and how many it leaves out."""
+    """The columns that have, those that the model reads first, and how many are left out."""
     moved = drift.drifted
-    if not moved:
-        return []
-    head = ("column", "read by the model", "drift", "PSI", "likely cause")
-    rows = [
-        (one.column, "yes" if one.read else "no", one.level, f"{one.psi:.2f}", one.cause)
+    columns = [
+        f"`{one.column}`{', read by the model' if one.read else ''}: {one.level}, PSI {one.psi:.2f}; {one.cause}"
         for one in moved[:_MOST_COLUMNS]
     ]
     beyond = len(moved) - _MOST_COLUMNS
-    return [table(head, rows), *([f"and {beyond} more columns"] if beyond > 0 else [])]
+    return [listed([*columns, *([f"and {beyond} more columns"] if beyond > 0 else [])])]

@@ -108,15 +108,13 @@ def test_a_note_of_the_gate_holds_verdict_checks_drift_and_links(page: str, link
     run = cast("Run", _Tracked(page))
     lines = gate_note("office, version 4: refused", Decision(checks), moved, run, page="retrain.html").splitlines()
     assert lines[:3] == ["# office, version 4: refused", "", "may be better by luck"]
-    assert lines[4:8] == [
-        "| check | outcome | found |",
-        "| --- | --- | --- |",
-        "| data | passed | trained on real readings (uci) |",
-        "| champion | **failed** | may be better by luck (champion 59.7, difference -0.310, low -) |",
+    assert lines[4:6] == [
+        "- data passed: trained on real readings (uci)",
+        "- **champion failed**: may be better by luck (champion 59.7, difference -0.310, low -)",
     ]
-    first = lines.index("| load | yes | moderate | 0.31 | its mean \\| has moved |")
-    assert lines[first + 1].startswith("| T1 | no | major |")
-    assert not [line for line in lines if line.startswith("| T2")]
+    first = lines.index("- `load`, read by the model: moderate, PSI 0.31; its mean | has moved")
+    assert lines[first + 1].startswith("- `T1`: major, ")
+    assert not [line for line in lines if line.startswith("- `T2`")]
     assert [line for line in lines if line in links] == links
 
 
@@ -163,7 +161,7 @@ def test_a_note_of_a_replay_holds_advice_scores_costs_and_decisions() -> None:
     assert found.gate_sentence in lines
     assert "| always | 59.12 | 29.56 | 2 | 41 | -0.98 (-1.48 to -0.48) |" in lines
     assert "| every 7 days | 59.12 | 29.56 | 2 | 41 | - |" in lines
-    assert "| 2016-04-02 10:00:00 | promoted | RMSE beats \\| the champion's by more than luck |" in lines
+    assert "- 2016-04-02 10:00:00 promoted: RMSE beats | the champion's by more than luck" in lines
     assert lines[-1] == "Report `/runs/abc/replay.html`"
 
 
@@ -176,7 +174,7 @@ def test_a_note_of_a_backtest_holds_all_contestants_and_why_one_has_failed() -> 
     lines = backtest_note("backtest of office", verdict, cast("Run", _Tracked(""))).splitlines()
     assert set(verdict.sentences) < set(lines)
     assert [line for line in lines if line.startswith("| ours |")]
-    assert "mine:Broken failed in fold 2: returned nothing" in lines
+    assert "- mine:Broken failed in fold 2: returned nothing" in lines
     assert lines[-1] == "Report `/runs/abc/backtest.html`"
 
 
