@@ -92,6 +92,7 @@ def test_a_users_own_settings_win(settings: dict[str, str]) -> None:
     environment = completed(settings, own)
     assert environment == {**settings, **own, "no_proxy": "intern,localhost,127.0.0.1"}
     assert completed(settings, {}) == {**settings, "NO_PROXY": "127.0.0.1,localhost"}
+    assert (settings["DO_NOT_TRACK"], settings["PREFECT_SERVER_ANALYTICS_ENABLED"]) == ("1", "false")
 
 
 def test_what_looks_like_trouble_and_is_none_is_not_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
