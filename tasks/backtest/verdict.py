@@ -290,7 +290,7 @@ class Verdict:
     @property
     def _names(self) -> dict[str, str]:
         """What contestants are called in metrics, whichever of them leads."""
-        return distinct(sorted(each.name for each in (*self.standings, *self.failed)))
+        return distinct(sorted([each.name for each in self.standings] + [fault.name for fault in self.failed]))
 
 
 def in_words(span: pd.Timedelta) -> str:

@@ -195,6 +195,7 @@ def test_whatever_takes_its_time_can_be_quiet() -> None:
         ("replay --from 2061-01-01", "start must lie within the readings"),
         ("replay --from 2016-01-13", "leaves none to train on"),
         ("replay --from 2016-05-27", "needs two days to forecast"),
+        ("replay --from 2016-05-27T18:00", "no forecast is made from there on"),
         ("replay --every 3h", "every must be a duration in days or hours"),
         ("backtest --folds 99", "99"),
     ],
