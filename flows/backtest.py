@@ -15,7 +15,9 @@ from wattcast.flows.contest.fold import FOLD, Contest, judge_folds_task, stop
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
+from wattcast.flows.note import listed, more, note, table_of
 from wattcast.flows.prepare import Prepared, prepare
+from wattcast.flows.scores import contest_rows, in_one_line
 from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
@@ -126,6 +128,7 @@ def backtest(
         origins = _planned(asked, contest)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
+        log.info("%s", prepared.fetched.told(prepared.experiment.preset))
         params = {**prepared.experiment.flat(), **_params(asked)}
         tags = {**prepared.tags, JOB: _NAME, FLOW_RUN: str(flow_run.id)}
         name = f"{_NAME} {run_name(asked.experiment, prepared.experiment.data)} {len(origins)} x {asked.step}"
@@ -214,6 +217,9 @@ def _backtest(prepared: Prepared, contest: Contest, judged: tuple[Judged, ...]) 
 
 def _log(run: Run, asked: Asked, prepared: Prepared, verdict: Verdict) -> None:
     """Scores, their course from fold to fold, table and page, and what they say."""
+    for each in (verdict, *verdict.others):
+        for row in contest_rows(each):
+            log.info("%s", in_one_line(row), extra=NOT_ON_SCREEN)
     run.log_metrics(verdict.metrics())
     for number, scores in enumerate(verdict.metrics_by_fold(), start=1):
         run.log_metrics(scores, step=number)
@@ -230,7 +236,20 @@ def _log(run: Run, asked: Asked, prepared: Prepared, verdict: Verdict) -> None:
     subject = Subject(f"{_NAME} of {ours.title}", facts, prepared.is_simulated, prepared.suspicions)
     run.write("backtest.csv", backtest_csv(verdict))
     run.write(REPORT_FILE, backtest_report(subject, verdict, ours.to_toml()))
-    create_markdown_artifact(verdict.sentence, key=_NAME, description=f"Backtest of {ours.title}")
+    create_markdown_artifact(_note(subject.title, verdict, run), key=_NAME, description=verdict.sentence)
     run.describe("\n\n".join(verdict.sentences))
     if verdict.recommended:
         run.set_tags({"recommended": verdict.recommended.name, "recommended.why": verdict.sentence[:_LONGEST_TAG]})
+
+
+def _note(title: str, verdict: Verdict, run: Run) -> str:
+    """For Prefect's page: whom to use, the scores of all contestants, and why some have none."""
+    return note(
+        title,
+        *verdict.sentences,
+        table_of(contest_rows(verdict)),
+        listed(f"{fault.name} failed in fold {fault.fold}: {fault.reason}" for fault in verdict.failed),
+        *(f"## {other.target}\n\n{other.sentence}\n\n{table_of(contest_rows(other))}" for other in verdict.others),
+        "## More",
+        more(run, REPORT_FILE),
+    )

@@ -62,6 +62,15 @@ class Fetched:
         read = read_times(self.rows, self.readings)
         return pd.DatetimeIndex([]) if read is None else read.times
 
+    def told(self, preset: str, rows: int | None = None) -> str:
+        """What is learnt by which preset, in one line: the data, and when their clean readings were taken.
+
+        Of readings that are not used to the end, the first `rows`.
+        """
+        times = self.frame.index[:rows]
+        span = f"{len(times):,} rows every {self.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
+        return f"preset {preset} on {self.raw.source}, {self.raw.origin}: {span}"
+
     def raw_rows(self, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
         """The readings as they came of all steps from the one that is labelled `first` to that of `last`."""
         times, step = self.raw_times, self.readings.cadence
@@ -168,13 +177,12 @@ class Prepared:
     def told(self) -> tuple[str, ...]:
         """Preset and data, the parts, and windows that are left out: what there is to say before a training."""
         times, ours = self.times, self.experiment
-        rows = f"{len(times):,} rows every {ours.readings.cadence_minutes:g} minutes from {times[0]} to {times[-1]}"
         parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
         unknown, drawn = _counted(self._unknown), _counted(self._drawn)
         why = f"of whose steps something was not yet known at their moment, by column {ours.readings.available_at!r}"
         points = "whose newest reading or targets are points of a line across a gap"
         return (
-            f"preset {ours.preset} on {self.raw.source}, {self.raw.origin}: {rows}",
+            self.fetched.told(ours.preset, len(times)),
             ", ".join(parts),
             *([f"windows left out {why}: {unknown}"] if unknown else []),
             *([f"windows left out {points}: {drawn}"] if drawn else []),

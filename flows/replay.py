@@ -13,13 +13,13 @@ from prefect.artifacts import create_markdown_artifact
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import job
+from wattcast.flows.note import listed, more, note, table_of
 from wattcast.flows.prepare import Fetched, Prepared, divide, fetch, watched
-from wattcast.flows.promotion.dates import dated
-from wattcast.flows.scores import scored_one
+from wattcast.flows.promotion.dates import dated, first_dated
+from wattcast.flows.scores import in_one_line, outcome_rows, scored_one
 from wattcast.flows.train import product
 from wattcast.model.baseline import Persistence
 from wattcast.model.clean import Cleaned
-from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
@@ -27,7 +27,7 @@ from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import Forecaster
 from wattcast.model.split import rows_until
 from wattcast.model.windows import Windows, make_series, make_windows
-from wattcast.tasks.backtest.cuts import DAY, first_cut, plan_cuts
+from wattcast.tasks.backtest.cuts import DAY, plan_cuts
 from wattcast.tasks.backtest.replay import Challenger, Replay, walk
 from wattcast.tasks.backtest.worth import Worth, weigh
 from wattcast.tasks.data.validate import check_parts
@@ -45,6 +45,7 @@ from wattcast.tasks.tracking.store import tracking_faults
 
 log = logging.getLogger(__name__)
 
+REPORT_FILE = "replay.html"
 _LONGEST_TAG = 2000
 
 
@@ -88,14 +89,15 @@ def replay(
         fetched = fetch(experiment)
         frame, times = fetched.frame, pd.DatetimeIndex(fetched.frame.index)
         rows = rows_until(times, experiment.split)
-        first = first_cut(times[:rows], moment_of(start, times) if start else None)
-        prepared = watched(divide(dated(experiment, times, first), fetched))  # before a run begins: it may be too early
+        first, dated_first = first_dated(experiment, times, start)  # before a run begins: it may be too early
+        prepared = watched(divide(dated_first, fetched))
         scored = _windows_from(first, frame.iloc[:rows], prepared)
         cuts = plan_cuts(scored.series.times[scored.newest_row], first, every)
         for cut in cuts:
             _require(experiment, fetched, cut)
         if prepared.is_simulated:
             log.warning("%s", BANNER)
+        log.info("%s", fetched.told(experiment.preset))
         given = experiment
         experiment = experiment.model_copy(update={"data": prepared.experiment.data, "readings": fetched.readings})
         params = {**experiment.flat(), **_params(experiment, first, every)}
@@ -113,9 +115,9 @@ def replay(
             with stage("weighing what it was worth"):
                 worth = weigh(history, duration(every) or DAY)
                 _log(run, experiment, prepared, history, worth, every=every)
-            log.info("report %s", run.address("replay.html"), extra=NOT_ON_SCREEN)
+            log.info("report %s", run.address(REPORT_FILE), extra=NOT_ON_SCREEN)
         about = scored_one(experiment.readings.targets)
-        return Replayed(run.run_id, prepared.raw.source, worth, run.address("replay.html"), about)
+        return Replayed(run.run_id, prepared.raw.source, worth, run.address(REPORT_FILE), about)
 
 
 def _require(experiment: Experiment, fetched: Fetched, cut: pd.Timestamp) -> None:
@@ -182,6 +184,8 @@ def _forecasting(forecaster: Forecaster, cleaned: Cleaned) -> Callable[[Windows]
 
 def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, worth: Worth, *, every: str) -> None:
     """Scores, their course from cut to cut, table, picture and page."""
+    for row in _policies(worth):
+        log.info("%s", in_one_line(row), extra=NOT_ON_SCREEN)
     run.log_metrics(worth.metrics())
     for number, scores in enumerate(worth.metrics_by_cut(), start=1):
         run.log_metrics(scores, step=number)
@@ -197,8 +201,28 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     subject = Subject(f"replay of {experiment.title}", facts, prepared.is_simulated, prepared.suspicions)
     run.write("replay.csv", replay_csv(worth))
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
-    run.write("replay.html", replay_report(subject, history, worth, experiment.to_toml()))
+    run.write(REPORT_FILE, replay_report(subject, history, worth, experiment.to_toml()))
     told = " ".join(filter(None, (worth.sentence, worth.interval_sentence, about)))
-    create_markdown_artifact(told, key="replay", description=f"Replay of {experiment.title}")
+    create_markdown_artifact(_note(subject.title, worth, run), key="replay", description=worth.sentence)
     run.describe(told)
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})
+
+
+def _policies(worth: Worth) -> list[dict[str, str]]:
+    return outcome_rows("policy", (*worth.policies, *worth.baselines), worth.policies[0])
+
+
+def _note(title: str, worth: Worth, run: Run) -> str:
+    """For Prefect's page: what to do, scores and costs behind it, and what the gate did at each cut."""
+    cuts = (f"{cut.at} {'promoted' if cut.promoted else 'refused'}: {cut.reason}" for cut in worth.cuts)
+    return note(
+        title,
+        *(worth.sentence, worth.gate_sentence, worth.interval_sentence),
+        "Seconds are those of training; differences of RMSE from never and from the best cadence have 95 % intervals.",
+        table_of(_policies(worth)),
+        table_of(outcome_rows("retrained", worth.cadences, worth.best)),
+        "## The gate at each cut",
+        listed(cuts),
+        "## More",
+        more(run, REPORT_FILE),
+    )

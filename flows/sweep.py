@@ -23,8 +23,9 @@ from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.search_space import check_space, untuned
 from wattcast.flows.guarded import refuse_secrets
 from wattcast.flows.job import job
+from wattcast.flows.note import more, note, table, table_of
 from wattcast.flows.prepare import Prepared, prepare
-from wattcast.flows.scores import scored_one
+from wattcast.flows.scores import arm_rows, fold_rows, in_one_line, scored_one
 from wattcast.flows.tuning.fresh_seeds import compare_with_fresh_seeds, verdict_folds
 from wattcast.flows.tuning.objective import TrainingObjective
 from wattcast.flows.tuning.side_by_side import SideBySide
@@ -49,6 +50,7 @@ from wattcast.tasks.tuning.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
+REPORT_FILE = "report.html"
 BEST_FILE = "best.toml"
 """The artifact with the best configuration, which `wattcast train --config` takes."""
 _LABELS = frozenset({"data", "found_by", "readings.unit", "baselines.lightgbm"})
@@ -187,9 +189,10 @@ def sweep(
             toml = tuned.changed({"found_by": found_by}).to_toml()
             with stage("drawing the report"):
                 _write(run, shared, prepared, verdict, title=f"sweep of {title}", best=toml)
-            log.info("report %s", run.address("report.html"), extra=NOT_ON_SCREEN)
-    create_markdown_artifact(verdict.sentence, key="verdict", description=f"Verdict of the sweep {plan.name}")
-    return Swept(
+            log.info("report %s", run.address(REPORT_FILE), extra=NOT_ON_SCREEN)
+        for row in (*arm_rows(verdict), *fold_rows(verdict)):
+            log.info("%s", in_one_line(row), extra=NOT_ON_SCREEN)
+    swept = Swept(
         study=plan.name,
         run_id=run.run_id,
         data_source=prepared.raw.source,
@@ -200,9 +203,33 @@ def sweep(
         best_values=best.values,
         untuned_rmse=shared.untuned_rmse(),
         verdict=verdict,
-        report=run.address("report.html"),
+        report=run.address(REPORT_FILE),
         best_config=run.address(BEST_FILE),
         scored=scored_one(prepared.experiment.readings.targets),
+    )
+    create_markdown_artifact(_note(swept, run), key="verdict", description=verdict.sentence)
+    return swept
+
+
+def _note(swept: Swept, run: Run) -> str:
+    """For Prefect's page: what the search found, and the verdict with its scores."""
+    values = [
+        (name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in swept.best_values.items()
+    ]
+    counts, verdict = swept.counts, swept.verdict
+    return note(
+        f"sweep of {swept.study}",
+        verdict.sentence,
+        swept.scored,
+        f"Test part, {len(verdict.seeds)} fresh seeds each:",
+        table_of(arm_rows(verdict)),
+        table_of(fold_rows(verdict)),
+        f"{counts.done} trials: {counts.complete} complete, {counts.pruned} pruned, {counts.failed} failed; best is "
+        f"trial {swept.best_trial}.",
+        table(("option", "best value"), values) if values else "",
+        "## More",
+        more(run, REPORT_FILE),
+        f"Best configuration `{swept.best_config}`",
     )
 
 
@@ -321,7 +348,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     run.write(BEST_FILE, best)
     run.write("trials.csv", trials_csv(snapshot))
     run.write("verdict.json", _VERDICTS.dump_json(verdict, indent=2))
-    run.write("report.html", sweep_report(subject, snapshot, verdict, best_toml=best))
+    run.write(REPORT_FILE, sweep_report(subject, snapshot, verdict, best_toml=best))
     run.log_metrics(_metrics(shared, verdict))
     for fold in verdict.folds:
         run.log_metrics(fold.metrics(), step=fold.number)

@@ -14,8 +14,9 @@ from prefect.runtime import flow_run
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
+from wattcast.flows.note import more
 from wattcast.flows.prepare import Prepared, prepare
-from wattcast.flows.scores import score_rows, told
+from wattcast.flows.scores import in_one_line, score_rows, told
 from wattcast.model.fit import Fitted
 from wattcast.model.forecaster import NETWORK_FILE, Forecaster
 from wattcast.tasks.learning.calibrate import calibrate_task
@@ -37,6 +38,7 @@ from wattcast.tasks.tracking.tensorboard import event_writer, link_events, write
 
 log = logging.getLogger(__name__)
 
+REPORT_FILE = "report.html"
 FORECASTS_FILE = "forecasts.parquet"
 """The artifact with the forecasts that were scored."""
 _EXAMPLE_STEPS = 6  # beyond what one forecast reads, in the model's input example
@@ -104,10 +106,10 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
     _log_scores(run, prepared, fitted, evaluation, judged)
     for rows in score_rows(evaluation).values():
         for row in rows:
-            log.info("%s", ", ".join(f"{name} {cell}" for name, cell in row.items()), extra=NOT_ON_SCREEN)
+            log.info("%s", in_one_line(row), extra=NOT_ON_SCREEN)
     log.info("%s: %s", evaluation.diagnosis.verdict, evaluation.diagnosis.reason, extra=NOT_ON_SCREEN)
     model_uri = _log(run, prepared, fitted, forecaster, evaluation)
-    report = run.address("report.html")
+    report = run.address(REPORT_FILE)
     log.info("model %s, report %s", model_uri, report, extra=NOT_ON_SCREEN)
     return Trained(run.run_id, model_uri, prepared.raw.source, evaluation, report, prepared.suspicions)
 
@@ -197,12 +199,13 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
         page = report_task(
             subject, evaluation, fitted.history, experiment.to_toml(), known=known, behind=experiment.readings.behind
         )
-        run.write("report.html", page.html)
+        run.write(REPORT_FILE, page.html)
         run.write("forecast.png", page.forecast_png)
         run.write("learning_curve.png", page.learning_png)
     with stage("saving the model"):
         rows = [row for rows in score_rows(evaluation, ("test", "validation", "train")).values() for row in rows]
-        create_table_artifact(rows, key="scores", description=f"Scores of {experiment.title}")
+        about = f"Scores of {experiment.title}\n\n{more(run, REPORT_FILE)}"
+        create_table_artifact(rows, key="scores", description=about)
         example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
         return log_forecaster(run, forecaster, example)
 

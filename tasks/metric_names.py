@@ -18,7 +18,7 @@ _LONGEST = 150  # of 250 that MLflow takes in all
 
 def of_baseline(part: str, model: str, metric: str) -> str:
     """A baseline's score: `test_vs_ridge_rmse`, which stands behind the network's `test_rmse`."""
-    return f"{part}_vs_{_allowed(model)}_{metric}"
+    return f"{part}_vs_{model}_{metric}"
 
 
 def of_curve(name: str, *, refit: bool, member: int) -> str:
@@ -34,26 +34,32 @@ def of_curve(name: str, *, refit: bool, member: int) -> str:
 
 
 def endings(targets: Iterable[str]) -> dict[str, str]:
-    """What stands behind a metric's name for each target: nothing for the first one, `.lights` for a later one.
-
-    What MLflow does not take in a name becomes `_`. No two targets share an ending: where they would, all but one get
-    a number (of `b%` and `b&` one is `.b_`, the other `.b_-2`), and a target that is taken as it is keeps its name.
-    Names that differ in case alone are the same to some databases.
-    """
+    """What stands behind a metric's name for each target: nothing for the first one, `.lights` for a later one."""
     first, *later = dict.fromkeys(targets)
-    made = {first: ""}
+    return {first: "", **{target: f".{name}" for target, name in distinct(later).items()}}
+
+
+def distinct(names: Iterable[str]) -> dict[str, str]:
+    """What each name, of a target or a contestant, becomes in that of a metric.
+
+    What MLflow does not take becomes `_`. No two become the same: where they would, all but one get a number (of `b%`
+    and `b&` one is `b_`, the other `b_-2`), and a name that is taken as it is stays. Names that differ in case alone
+    are the same to some databases.
+    """
+    asked = list(dict.fromkeys(names))
+    made: dict[str, str] = {}
     taken: set[str] = set()
-    for target in sorted(later, key=lambda target: _allowed(target) != target):
-        name, number = _allowed(target), 1
+    for given in sorted(asked, key=lambda name: _allowed(name) != name):
+        name, number = _allowed(given), 1
         while (unique := name if number == 1 else f"{name}-{number}").casefold() in taken:
             number += 1
         taken.add(unique.casefold())
-        made[target] = f".{unique}"
-    return {target: made[target] for target in (first, *later)}
+        made[given] = unique
+    return {given: made[given] for given in asked}
 
 
-def _allowed(target: str) -> str:
-    return _FORBIDDEN.sub("_", target)[:_LONGEST]
+def _allowed(name: str) -> str:
+    return _FORBIDDEN.sub("_", name)[:_LONGEST]
 
 
 def renamings(targets: Iterable[str]) -> str:

@@ -130,14 +130,30 @@ def live_steps(name: str, total: int) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def live_words(after_s: float = 2.0) -> Iterator[Callable[[str], None]]:
-    """One line that says what is done, once the block takes longer than `after_s` seconds; it is told by a call."""
-    status = screen.status("")
-    timer = Timer(after_s, status.start)
+    """One line that says what is done, once the block takes longer than `after_s` seconds; it is told by a call.
+
+    Where there is no terminal, a line for each thing that is done from then on.
+    """
+    status, live, late, doing = screen.status(""), is_live(), Event(), [""]
+
+    def begin() -> None:
+        late.set()
+        if live:
+            status.start()
+        elif doing[0]:
+            log.info("%s ...", doing[0])
+
+    def say(words: str) -> None:
+        doing[0] = words
+        status.update(f"{escape(words)} ...")
+        if late.is_set() and not live:
+            log.info("%s ...", words)
+
+    timer = Timer(after_s, begin)
     timer.daemon = True
-    if is_live():
-        timer.start()
+    timer.start()
     try:
-        yield lambda words: status.update(f"{escape(words)} ...")
+        yield say
     finally:
         timer.cancel()
         status.stop()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wattcast.flows.cli.options import AsJson
+from wattcast.flows.cli.options import AsJson, Quiet
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_inspection import inspected_record, show_inspected
 from wattcast.flows.experiment.experiment import read_told
-from wattcast.tasks.stages import screen
+from wattcast.tasks.stages import screen, show_on_screen
 
 _SET = "Value of one option of file or readings, such as file.decimal=','; may be given several times."
 
@@ -32,6 +33,7 @@ def inspect(
         Path | None,
         typer.Option("--report", metavar="HTML", help="File to write as a page with figures; there must be none yet."),
     ] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a file of readings holds, on which evidence, and what must be asked before a training."""
@@ -40,6 +42,7 @@ def inspect(
     from wattcast.tasks.inspection.inspect import inspect as inspect_file
     from wattcast.tasks.progress import live_words
 
+    show_on_screen(logging.WARNING if quiet else logging.INFO)
     told = read_told(config=config, settings=settings or ())
     for path in (write, report):
         if path is not None:
@@ -56,5 +59,5 @@ def inspect(
         write_new(text, write)
     give(inspected.found, record=inspected_record, show=show_inspected, as_json=as_json)
     for path in (write, report):
-        if path is not None:
+        if path is not None and not quiet:
             screen.print(f"written  {path}", markup=False, highlight=False, soft_wrap=True)

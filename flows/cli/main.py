@@ -31,7 +31,7 @@ from wattcast.model.fit import DivergedError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import PREFECT_GONE, fault_of
-from wattcast.tasks.stages import screen
+from wattcast.tasks.stages import screen, show_on_screen
 from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
@@ -176,8 +176,14 @@ def simulate(
     """Write the readings of a simulated house, with the columns of the UCI data set."""
     from wattcast.tasks.data.files import write_frame
     from wattcast.tasks.data.simulate import simulate as simulate_house
+    from wattcast.tasks.progress import live_words
 
-    write_frame(simulate_house(rows, start=start, seed=seed), file)
+    show_on_screen()
+    with live_words() as say:
+        say(f"simulating {rows:,} readings")
+        simulated = simulate_house(rows, start=start, seed=seed)
+        say(f"writing {file}")
+        write_frame(simulated, file)
     screen.print(f"{rows:,} readings in {escape(str(file))}")
 
 

@@ -109,7 +109,17 @@ def replay(
     given = {"data": data, "fit.seed": seed}
     experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
     moment = _moment("--from", start)
-    with ready("replay", experiment, quiet=quiet) as replay_flow:
+
+    def check(times: pd.DatetimeIndex) -> None:
+        from wattcast.flows.promotion.dates import first_dated
+        from wattcast.tasks.backtest.cuts import plan_cuts
+        from wattcast.tasks.backtest.folds import forecasts_made
+
+        first, _ = first_dated(experiment, times, moment)
+        made = forecasts_made(times, experiment.split, experiment.window, experiment.readings.cadence)
+        plan_cuts(made[made >= first], first, every)
+
+    with ready("replay", experiment, quiet=quiet, check=check) as replay_flow:
         replayed = replay_flow(experiment, every, moment)
     from wattcast.flows.cli.show_replay import replayed_record, show_replayed
 
@@ -317,15 +327,16 @@ def serve(
 
 @operate.command()
 @with_old_names
-def models(*, name: ModelName = MODEL, as_json: AsJson = False) -> None:
+def models(*, name: ModelName = MODEL, quiet: Quiet = False, as_json: AsJson = False) -> None:
     """List the versions of a registered model, their scores and spans, and every decision about them."""
-    begin()
-    from wattcast.flows.cli.show_models import models_record, show_models
-    from wattcast.tasks.registry.ledger import ledger
-    from wattcast.tasks.registry.versions import Versions
-
-    versions = Versions.open(name)
-    listed, entries = versions.all(), ledger(versions)
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.cli.show_models import models_record, show_models
+        from wattcast.tasks.registry.ledger import ledger
+        from wattcast.tasks.registry.versions import Versions
+    with stage(f"reading the registry of {name}"):
+        versions = Versions.open(name)
+        listed, entries = versions.all(), ledger(versions)
     give(
         listed,
         record=partial(models_record, entries=entries),
@@ -373,14 +384,17 @@ def explain(
         ),
     ],
     name: ModelName = MODEL,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Print where a model comes from: data, split, scaler, configuration, trial, scores and decision."""
-    begin()
-    from wattcast.flows.cli.show_models import show_story
-    from wattcast.flows.promotion.lineage import explain as story_of
-
-    give(story_of(which, name), record=dict, show=show_story, as_json=as_json)
+    begin(quiet=quiet)
+    with stage("starting"):
+        from wattcast.flows.cli.show_models import show_story
+        from wattcast.flows.promotion.lineage import explain as story_of
+    with stage(f"reading what led to {which}"):
+        story = story_of(which, name)
+    give(story, record=dict, show=show_story, as_json=as_json)
 
 
 @operate.command()
@@ -401,7 +415,8 @@ def doctor(
         from wattcast.flows.cli.show_models import show_findings
         from wattcast.flows.service.doctor import examine
 
-    findings = examine(name, fix=fix, trust=trust)
+    with stage("looking at stores, registry and champion"):
+        findings = examine(name, fix=fix, trust=trust)
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         sys.exit(1)

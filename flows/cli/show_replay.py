@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from wattcast.flows.cli.output import show_banner
+from wattcast.flows.scores import outcome_rows
 from wattcast.tasks.numbers import readable, with_unit
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ def show_replayed(replayed: Replayed) -> None:
     console, worth = Console(), replayed.worth
     policies = (*worth.policies, *worth.baselines)
     lowest = min(worth.policies, key=lambda outcome: outcome.rmse)
-    console.print(_table("policy", policies, lowest, "Policies; difference of RMSE from never"))
-    console.print(_table("retrained", worth.cadences, worth.recommended, "Cadences; difference of RMSE from the best"))
+    rows = outcome_rows("policy", policies, worth.policies[0])
+    console.print(_table(rows, lowest, "Policies; seconds of training, difference of RMSE from never"))
+    rows = outcome_rows("retrained", worth.cadences, worth.best)
+    console.print(_table(rows, worth.recommended, "Cadences; seconds of training, difference of RMSE from the best"))
     if worth.levels:
         console.print(_interval_table((*policies, *worth.cadences[:-1]), worth.levels, worth.unit))
     for cut in worth.cuts:
@@ -53,19 +56,12 @@ def show_replayed(replayed: Replayed) -> None:
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 
 
-def _table(name: str, outcomes: Sequence[Outcome], marked: Outcome, title: str) -> Table:
-    scored = (with_unit(metric, marked.unit) for metric in ("RMSE", "MAE"))
-    head = (name, *scored, "trained", "seconds", "difference")
-    table = Table(*head, title=title, title_justify="left")
+def _table(rows: Sequence[Mapping[str, str]], marked: Outcome, title: str) -> Table:
+    first, *others = rows[0]
+    table = Table(Column(first, overflow="fold"), *others, title=title, title_justify="left")
     table.columns[-1].no_wrap = True
-    for outcome in outcomes:
-        scores = (readable(outcome.rmse, 2), readable(outcome.mae, 2))
-        cost = (str(outcome.trainings), f"{outcome.seconds:.0f}") if outcome.trainings else ("-", "-")
-        change, low, high = (
-            readable(each, 2, like=outcome.rmse, sign=True) for each in (outcome.difference, outcome.low, outcome.high)
-        )
-        cells = (outcome.name, *scores, *cost, f"{change} ({low} to {high})")
-        table.add_row(*cells, style="bold" if outcome is marked else None)
+    for row in rows:
+        table.add_row(*row.values(), style="bold" if row[first] == marked.name else None)
     return table
 
 

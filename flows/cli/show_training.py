@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
     from wattcast.flows.train import Trained
     from wattcast.tasks.learning.interval_scores import IntervalScore
-    from wattcast.tasks.tuning.verdict import Verdict
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:
@@ -87,22 +86,10 @@ def swept_record(swept: Swept) -> dict[str, Any]:
     return record
 
 
-def _fold_table(verdict: Verdict) -> Table:
-    """Each fold of the test part, the mean over the seeds."""
-    title = f"{with_unit('Test RMSE', verdict.unit)} of each of {len(verdict.folds)} folds"
-    both = ("tuned", "untuned", "difference") if verdict.tuned else ("untuned",)
-    table = Table("fold", "cut", "forecasts", *both, "best baseline", title=title, title_justify="left")
-    for fold in verdict.folds:
-        change = readable(fold.difference, 2, like=fold.untuned, sign=True)
-        tuned = [] if fold.tuned is None else [readable(fold.tuned, 2)]
-        scores = [*tuned, readable(fold.untuned, 2), *([change] if tuned else [])]
-        best = f"{readable(fold.baselines[fold.best_baseline], 2)} ({fold.best_baseline})"
-        table.add_row(str(fold.number), fold.cut, f"{fold.forecasts:,}", *scores, best)
-    return table
-
-
 def show_swept(swept: Swept) -> None:
     """The best trial, the verdict, and where everything is."""
+    from wattcast.flows.scores import arm_rows, fold_rows
+
     console, verdict, counts = Console(), swept.verdict, swept.counts
     best = with_unit(readable(swept.best_rmse, 2), verdict.unit)
     before = "" if swept.untuned_rmse is None else with_unit(readable(swept.untuned_rmse, 2), verdict.unit)
@@ -115,24 +102,17 @@ def show_swept(swept: Swept) -> None:
     for name, value in swept.best_values.items():
         console.print(f"  {name} = {value:.4g}" if isinstance(value, float) else f"  {name} = {value}")
     spans = f" in {len(verdict.folds)} folds" if verdict.folds else ""
-    title = f"Test part{spans}, {len(verdict.seeds)} fresh seeds each"
-    rmse, mae = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
-    table = Table("configuration", rmse, "+-", mae, title=title, title_justify="left")
-    for name, arm in {"tuned": verdict.tuned, "untuned": verdict.untuned}.items():
-        if arm:
-            table.add_row(
-                name,
-                readable(arm.mean_rmse, 2),
-                readable(arm.spread, 2, like=arm.mean_rmse),
-                readable(arm.mean_mae, 2),
-                style="bold",
-            )
-    for name in ("ridge", "persistence"):
-        error, absolute = verdict.baselines[name]
-        table.add_row(name, readable(error, 2), "", readable(absolute, 2))
+    rows = arm_rows(verdict)
+    table = Table(*rows[0], title=f"Test part{spans}, {len(verdict.seeds)} fresh seeds each", title_justify="left")
+    for row in rows:
+        table.add_row(*row.values(), style="bold" if row["configuration"] in {"tuned", "untuned"} else None)
     console.print(table)
-    if verdict.folds:
-        console.print(_fold_table(verdict))
+    if folds := fold_rows(verdict):
+        title = f"{with_unit('Test RMSE', verdict.unit)} of each of {len(folds)} folds"
+        by_fold = Table(*folds[0], title=title, title_justify="left")
+        for row in folds:
+            by_fold.add_row(*row.values())
+        console.print(by_fold)
     console.print(verdict.sentence, soft_wrap=True, highlight=False)
     if swept.scored:
         console.print(escape(swept.scored), soft_wrap=True, highlight=False)

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wattcast.flows.cli.output import finite
-from wattcast.tasks.numbers import decimals, readable, with_unit
+from wattcast.flows.scores import contest_rows
+from wattcast.tasks.numbers import readable
 
 if TYPE_CHECKING:
     from wattcast.tasks.backtest.verdict import Verdict
@@ -59,16 +61,11 @@ def _scores(verdict: Verdict) -> Table:
     title = (
         f"{of}{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
     )
-    scored = (with_unit(metric, verdict.unit) for metric in ("RMSE", "MAE"))
-    table = _empty(title, *scored, "skill", "difference")
-    for standing in verdict.standings:
-        overall = standing.overall
-        skill = f"{decimals(100 * overall.skill, 1)} %"
-        scores = (readable(overall.rmse, 2), readable(overall.mae, 2), skill)
-        style = "bold" if standing is verdict.recommended else None
-        table.add_row(standing.name, *scores, _behind(verdict, standing.name), style=style)
-    for fault in verdict.failed:
-        table.add_row(fault.name, "failed")
+    rows, chosen = contest_rows(verdict), verdict.recommended
+    name, *heads = rows[0]
+    table = _empty(title, *heads)
+    for row in rows:
+        table.add_row(*map(escape, row.values()), style="bold" if chosen and row[name] == chosen.name else None)
     return table
 
 
@@ -91,15 +88,3 @@ def _empty(title: str, *heads: str) -> Table:
     for head in heads:
         table.add_column(head, no_wrap=True)
     return table
-
-
-def _behind(verdict: Verdict, name: str) -> str:
-    """How far behind the best one."""
-    best = verdict.best
-    if best is None or best.name == name:
-        return "-"
-    pair = verdict.between(best.name, name)
-    change, low, high = (
-        readable(each, 2, like=best.overall.rmse, sign=True) for each in (pair.difference, pair.low, pair.high)
-    )
-    return f"{change} ({low} to {high})"

@@ -18,7 +18,7 @@ from wattcast.tasks.backtest.contestants import forecast_fold
 from wattcast.tasks.backtest.folds import Origin
 from wattcast.tasks.backtest.kept import FOLD_FILE, to_bytes
 from wattcast.tasks.learning.leakage import LEAKAGE_FILE, proofs_record, prove_no_leakage, require_passed
-from wattcast.tasks.metric_names import BACKTEST, of_baseline
+from wattcast.tasks.metric_names import BACKTEST, distinct, of_baseline
 from wattcast.tasks.step import step
 from wattcast.tasks.tracking.run import Log, Parent, child_run
 
@@ -155,8 +155,8 @@ def prove(run: Log, prepared: Mapping[str, Prepared]) -> None:
     Raises:
         LeakageError: something has.
     """
-    distinct = {id(each.windows): (name, each) for name, each in prepared.items()}
-    proofs = {name: prove_no_leakage(**each.in_evidence) for name, each in distinct.values()}
+    apart = {id(each.windows): (name, each) for name, each in prepared.items()}
+    proofs = {name: prove_no_leakage(**each.in_evidence) for name, each in apart.values()}
     record = {name: proofs_record(each) for name, each in proofs.items()}
     run.keep(LEAKAGE_FILE, f"{json.dumps(record, indent=2)}\n".encode())
     for each in proofs.values():
@@ -165,10 +165,11 @@ def prove(run: Log, prepared: Mapping[str, Prepared]) -> None:
 
 def _metrics(judged: Judged) -> Iterator[tuple[str, float]]:
     """The scores of the first target by the names of the backtest's own, and the seconds that each contestant took."""
+    names = distinct(sorted(judged.outcomes))
     for place, (name, outcome) in enumerate(judged.outcomes.items()):
         values = {"seconds": judged.seconds[name]}
         if isinstance(outcome, Forecasts):
             actual, forecast = judged.actual[..., 0], outcome.point[..., 0]
             values |= {"rmse": rmse(actual, forecast), "mae": mae(actual, forecast)}
         for metric, value in values.items():
-            yield of_baseline(BACKTEST, name, metric) if place else f"{BACKTEST}_{metric}", value
+            yield of_baseline(BACKTEST, names[name], metric) if place else f"{BACKTEST}_{metric}", value

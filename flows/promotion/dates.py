@@ -1,4 +1,4 @@
-"""The dates of a retraining: what is trained on, chosen by and held out."""
+"""The dates of a retraining, and of the first one of a replay: what is trained on, chosen by and held out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pandas as pd
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.clock import moment_of
 from wattcast.model.errors import InputError
-from wattcast.model.split import parts_of_known
+from wattcast.model.split import parts_of_known, rows_until
+from wattcast.tasks.backtest.cuts import first_cut
 
 
 def dated(experiment: Experiment, times: pd.DatetimeIndex, as_of: datetime | None) -> Experiment:
@@ -34,3 +35,16 @@ def dated(experiment: Experiment, times: pd.DatetimeIndex, as_of: datetime | Non
         )
     dates = {"validation_from": before[choosing.start], "test_from": test_from, "until": until}
     return experiment.changed({f"split.{option}": str(date.tz_localize(None)) for option, date in dates.items()})
+
+
+def first_dated(
+    experiment: Experiment, times: pd.DatetimeIndex, start: datetime | None
+) -> tuple[pd.Timestamp, Experiment]:
+    """The first cut of a replay, and the experiment as of it.
+
+    Raises:
+        InputError: `start` does not lie within the readings that are used, or leaves none to train on.
+    """
+    used = times[: rows_until(times, experiment.split)]
+    first = first_cut(used, moment_of(start, times) if start else None)
+    return first, dated(experiment, times, first)

@@ -11,7 +11,8 @@ _EVERYWHERE = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow's libraries greet and advise at length
     "MLFLOW_LOGGING_LEVEL": "ERROR",  # our own messages say what its warnings are about
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar a file
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # nothing is sent from here
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # nothing is sent from here,
+    "DO_NOT_TRACK": "1",  # by clients neither, and no notice of it stands above a first training
 }
 COMMAND = {
     **_EVERYWHERE,

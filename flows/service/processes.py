@@ -16,7 +16,8 @@ import psutil
 
 _NOISE = re.compile(
     r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|E\d{4} .*cu(da|dnn|blas)|"
-    r"\[MLflow\] Security middleware",
+    r"\[MLflow\] Security middleware|"
+    r"(\S+ \S+ )?INFO: +(started|waiting|application|uvicorn|shutting|finished|stopping) ",
     re.IGNORECASE,
 )
 """How lines begin that look like trouble and are none: greetings of libraries, which no level silences."""

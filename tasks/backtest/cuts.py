@@ -35,12 +35,11 @@ def plan_cuts(moments: pd.DatetimeIndex, start: pd.Timestamp, every: str) -> tup
     Raises:
         InputError: `every` is no duration of at least a day, or there would be fewer than two cuts.
     """
-    last = moments[-1] - DAY
-    if last - start < DAY:
-        raise InputError(
-            f"a replay from {start} on needs two days to forecast, the newest forecast is made at {moments[-1]}: give "
-            f"an earlier start"
-        )
+    newest = moments[-1] if len(moments) else None
+    if newest is None or newest - start < 2 * DAY:
+        made = f"the newest forecast is made at {newest}" if newest is not None else "no forecast is made from there on"
+        raise InputError(f"a replay from {start} on needs two days to forecast, {made}: give an earlier start")
+    last = newest - DAY
     step = duration(every)
     if step is None or not DAY <= step <= last - start:
         raise InputError(
@@ -48,7 +47,7 @@ def plan_cuts(moments: pd.DatetimeIndex, start: pd.Timestamp, every: str) -> tup
             f"from {start} on, at most {(last - start) // DAY}d, received {every!r}"
         )
     cuts = pd.date_range(start, last, freq=step)
-    ends = moments.searchsorted([*cuts[1:], moments[-1] + DAY])
+    ends = moments.searchsorted([*cuts[1:], newest + DAY])
     kept = tuple(cuts[ends > moments.searchsorted(cuts)])
     if len(kept) < 2:
         raise InputError(f"after {start} the readings have a gap that leaves one cut only: give another start or every")

@@ -24,7 +24,7 @@ from wattcast.tasks.backtest.cuts import DAY
 from wattcast.tasks.backtest.diebold_mariano import diebold_mariano
 from wattcast.tasks.backtest.scores import Score, Scored, Standing, score
 from wattcast.tasks.bootstrap import LEVEL, Interval, difference_interval, statistic_draws
-from wattcast.tasks.metric_names import BACKTEST, endings, of_baseline
+from wattcast.tasks.metric_names import BACKTEST, distinct, endings, of_baseline
 from wattcast.tasks.numbers import readable, with_unit
 
 
@@ -290,7 +290,12 @@ class Verdict:
     def _metric(self, contestant: str, name: str) -> str:
         if contestant == self.asked:
             return f"{BACKTEST}_{name}"
-        return of_baseline(BACKTEST, contestant, name)
+        return of_baseline(BACKTEST, self._names[contestant], name)
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """What contestants are called in metrics, whichever of them leads."""
+        return distinct(sorted([each.name for each in self.standings] + [fault.name for fault in self.failed]))
 
 
 def in_words(span: pd.Timedelta) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.report.figure import GREY, TRIAL, TUNED, UNTUNED, Panel, canvas, labelled, plain
 from wattcast.tasks.report.sweep_trials import STATES, Results, show, shown_range, ticket
 
@@ -103,7 +104,8 @@ def _history_note(results: Results) -> str:
         return f"{note}. Trial 0, the untuned configuration, is not complete: there is no line to compare with."
     if untuned is best:
         return f"{note}, the untuned configuration: no other was better."
-    gain = results.told(results.reached(untuned) - results.reached(best))
+    lowest = results.reached(best)
+    gain = with_unit(readable(results.reached(untuned) - lowest, 2, like=lowest), results.unit)
     return f"{note}, {gain} below the untuned configuration (dashed)."
 
 

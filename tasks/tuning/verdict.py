@@ -117,16 +117,14 @@ class Verdict:
             f"the test RMSE changes by {by} over {len(self.seeds)} fresh seeds"
             f"{f' in {len(self.folds)} folds' if self.folds else ''} (95 % interval {shown(low)} to {shown(high)})"
         )
-        if low > 0:
-            return f"Tuning hurt: {change}; keep the untuned configuration."
-        if not self.helped:
+        if low <= 0 and not self.helped:
             return f"Tuning did not help beyond seed noise: {change}."
-        low, high = self.over_seeds_and_days
-        holds = "holds" if high < 0 else "does not hold"
-        return (
-            f"Tuning helped beyond seed noise: {change}; this {holds} when days are resampled, too "
-            f"({shown(low)} to {shown(high)})."
-        )
+        first, last = self.over_seeds_and_days
+        holds = "holds" if (last < 0 if self.helped else first > 0) else "does not hold"
+        days = f"this {holds} when days are resampled, too ({shown(first)} to {shown(last)})"
+        if self.helped:
+            return f"Tuning helped beyond seed noise: {change}; {days}."
+        return f"Tuning hurt: {change}; {days}; keep the untuned configuration."
 
 
 def compare_seeds(

@@ -100,9 +100,12 @@ def test_prefects_note_of_the_gate_says_what_was_decided_and_on_which_figures(se
     assert artifact is not None
     assert artifact.description == f"{NAME}, version 2: refused"
     note = str(artifact.data)
-    assert note.startswith(f"# {NAME}, version 2: refused\n\n{second.why}\n\n| check | outcome | found |\n")
-    assert re.search(r"^\| baselines \| .* \| RMSE of .* persistence.* \(challenger \d+.*, persistence \d+", note, re.M)
-    assert re.search(r"^\| champion \| \*\*failed\*\* \| .* \(champion \d+.*, challenger \d+", note, re.M)
+    assert note.startswith(f"# {NAME}, version 2: refused\n\n{second.why}\n\n- data passed: ")
+    for check, figures in (
+        ("baselines", r"RMSE of .* persistence.* \(challenger \d+.*, persistence \d+"),
+        ("champion", r".* \(champion \d+.*, challenger \d+"),
+    ):
+        assert re.search(rf"^- \*\*{check} failed\*\*: {figures}", note, re.M)
     assert f"## Drift\n\n{second.drift}\n" in note
     assert f"Run `{second.run_id}`" in note
     assert f"Report `{second.report}`" in note

@@ -147,7 +147,10 @@ def test_scores_are_a_prefect_artifact_as_on_the_screen(trained: Trained) -> Non
 
     artifact = Artifact.get("scores")
     assert artifact is not None
-    assert artifact.description == "Scores of recommended-simulated"
+    assert (
+        artifact.description
+        == f"Scores of recommended-simulated\n\nRun `{trained.run_id}`\n\nReport `{trained.report}`"
+    )
     rows = json.loads(artifact.data)
     assert [row["part"] for row in rows] == ["test"] * 7 + ["validation"] * 7 + ["train"] * 7
     assert list(rows[0]) == ["part", "model", "RMSE Wh", "MAE Wh", "R2", "MAPE %", "skill"]

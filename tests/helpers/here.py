@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,10 +28,15 @@ def command_in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["wattcast", *arguments])
         capsys.readouterr()
         code: object = 0
+        ours = logging.getLogger("wattcast")
+        level, handlers = ours.level, [*ours.handlers]
         try:
             cli.main()
         except SystemExit as ended:
             code = ended.code
+        finally:
+            ours.setLevel(level)
+            ours.handlers[:] = handlers
         said = capsys.readouterr()
         return subprocess.CompletedProcess(arguments, int(str(code or 0)), said.out, said.err)
 

@@ -136,7 +136,7 @@ def screen_after(monkeypatch: pytest.MonkeyPatch, epochs: list[Epoch]) -> dict[s
 @pytest.mark.parametrize(
     ("terminal", "after_s", "shown"), [(True, 0.0, True), (True, 60.0, False), (False, 0.0, False)]
 )
-def test_words_are_shown_where_it_takes_longer(
+def test_words_are_painted_on_a_terminal_where_it_takes_longer(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, after_s: float, shown: bool
 ) -> None:
     screen = StringIO()
@@ -146,3 +146,18 @@ def test_words_are_shown_where_it_takes_longer(
         time.sleep(0.3)
     assert ("reading [the] file ..." in screen.getvalue()) == shown
     assert shown or screen.getvalue() == ""
+
+
+def test_words_are_lines_where_there_is_no_terminal_and_it_takes_longer(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "wattcast")
+    show_on(Console(file=StringIO(), force_terminal=False), monkeypatch)
+    with progress.live_words(0.1) as say:
+        say("opening")
+        say("reading")
+        time.sleep(0.3)
+        say("drawing")
+    with progress.live_words(60) as say:
+        say("soon done")
+    assert caplog.messages == ["reading ...", "drawing ..."]

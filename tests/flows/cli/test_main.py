@@ -182,16 +182,30 @@ def test_whatever_trains_takes_a_seed(command: str) -> None:
     assert "seed" in {parameter.name for parameter in COMMANDS[command].params}
 
 
+def test_whatever_takes_its_time_can_be_quiet() -> None:
+    named = {name for name, each in COMMANDS.items() if "quiet" in {parameter.name for parameter in each.params}}
+    assert COMMANDS.keys() - named == {"options", "simulate"}
+
+
 @pytest.mark.parametrize(
-    ("as_of", "message"),
-    [("2061-01-01", "as-of must lie within the readings"), ("2016-01-13", "leaves none to train on")],
+    ("command", "message"),
+    [
+        ("retrain --as-of 2061-01-01", "as-of must lie within the readings"),
+        ("retrain --as-of 2016-01-13", "leaves none to train on"),
+        ("replay --from 2061-01-01", "start must lie within the readings"),
+        ("replay --from 2016-01-13", "leaves none to train on"),
+        ("replay --from 2016-05-27", "needs two days to forecast"),
+        ("replay --from 2016-05-27T18:00", "no forecast is made from there on"),
+        ("replay --every 3h", "every must be a duration in days or hours"),
+        ("backtest --folds 99", "99"),
+    ],
 )
 def test_a_date_that_cannot_be_is_told_before_anything_starts(
-    as_of: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(startup, "_set_up_libraries", lambda **_: None)
-    done = CliRunner().invoke(cli.app, ["retrain", "--data", "uci", "--as-of", as_of])
+    done = CliRunner().invoke(cli.app, [*command.split(), "--data", "uci"])
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
     assert list(tmp_path.iterdir()) == []

@@ -92,6 +92,7 @@ def test_a_users_own_settings_win(settings: dict[str, str]) -> None:
     environment = completed(settings, own)
     assert environment == {**settings, **own, "no_proxy": "intern,localhost,127.0.0.1"}
     assert completed(settings, {}) == {**settings, "NO_PROXY": "127.0.0.1,localhost"}
+    assert (settings["DO_NOT_TRACK"], settings["PREFECT_SERVER_ANALYTICS_ENABLED"]) == ("1", "false")
 
 
 def test_what_looks_like_trouble_and_is_none_is_not_passed_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,5 +104,10 @@ def test_what_looks_like_trouble_and_is_none_is_not_passed_on(capsys: pytest.Cap
         "E0000 00:00:1795759105.811659   22630 pool.cc:12] out of memory\n",
         "05:58:21 | ERROR | the tracking store cannot be used\n",
     ]
-    pass_on(said)
+    greetings = [
+        "2026/11/27 16:26:40 INFO:     Started server process [19899]\n",
+        "2026/11/27 16:26:40 INFO:     Waiting for application startup.\n",
+        "INFO:     Uvicorn running on http://127.0.0.1:5031 (Press CTRL+C to quit)\n",
+    ]
+    pass_on([*greetings, *said])
     assert capsys.readouterr().err.splitlines(keepends=True) == said[-2:]

@@ -272,3 +272,12 @@ def test_of_one_day_no_difference_is_certain() -> None:
     verdict = judge(backtest({"ours": noise(1, seed=1, count=144), "ridge": noise(1.02, seed=2, count=144)}, day=144))
     (pair,) = verdict.pairs
     assert pair.low < pair.difference - 0.05 < pair.difference + 0.05 < pair.high
+
+
+def test_no_two_contestants_share_a_metric_whichever_of_them_leads() -> None:
+    better, worse, ours = noise(5, seed=3), noise(7, seed=4), noise(6, seed=5)
+    one = judge(backtest({"ours": ours, "mine:A": better, "mine_A": worse})).metrics()
+    other = judge(backtest({"ours": ours, "mine:A": worse, "mine_A": better})).metrics()
+    assert one["backtest_vs_mine_A_rmse"] == other["backtest_vs_mine_A-2_rmse"]
+    assert one["backtest_vs_mine_A-2_rmse"] == other["backtest_vs_mine_A_rmse"]
+    assert one["backtest_vs_mine_A_rmse"] != one["backtest_vs_mine_A-2_rmse"]

@@ -137,6 +137,12 @@ def test_sections_are_there_in_order(page):
     assert "abc123" in page.all("table", class_="facts")[0]
 
 
+def test_each_cell_says_what_it_is_for_the_list_that_a_wide_table_becomes_on_a_phone(page):
+    cells = [given.get("data-head") for (tag, given) in page.elements if tag == "td"]
+    assert cells.count(None) == len(SUBJECT.facts)
+    assert {"RMSE, Wh", "skill"} < set(cells)
+
+
 def test_headline_says_how_far_off_and_against_whom():
     rows = rows_of("test", "Appliances", "2016-02-29", 300).assign(gru=np.float32(106))
     frame = pd.concat([rows.assign(part=part) for part in ("train", "validation", "test")])

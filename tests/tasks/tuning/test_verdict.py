@@ -87,7 +87,10 @@ def test_a_clear_gain_is_called_one_and_says_whether_it_holds_over_days() -> Non
 
 
 def test_a_clear_loss_is_called_one() -> None:
-    assert five_seeds(-0.05).sentence.startswith("Tuning hurt: ")
+    sentence = five_seeds(-0.05).sentence
+    assert sentence.startswith("Tuning hurt: ")
+    assert "; this holds when days are resampled, too (+" in sentence
+    assert sentence.endswith("; keep the untuned configuration.")
 
 
 def test_what_comes_from_one_day_does_not_hold_over_days() -> None:
