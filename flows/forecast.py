@@ -90,8 +90,8 @@ def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:
     """
     version = used.version
     fallback = used.fallback or used.versions.fallback_on(version, used.raw)
-    frame = fallback.clean(used.raw)
-    why = fallback.lacks(frame)
+    cleaned = fallback.clean(used.raw)
+    why = fallback.lacks(cleaned.frame)
     if every or not why:
         try:
             made = clean_room.forecast(used.versions, version, used.raw, every=every)
@@ -103,7 +103,7 @@ def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:
                 raise
         else:
             return made.assign(**{MADE_BY: LEARNT})
-    made = fallback.forecast(frame, every=every)
+    made = fallback.forecast(cleaned.frame, every=every, drawn=cleaned.drawn)
     log.warning("%s forecasts in place of version %d: %s", made[MADE_BY].iloc[-1], version.number, why)
     return made
 

@@ -18,7 +18,8 @@ import pandas as pd
 from wattcast.model import gru
 from wattcast.model.arrays import Floats, Rows
 from wattcast.model.baseline import NAIVE, SeasonalNaive
-from wattcast.model.clean import Habits, clean, raise_faults
+from wattcast.model.clean import Cleaned, Habits, clean, raise_faults
+from wattcast.model.drawn import Drawn
 from wattcast.model.errors import InputError
 from wattcast.model.history import is_stuck, longest_run, newest_run, too_few_days, too_few_readings
 from wattcast.model.intervals import value_columns
@@ -81,8 +82,12 @@ class Fallback:
         habits: Habits,
         window: WindowConfig,
         quantiles: tuple[float, ...],
+        *,
+        drawn: Drawn | None = None,
     ) -> Fallback:
         """By the errors on the clean readings that are given, where no span has judged the model.
+
+        Those of `drawn` are points of lines, which no error is known of.
 
         Raises:
             InputError: they are too few for one forecast whose steps have passed.
@@ -93,7 +98,7 @@ class Fallback:
         sound = frame.iloc[: len(frame) - max(stuck, default=1) + 1]  # errors of a sensor that is stuck are none
         sound = sound if len(sound) > window.least_rows else frame
         times = pd.DatetimeIndex(sound.index)
-        windows = _windows(_series(sound, times, readings), range(len(times)), readings, window)
+        windows = _windows(_series(sound, times, readings, drawn), range(len(times)), readings, window)
         return replace(cls.fit(windows, sound, readings, habits, quantiles), window=window)
 
     @property
@@ -101,8 +106,8 @@ class Fallback:
         """The name of the best naive forecast."""
         return next(iter(self.errors))
 
-    def clean(self, readings: pd.DataFrame) -> pd.DataFrame:
-        """Raw readings as the clean frame that `lacks` and `forecast` take.
+    def clean(self, readings: pd.DataFrame) -> Cleaned:
+        """Raw readings, cleaned, with the frame that `lacks` and `forecast` take.
 
         Raises:
             InputError: they cannot be used.
@@ -111,7 +116,7 @@ class Fallback:
         raise_faults((*cleaned.faults, *cleaned.to_come.doubts))
         if not len(cleaned.frame):
             raise InputError("a forecast needs at least one reading, received none")
-        return cleaned.frame
+        return cleaned
 
     def lacks(self, frame: pd.DataFrame) -> str:
         """Why the model should not forecast the newest moment of a clean frame: too short or stuck; else nothing."""
@@ -121,12 +126,13 @@ class Fallback:
         short = too_few_readings(times, self.readings, self.window) or too_few_days(times, self.readings, self.window)
         return short.partition("; bring")[0]
 
-    def forecast(self, frame: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
+    def forecast(self, frame: pd.DataFrame, *, every: bool = False, drawn: Drawn | None = None) -> pd.DataFrame:
         """What a model of this window gives from a clean frame, and in a last column which naive forecast made it.
 
         Where readings do not reach back as far as the best one reads, the next one that they suffice for forecasts.
         Readings of a sensor that is stuck are none: the newest one before them is the newest that is known. The older
-        that is, the less persistence is worth: those that read the same time of an earlier day go before it then.
+        that is, the less persistence is worth: those that read the same time of an earlier day go before it then. With
+        `every` there is none of a moment that is among those `drawn`.
 
         Raises:
             InputError: with `every`, no step of a forecast would be free of a gap.
@@ -134,7 +140,8 @@ class Fallback:
         times = pd.DatetimeIndex(frame.index)
         stuck = 0 if every else max(self._stuck(frame).values(), default=1) - 1  # the first of them may be true
         to_come = steps_behind(times, self.window.rows - self.window.lookback, self.readings.cadence)
-        series = _series(frame, pd.DatetimeIndex(times.append(to_come)), self.readings)
+        within = drawn.moments_alone if every and drawn else None
+        series = _series(frame, pd.DatetimeIndex(times.append(to_come)), self.readings, within)
         rows = len(series.times)
         part = range(rows) if every else range(rows - self.window.output_length, rows)
         windows = _windows(series, part, self.readings, self.window, behind=stuck)
@@ -217,12 +224,13 @@ def _between(errors: Floats, steps: Sequence[int], asked: Rows) -> Floats:
     return np.stack(columns, axis=1).reshape(shape) if columns else np.empty(shape)
 
 
-def _series(frame: pd.DataFrame, times: pd.DatetimeIndex, readings: ReadingsConfig) -> Series:
+def _series(frame: pd.DataFrame, times: pd.DatetimeIndex, readings: ReadingsConfig, drawn: Drawn | None) -> Series:
     """The targets of a clean frame at `times`, which may go on behind it; a naive forecast reads nothing else."""
     values = frame[list(readings.targets)].to_numpy(np.float64)
     values = np.pad(values, [(0, len(times) - len(values)), (0, 0)], constant_values=np.nan)
     nothing = np.empty((len(times), 0), np.float32)
-    return Series(times, nothing, nothing, values, nothing, readings.lowest)
+    rows = drawn.at(times) if drawn else None
+    return Series(times, nothing, nothing, values, nothing, readings.lowest, drawn=rows)
 
 
 def _windows(

@@ -80,8 +80,8 @@ class Served:
         if not isinstance(every, bool):
             raise RefusedError(f"every must be true or false, received {every!r}")
         try:
-            frame = self.fallback.clean(model_input)
-            lacking = self.fallback.lacks(frame)
+            cleaned = self.fallback.clean(model_input)
+            lacking = self.fallback.lacks(cleaned.frame)
             if self.model is not None and (every or not lacking):
                 try:
                     made: pd.DataFrame = self.model.predict(model_input, params=params)
@@ -90,7 +90,7 @@ class Served:
                         raise
                 else:
                     return made.assign(**{MADE_BY: MODEL})
-            return self.fallback.forecast(frame, every=every)
+            return self.fallback.forecast(cleaned.frame, every=every, drawn=cleaned.drawn)
         except InputError as error:
             raise RefusedError(str(error)) from None
 

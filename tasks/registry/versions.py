@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from wattcast.model.clean import Habits, check_readings
+from wattcast.model.clean import Habits, clean, raise_faults
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback
 from wattcast.model.forecaster import RECORD_FILE
@@ -186,10 +186,12 @@ class Versions:
         """
         record = self._record(version)
         config, habits = self._reading(record)
-        frame = check_readings(readings, config, habits)
+        cleaned = clean(readings, config, habits)
+        raise_faults(cleaned.faults)
         known = {name: value for name, value in record["window"].items() if name in WindowConfig.model_fields}
         window = WindowConfig.model_validate(known)
-        return Fallback.of_readings(frame, config, habits, window, tuple(record.get("quantiles", ())))
+        quantiles = tuple(record.get("quantiles", ()))
+        return Fallback.of_readings(cleaned.frame, config, habits, window, quantiles, drawn=cleaned.drawn)
 
     @staticmethod
     def _reading(record: Mapping[str, Any]) -> tuple[ReadingsConfig, Habits]:

@@ -10,7 +10,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from wattcast.model.clean import Habits
+from wattcast.model.clean import Habits, clean
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback, conformal_quantiles
 from wattcast.model.history import is_stuck, longest_run, newest_run
@@ -36,7 +36,8 @@ def fitted(hours: int = 24 * 10, window: WindowConfig = WINDOW) -> Fallback:
 
 
 def forecast(fallback: Fallback, raw: pd.DataFrame, *, every: bool = False) -> pd.DataFrame:
-    return fallback.forecast(fallback.clean(raw), every=every)
+    cleaned = fallback.clean(raw)
+    return fallback.forecast(cleaned.frame, every=every, drawn=cleaned.drawn)
 
 
 def test_the_best_of_the_span_forecasts_and_says_so() -> None:
@@ -70,21 +71,23 @@ def test_every_moment_is_forecast_by_what_it_has_readings_for() -> None:
 
 def test_it_stands_in_where_readings_are_too_few_or_begin_too_late() -> None:
     fallback = fitted()
-    enough = fallback.clean(readings(6))
+    enough = fallback.clean(readings(6)).frame
     assert not fallback.lacks(enough)
     assert fallback.lacks(enough.tail(5)) == "a forecast needs the newest 6 readings without a gap, received 5"
-    gap = fallback.clean(readings(12).drop(index=8))
+    gap = fallback.clean(readings(12).drop(index=8)).frame
     assert fallback.lacks(gap).endswith("received 3 after the gap before 2016-01-11 09:00:00")
     seasonal = fitted(window=WINDOW.model_copy(update={"seasonal_lags": (1,)}))
-    assert not seasonal.lacks(seasonal.clean(readings(24)))
-    assert seasonal.lacks(seasonal.clean(readings(23))).startswith("a forecast reads the same time up to 1 days before")
+    assert not seasonal.lacks(seasonal.clean(readings(24)).frame)
+    assert seasonal.lacks(seasonal.clean(readings(23)).frame).startswith(
+        "a forecast reads the same time up to 1 days before"
+    )
 
 
 def test_a_stuck_sensor_is_forecast_from_before_it_was() -> None:
     raw = readings(24 * 3 + 8)
     raw.loc[raw.index[-7:], "load"] = raw["load"].iloc[-8]
     fallback = fitted()
-    frame = fallback.clean(raw)
+    frame = fallback.clean(raw).frame
     assert fallback.lacks(frame) == "load is stuck at 10.3 since 2016-01-14 00:00:00, 8 readings"
     made = fallback.forecast(frame)
     assert made["load"].tolist() == raw["load"].iloc[48 + 8 : 48 + 11].tolist()
@@ -110,6 +113,19 @@ def test_a_reading_that_is_hours_old_is_not_forecast_with_the_errors_of_a_new_on
     widths, as_far = (each["load_p95"].to_numpy() - each["load_p05"].to_numpy() for each in (made, sound))
     assert widths[:7] == pytest.approx(as_far[5:])
     assert widths[7:] == pytest.approx(as_far[-1])
+
+
+def test_a_line_across_a_gap_is_no_moment_to_forecast_from_and_no_error() -> None:
+    lines = HOURLY.model_copy(update={"gaps": "interpolate", "longest_gap": 12})
+    raw = readings(24 * 10).drop(index=range(100, 108))
+    cleaned = clean(raw, lines)
+    one, step = WINDOW.model_copy(update={"output_length": 1}), pd.Timedelta(hours=1)
+    fallback = Fallback.of_readings(cleaned.frame, lines, Habits(), one, QUANTILES, drawn=cleaned.drawn)
+    made = forecast(fallback, raw, every=True)
+    assert set(made["made_at"]) == set(raw["time"])
+    measured = raw.set_index("time")["load"]
+    change = (measured - measured.shift(freq=step)).dropna().to_numpy()[:, None, None]
+    np.testing.assert_allclose(fallback.errors["persistence"], conformal_quantiles(change, QUANTILES))
 
 
 def test_errors_of_a_sensor_that_is_stuck_are_none() -> None:
@@ -175,7 +191,7 @@ def test_a_record_gives_it_again() -> None:
     again = Fallback.from_json(json.loads(json.dumps(fallback.to_json())))
     raw = readings(24 * 9)
     pd.testing.assert_frame_equal(forecast(again, raw), forecast(fallback, raw), rtol=1e-4)
-    assert again.lacks(again.clean(raw.head(2))) == fallback.lacks(fallback.clean(raw.head(2)))
+    assert again.lacks(again.clean(raw.head(2)).frame) == fallback.lacks(fallback.clean(raw.head(2)).frame)
     assert len(json.dumps(fallback.to_json())) < 5000
 
 
