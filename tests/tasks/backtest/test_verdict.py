@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from contests import backtest, noise
 
 from wattcast.model.metrics import winkler
+from wattcast.tasks.backtest.contest import Forecasts
 from wattcast.tasks.backtest.verdict import in_words, judge
 
 ROWS = 160
@@ -33,6 +35,19 @@ def test_scores_are_those_of_all_rows_of_each_fold_and_of_each_lead_time():
     assert ours.seconds == 3
     assert verdict.days == 40
     assert verdict.leads == (1, 2, 3)
+
+
+def test_days_are_counted_by_the_clock_where_forecasts_are_missing():
+    whole = backtest({"ours": FLAT, "persistence": 10 * FLAT})
+    first = whole.folds[0]
+    kept = np.r_[0:3, 4:20, 68 : len(first.made_at)]  # a single moment is missing, and twelve days on end
+    fewer = replace(
+        first,
+        made_at=first.made_at[kept],
+        actual=first.actual[kept],
+        outcomes={name: Forecasts(made.point[kept]) for name, made in first.outcomes.items()},
+    )
+    assert judge(replace(whole, folds=(fewer, *whole.folds[1:]))).days == 40 - 11.25
 
 
 def test_coverage_winkler_and_pinball_are_those_of_the_bounds():
