@@ -110,6 +110,9 @@ def _mend_server() -> None:
 def _parse_csv_input(csv_input: StringIO, schema: object = None) -> pd.DataFrame:  # noqa: ARG001 - MLflow's names
     """In MLflow's server, whose own one fails with columns of any type and answers what is no CSV with a traceback."""
     try:
-        return pd.read_csv(csv_input)
+        frame = pd.read_csv(csv_input)
     except ValueError as error:
         raise RefusedError(f"the body is no CSV with a line of column names: {error}") from None
+    if len(frame.columns) == 1 and (other := next((each for each in ";\t|" if each in frame.columns[0]), None)):
+        raise RefusedError(f"the columns of the body stand apart by {other!r}: send a CSV with commas between them")
+    return frame

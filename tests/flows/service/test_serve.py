@@ -245,6 +245,7 @@ def test_a_missing_column_is_named(server: Server, raw: pd.DataFrame, write: Cal
         ('{"inputs": [1, 2]}', JSON, "missing"),
         ("", CSV, "the body is no CSV with a line of column names"),
         ("a,b\n1,2\n1,2,3\n", CSV, "the body is no CSV with a line of column names"),
+        ("date;lights\n2016-01-11 17:00;30\n", CSV, "the columns of the body stand apart by ';'"),
     ],
 )
 def test_a_body_that_holds_no_readings_is_refused(server: Server, body: str, content_type: str, reason: str) -> None:
