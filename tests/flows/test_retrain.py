@@ -169,7 +169,7 @@ def test_rollback_names_another_champion_and_a_second_one_undoes_it(second: Retr
     assert (roll_back_to(NAME, to="2").old, versions.aliased(CHAMPION).number) == (1, 2)
     assert versions.aliased(PREVIOUS).number == 1
     assert (roll_back_to(NAME).new, versions.aliased(CHAMPION).number) == (1, 1)
-    with pytest.raises(InputError, match="version 1 of retrained is the champion already"):
+    with pytest.raises(InputError, match=f"version 1 of {NAME} is the champion already"):
         roll_back_to(NAME, to="1")
 
 
