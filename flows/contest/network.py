@@ -6,8 +6,7 @@ N: forecasts of a fold. L: output length. K: targets. Q: quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,27 +22,30 @@ if TYPE_CHECKING:
     from wattcast.model.network.scoring import Ensemble
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Network:
     """The networks of an experiment, trained on `prepared` when they first forecast, on so many `cores`.
 
-    They may forecast later folds, too: as they are, with the scaler and the intervals that they were made with.
+    They may forecast later folds, too: as they are, with the scaler and the intervals that they were made with. Others
+    may be trained in other threads meanwhile: Python 3.11 would have a `cached_property` hold up all of them.
     """
 
     name: str
     prepared: Prepared
     cores: int
     on_epoch: Callable[[Epoch], None]
+    _product: tuple[Ensemble, Intervals | None] | None = field(default=None, init=False)
 
     def forecast(self, fold: Fold) -> Forecasts:
         """Of the windows of `fold` as this experiment has them: its lookback and its scaling are its own."""
+        if self._product is None:
+            self._product = self._trained()
         predictor, intervals = self._product
         windows = self._scored(fold)
         point = predictor.predict(windows)
         return Forecasts(point, intervals.around(point, windows) if intervals else None)
 
-    @cached_property
-    def _product(self) -> tuple[Ensemble, Intervals | None]:
+    def _trained(self) -> tuple[Ensemble, Intervals | None]:
         from wattcast.model.network.scoring import Ensemble
         from wattcast.model.network.training import train_members
 

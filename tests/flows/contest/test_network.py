@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -53,6 +55,22 @@ def test_whatever_comes_after_a_cut_changes_no_forecast_that_was_trained_before_
     fresh, old = forecasts(contest, second, second), forecasts(contest, first, second)
     assert fresh.shape == old.shape == (288, 1, 1)
     assert not np.allclose(fresh, old), "a network of an earlier fold is another one"
+
+
+def test_folds_train_side_by_side(small: tuple[str, ...], house: pd.DataFrame, tmp_path: Path) -> None:
+    """Each waits in its first epoch for the other's."""
+    contest, origins = folded(small, house, tmp_path)
+    both = Barrier(2, timeout=60)
+
+    def made(origin: Origin) -> np.ndarray:
+        prepared = contest.prepared(origin)[contest.names[0]]
+        network = Network("ours", prepared, cores=1, on_epoch=lambda epoch: epoch.phase == "select" and both.wait())
+        return network.forecast(contest.fold(origin, prepared)).point
+
+    with ThreadPoolExecutor(2) as threads:
+        beside = list(threads.map(made, origins[:2]))
+    alone = [forecasts(contest, origin, origin) for origin in origins[:2]]
+    assert [each.tobytes() for each in beside] == [each.tobytes() for each in alone]
 
 
 def test_what_a_sliding_fold_knows_lies_between_its_moments(
