@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from wattcast.model.clean import Habits, check_readings, clean, raise_faults
+from wattcast.model.clean import Habits, check_readings, require_clean
 from wattcast.model.fallback import Fallback
 from wattcast.model.readings import ReadingsConfig
 from wattcast.tasks.data.dialect import Dialect
@@ -50,8 +50,7 @@ class InUse:
         Raises:
             InputError: the readings cannot be used.
         """
-        cleaned = clean(self.raw, self.readings, self.habits)
-        raise_faults(cleaned.faults)
+        cleaned = require_clean(self.raw, self.readings, self.habits)
         targets = cleaned.frame[list(self.contract.targets)]
         return targets if cleaned.drawn is None else targets[~targets.index.isin(cleaned.drawn.targets)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,7 +177,7 @@ class Prepared:
         """Preset and data, the parts, and windows that are left out: what there is to say before a training."""
         times, ours = self.times, self.experiment
         parts = (f"{name} {len(rows):,} rows from {times[rows.start]}" for name, rows in self.rows.items())
-        unknown, drawn = _counted(self._unknown), _counted(self._drawn)
+        unknown, drawn = self._left_out
         why = f"of whose steps something was not yet known at their moment, by column {ours.readings.available_at!r}"
         points = "whose newest reading or targets are points of a line across a gap"
         return (
@@ -189,25 +188,15 @@ class Prepared:
         )
 
     @property
-    def _unknown(self) -> dict[str, int]:
-        """How many windows of each part are left out as something of their steps was not known at their moment."""
+    def _left_out(self) -> tuple[str, str]:
+        """Of which part how many windows are left out: for what was not known at their moment, and for lines."""
         series, ours = self.windows.train.series, self.experiment
-        if series.places is None:
-            return {}
-        cadence = ours.readings.cadence
-        every = self.rows.map(lambda part: make_windows(series, part, cadence, ours.window, unknown=True))
-        return {name: len(windows) - len(dict(self.windows.items())[name]) for name, windows in every.items()}
-
-    @property
-    def _drawn(self) -> dict[str, int]:
-        """How many windows of each part are left out as lines stand for their newest reading or their targets."""
-        series, ours = self.windows.train.series, self.experiment
-        if series.drawn is None:
-            return {}
+        if series.places is None and series.drawn is None:
+            return "", ""
         cadence = ours.readings.cadence
         every = self.rows.map(lambda part: len(window_starts(series.times, part, cadence, ours.window)[0]))
         measured = self.rows.map(lambda part: len(make_windows(series, part, cadence, ours.window, unknown=True)))
-        return {name: count - dict(measured.items())[name] for name, count in every.items()}
+        return _fewer(measured, self.windows.map(len)), _fewer(every, measured)
 
     def example(self, steps: int) -> pd.DataFrame:
         """The newest readings of so many steps as they came: what a user of the product gives it.
@@ -388,9 +377,10 @@ def watched(prepared: Prepared) -> Prepared:
     return replace(prepared, suspicions=found)
 
 
-def _counted(windows: Mapping[str, int]) -> str:
-    """Of which part how many, where there are some."""
-    return ", ".join(f"{name} {count:,}" for name, count in windows.items() if count)
+def _fewer(every: Split[int], kept: Split[int]) -> str:
+    """In which part how many fewer are kept, where it is not all of them."""
+    lost = {name: count - left for (name, count), (_, left) in zip(every.items(), kept.items(), strict=True)}
+    return ", ".join(f"{name} {count:,}" for name, count in lost.items() if count)
 
 
 def _located(experiment: Experiment, raw: Raw) -> Experiment:

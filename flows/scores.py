@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from wattcast.tasks.backtest.verdict import Verdict
-from wattcast.tasks.backtest.worth import Outcome
 from wattcast.tasks.learning.evaluate import GRU, Evaluation, Score
 from wattcast.tasks.numbers import decimals, readable, with_unit
-from wattcast.tasks.tuning.verdict import Verdict as FreshSeeds
+
+if TYPE_CHECKING:  # a training needs none of them
+    from wattcast.tasks.backtest.verdict import Verdict
+    from wattcast.tasks.backtest.worth import Outcome
+    from wattcast.tasks.tuning.verdict import Verdict as FreshSeeds
 
 
 def score_rows(evaluation: Evaluation, parts: Sequence[str] = ("test",)) -> dict[str, list[dict[str, str]]]:

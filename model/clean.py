@@ -281,7 +281,12 @@ def _in_order(read: pd.DataFrame, config: ReadingsConfig, habits: Habits | None,
 
 
 def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> pd.DataFrame:
-    """The columns of `config` out of `frame` as a clean frame.
+    """The frame of `require_clean`, which raises the same."""
+    return require_clean(frame, config, habits).frame
+
+
+def require_clean(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None = None) -> Cleaned:
+    """The columns of `config` out of `frame`, cleaned, where nothing is wrong with them.
 
     Raises:
         InputError: with every fault at once: missing columns, values that are no finite numbers or impossible, time
@@ -289,7 +294,7 @@ def check_readings(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits |
     """
     cleaned = clean(frame, config, habits)
     raise_faults(cleaned.faults)
-    return cleaned.frame
+    return cleaned
 
 
 def raise_faults(faults: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from wattcast.model.clean import Habits, clean, raise_faults
+from wattcast.model.clean import Habits, require_clean
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback
 from wattcast.model.forecaster import RECORD_FILE
@@ -186,8 +186,7 @@ class Versions:
         """
         record = self._record(version)
         config, habits = self._reading(record)
-        cleaned = clean(readings, config, habits)
-        raise_faults(cleaned.faults)
+        cleaned = require_clean(readings, config, habits)
         known = {name: value for name, value in record["window"].items() if name in WindowConfig.model_fields}
         window = WindowConfig.model_validate(known)
         quantiles = tuple(record.get("quantiles", ()))
