@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from pydantic import ValidationError
 
 from wattcast.flows.contest.asked import Asked, entered, moments
-from wattcast.flows.contest.fold import FOLD, Contest, judge_folds_task, stop
+from wattcast.flows.contest.fold import FOLD, Contest, judge_folds_task
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
@@ -191,11 +191,10 @@ def _judged(run: Run, contest: Contest, origins: tuple[Origin, ...], side_by_sid
     ]
 
     def end(_: BaseException) -> None:
-        stop(worker)
         end_children(parent, worker=worker)
 
     with stage(f"{len(origins)} folds", spins=False), live_steps("folds", len(calls)) as done:
-        results = side_by_side.run(judge_folds_task, calls, stop=end, done=done)
+        results = side_by_side.run(judge_folds_task, calls, worker=worker, stop=end, done=done)
     judged = kept | {each.number: each for folds in results for each in folds}
     return tuple(judged[origin.number] for origin in origins)
 

@@ -163,7 +163,7 @@ def sweep(
             call = {"objective": objective, "plan": plan, "parent": run.parent}
             names = [f"{worker}/{number}" for number in range(jobs)]
             calls = [{**call, "worker": name, "deadline": deadline} for name in names]
-            side_by_side.run(search_task, calls, stop=leave)
+            side_by_side.run(search_task, calls, worker=worker, stop=leave)
         best = shared.best()
         if best is None:
             raise InputError(_why_none(shared))

@@ -10,8 +10,8 @@ import numpy as np
 
 from wattcast.flows.contest.network import Network
 from wattcast.flows.prepare import Prepared
+from wattcast.flows.tuning.side_by_side import go_on
 from wattcast.model.errors import InputError
-from wattcast.model.fit import Epoch
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.backtest.contest import Contestant, Fold, Forecasts, Judged
 from wattcast.tasks.backtest.contestants import forecast_fold
@@ -84,18 +84,6 @@ class Contest:
         )
 
 
-class Stopped(BaseException):
-    """Whoever waits for this fold has been told to end: no fault of a contestant's."""
-
-
-_stopped: set[str] = set()
-
-
-def stop(worker: str) -> None:
-    """End the trainings of `worker` in this process at their next epoch."""
-    _stopped.add(worker)
-
-
 def judge_folds(
     contest: Contest, trained: Origin, folds: Sequence[Origin], parent: Parent, *, cores: int, worker: str
 ) -> list[Judged]:
@@ -104,13 +92,9 @@ def judge_folds(
     Raises:
         LeakageError: what a fold reads has changed with what came later.
     """
-
-    def go_on(_: Epoch) -> None:
-        if worker in _stopped:
-            raise Stopped
-
+    go_on(worker)
     first = contest.prepared(trained)
-    networks = [Network(name, prepared, cores, go_on) for name, prepared in first.items()]
+    networks = [Network(name, prepared, cores, lambda _: go_on(worker)) for name, prepared in first.items()]
     return [_judge(contest, networks, origin, parent, new=origin == trained, worker=worker) for origin in folds]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from wattcast.flows.contest.fold import FOLD, prove
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.prepare import Prepared
-from wattcast.flows.tuning.side_by_side import SideBySide
+from wattcast.flows.tuning.side_by_side import SideBySide, go_on
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import fit_baselines
 from wattcast.model.errors import InputError
@@ -49,11 +49,11 @@ class Configuration:
         """What a run of it says."""
         return {"verdict": self.name, **({} if self.fold is None else {FOLD: str(self.fold)})}
 
-    def forecast(self, seed: int, on_epoch: Callable[[Epoch], None]) -> Floats:
+    def forecast(self, seed: int, *listeners: Callable[[Epoch], None]) -> Floats:
         """Train as it says, refit and all; `[N, L]` forecasts of the first target on the test part."""
         prepared = self.prepared
         ours, windows = prepared.experiment.changed({"fit.seed": seed}), prepared.windows
-        fitted = train(ours.model, ours.fit, windows, prepared.scaler, cores=self.cores, listeners=(on_epoch,))
+        fitted = train(ours.model, ours.fit, windows, prepared.scaler, cores=self.cores, listeners=listeners)
         forecast: Floats = prepared.forecaster(fitted.network).predict(windows.test)[..., 0]
         return forecast
 
@@ -84,12 +84,13 @@ def train_with_seed(
     Raises:
         LeakageError: what it reads has changed with what came later.
     """
+    go_on(worker)
     prepared, title = configuration.prepared, f"{configuration.title}, seed {seed}"
     params = prepared.experiment.changed({"fit.seed": seed}).flat()
     with child_run(parent, title, worker=worker, params=params, tags=configuration.tags) as child:
         if proved:
             prove(child, {configuration.name: prepared})
-        forecast = configuration.forecast(seed, child.log_epoch)
+        forecast = configuration.forecast(seed, child.log_epoch, lambda _: go_on(worker))
         actual = prepared.windows.test.actual[..., 0]
         child.log_metrics({"test_rmse": rmse(actual, forecast), "test_mae": mae(actual, forecast)})
     return forecast
@@ -135,7 +136,7 @@ def compare_with_fresh_seeds(
         for seed in seeds
         for configuration in every
     ]
-    results = side_by_side.run(train_with_seed_task, calls, stop=stop, done=done)
+    results = side_by_side.run(train_with_seed_task, calls, worker=worker, stop=stop, done=done)
     made = (np.stack(results[i :: len(every)]) for i in range(len(every)))  # [K, N, L] each
     return compare_folds(
         [_fold(field, list(islice(made, len(field)))) for field in fields],

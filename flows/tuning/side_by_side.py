@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +12,30 @@ from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from wattcast.model.errors import InputError
+from wattcast.tasks.stages import stage
 from wattcast.tasks.tuning.ranges import Runner
+
+_PATIENCE_S = 60  # with what runs on a cluster and is to end
+
+_stopped: set[str] = set()
+
+
+class Stopped(BaseException):
+    """Whoever waits for this call has been told to end: no fault of what it does."""
+
+
+def go_on(worker: str) -> None:
+    """What calls of `worker` ask as they begin, and at each epoch.
+
+    Raises:
+        Stopped: nobody waits for them any more.
+    """
+    if worker in _stopped:
+        raise Stopped
+
+
+def _stop(worker: str) -> None:
+    _stopped.add(worker)
 
 
 @dataclass(frozen=True)
@@ -35,24 +59,40 @@ class SideBySide:
         task: Task[..., Any],
         calls: Sequence[Mapping[str, Any]],
         *,
+        worker: str,
         stop: Callable[[BaseException], None],
         done: Callable[[], None] | None = None,
     ) -> list[Any]:
         """What all `calls` of `task` return, in their order; `done` is told of each.
 
-        Where one fails, or at Ctrl-C, `stop` is to have the others end, for which the runner waits.
+        Where one fails, or at Ctrl-C, `stop` is told why and `go_on` ends the others of `worker`, which is waited for.
         """
         with self._task_runner() as runner:
+            futures: list[Any] = []
             try:
-                futures = [runner.submit(task, dict(call)) for call in calls]
+                futures += [runner.submit(task, dict(call)) for call in calls]
                 for future in as_completed(futures):
                     future.result()
                     if done:
                         done()
             except BaseException as error:
                 stop(error)
+                self._end(runner, futures, worker)
                 raise
             return [future.result() for future in futures]
+
+    def _end(self, runner: Any, futures: Sequence[Any], worker: str) -> None:
+        """Threads are waited for by their runner. Dask's leaves a cluster to itself, with whatever runs there."""
+        if self.runner == "threads":
+            _stop(worker)
+            return
+        from distributed import wait
+
+        running, client = [future.wrapped_future for future in futures], runner.client
+        with stage("ending what runs on the cluster"), suppress(OSError, TimeoutError):  # it may be what is gone
+            client.run(_stop, worker, on_error="ignore")
+            with client.as_current():
+                wait(running, timeout=_PATIENCE_S)  # type: ignore[no-untyped-call]
 
     def _task_runner(self) -> TaskRunner[Any]:
         if self.runner == "threads":
