@@ -474,8 +474,4 @@ def test_ctrl_c_leaves_nothing_running_and_the_same_command_goes_on(
     assert not [trial for trial in trials("shared", journal) if trial.state == TrialState.RUNNING]
     swept = sweep(read_experiment(settings=settings), trials=3, study="shared", storage=str(journal), seeds=2)
     assert swept.counts.complete + swept.counts.pruned == 3
-    assert {trial.state for trial in trials("shared", journal)} <= {
-        TrialState.COMPLETE,
-        TrialState.PRUNED,
-        TrialState.FAIL,
-    }
+    assert TrialState.RUNNING not in {trial.state for trial in trials("shared", journal)}
