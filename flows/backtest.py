@@ -39,7 +39,7 @@ from wattcast.tasks.tracking.past_runs import (
 )
 from wattcast.tasks.tracking.run import CONFIG_FILE, JOB, Run, tracked_run
 from wattcast.tasks.tracking.store import require_server, tracking_faults
-from wattcast.tasks.tuning.ranges import Runner
+from wattcast.tasks.tuning.choices import Runner
 
 log = logging.getLogger(__name__)
 

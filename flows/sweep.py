@@ -42,7 +42,7 @@ from wattcast.tasks.stages import NOT_ON_SCREEN, stage
 from wattcast.tasks.tracking.past_runs import end_children
 from wattcast.tasks.tracking.run import CONFIG_FILE, Run, shared_run
 from wattcast.tasks.tracking.store import require_server, tracking_faults
-from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
+from wattcast.tasks.tuning.choices import JOURNAL, Pruner, Runner
 from wattcast.tasks.tuning.search import search_task
 from wattcast.tasks.tuning.storage import storage_faults, with_password
 from wattcast.tasks.tuning.study import Counts, SharedStudy, StudyPlan, open_study

@@ -1,4 +1,4 @@
-"""The one error that a user can mend: shown as a message, never as a traceback."""
+"""Errors that a user can mend: shown as a message, never as a traceback."""
 
 from wattcast.model.telling import tellable
 
@@ -12,3 +12,14 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(tellable(message))
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer a number."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(
+            f"training diverged: the loss is {loss} after {step} updates; lower fit.initial_learning_rate or give "
+            f"fit.clip_norm a value"
+        )
+        self.step = step

@@ -106,14 +106,3 @@ class Fitted:
     def history(self) -> tuple[Epoch, ...]:
         """All epochs, member by member."""
         return tuple(epoch for member in self.members for epoch in member.history)
-
-
-class DivergedError(ArithmeticError):
-    """The loss is no longer a number."""
-
-    def __init__(self, step: int, loss: float) -> None:
-        super().__init__(
-            f"training diverged: the loss is {loss} after {step} updates; lower fit.initial_learning_rate or give "
-            f"fit.clip_norm a value"
-        )
-        self.step = step

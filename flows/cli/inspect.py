@@ -11,7 +11,6 @@ import typer
 from wattcast.flows.cli.options import AsJson, Quiet
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_inspection import inspected_record, show_inspected
-from wattcast.flows.experiment.experiment import read_told
 from wattcast.tasks.stages import screen, show_on_screen
 
 _SET = "Value of one option of file or readings, such as file.decimal=','; may be given several times."
@@ -37,6 +36,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show what a file of readings holds, on which evidence, and what must be asked before a training."""
+    from wattcast.flows.experiment.experiment import read_told
     from wattcast.tasks.data.files import check_new, write_new
     from wattcast.tasks.inspection.draft import draft
     from wattcast.tasks.inspection.inspect import inspect as inspect_file

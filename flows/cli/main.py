@@ -19,20 +19,17 @@ from rich.table import Column, Table
 from wattcast.flows.cli.commands import Commands
 from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
-from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings
+from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings, experiment_of
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
 from wattcast.flows.cli.startup import INTERRUPTED, end_soon
 from wattcast.flows.cli.warmup import ready
-from wattcast.flows.experiment.experiment import describe, read_experiment
-from wattcast.flows.experiment.search_space import check_space
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError
+from wattcast.model.errors import DivergedError, InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import PREFECT_GONE, fault_of
 from wattcast.tasks.stages import screen, show_on_screen
-from wattcast.tasks.tuning.ranges import JOURNAL, Pruner, Runner
+from wattcast.tasks.tuning.choices import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
     help="Honest, tracked, reloadable GRU forecasts of a building's energy use.",
@@ -85,8 +82,7 @@ def train(
         raise InputError(
             "--resume takes everything from the run that it goes on with: give no other option but --json and --quiet"
         )
-    given = {"data": data, "fit.seed": seed}
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    experiment = experiment_of(preset=preset, config=config, settings=settings, data=data, seed=seed)
     with ready("train", experiment, quiet=quiet) as train_flow:
         trained = train_flow(experiment, resume)
     give(trained, record=trained_record, show=show_trained, as_json=as_json)
@@ -142,8 +138,9 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Tune an experiment, and say with fresh seeds whether it helped. Run it again to go on."""
-    given = {"data": data, "fit.seed": seed}
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    from wattcast.flows.experiment.search_space import check_space
+
+    experiment = experiment_of(preset=preset, config=config, settings=settings, data=data, seed=seed)
     check_space(experiment)
     with ready("sweep", experiment, quiet=quiet) as sweep_flow:
         swept = sweep_flow(
@@ -190,7 +187,9 @@ def simulate(
 @app.command()
 def options(preset: Preset = None, config: Config = None) -> None:
     """List every option with its value and its meaning."""
-    experiment = read_experiment(preset=preset, config=config)
+    from wattcast.flows.experiment.experiment import describe
+
+    experiment = experiment_of(preset=preset, config=config)
     table = Table(Column("option", no_wrap=True), Column("value", overflow="fold"), "meaning")
     for name, value in experiment.flat(unset=True).items():
         table.add_row(name, "" if value is None else escape(str(value)), describe(name))

@@ -23,18 +23,18 @@ from wattcast.flows.cli.options import (
     Seed,
     Settings,
     Trust,
+    experiment_of,
     with_old_names,
 )
 from wattcast.flows.cli.output import give
 from wattcast.flows.cli.startup import begin
 from wattcast.flows.cli.warmup import ready
-from wattcast.flows.experiment.experiment import read_experiment
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.tasks.backtest.known import Span
 from wattcast.tasks.registry.names import CHAMPION, MODEL
 from wattcast.tasks.stages import screen, stage
-from wattcast.tasks.tuning.ranges import Runner
+from wattcast.tasks.tuning.choices import Runner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,7 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train a challenger on the newest readings, and make it the champion if it passes the gate."""
-    given = {"data": data, "fit.seed": seed}
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    experiment = experiment_of(preset=preset, config=config, settings=settings, data=data, seed=seed)
     moment = _moment("--as-of", as_of)
 
     def check(times: pd.DatetimeIndex) -> None:
@@ -106,8 +105,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Go through the readings as if time passed, retrain and gate each week, and say whether that was worth it."""
-    given = {"data": data, "fit.seed": seed}
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    experiment = experiment_of(preset=preset, config=config, settings=settings, data=data, seed=seed)
     moment = _moment("--from", start)
 
     def check(times: pd.DatetimeIndex) -> None:
@@ -176,8 +174,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Train at each of many moments, forecast what comes next, and compare with everything else that forecasts."""
-    given = {"data": data, "fit.seed": seed}
-    experiment = read_experiment(preset=preset, config=config, settings=settings or (), options=given)
+    experiment = experiment_of(preset=preset, config=config, settings=settings, data=data, seed=seed)
     asked: dict[str, Any] = {"folds": folds, "step": step, "window": window, "train": train, "gap": gap, "refit": refit}
 
     def check(times: pd.DatetimeIndex) -> None:

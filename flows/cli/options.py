@@ -7,13 +7,16 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from wattcast.flows.experiment.experiment import DEFAULT_PRESET, Experiment, preset_names
+from wattcast.flows.experiment.offered import DEFAULT_PRESET, SOURCES, preset_names
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import screen
+
+if TYPE_CHECKING:
+    from wattcast.flows.experiment.experiment import Experiment
 
 Preset = Annotated[
     str | None,
@@ -32,9 +35,7 @@ Settings = Annotated[
         help="Value of one option, such as model.readout_keep_prob=0.8; may be given several times.",
     ),
 ]
-Data = Annotated[
-    str | None, typer.Option("--data", help=f"Source of the readings: {Experiment.model_fields['data'].description}.")
-]
+Data = Annotated[str | None, typer.Option("--data", help=f"Source of the readings: {SOURCES}.")]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", help="Seed of the training, short for --set fit.seed=N; the preset's if left out."),
@@ -64,6 +65,25 @@ Fallback = Annotated[
 
 _RENAMED = ((ModelName, "--model-name", "--name"), (ModelVersion, "--model-version", "--model"))
 """Options that are still known by an old name: each with the new one and the old one."""
+
+
+def experiment_of(
+    *,
+    preset: str | None,
+    config: Path | None,
+    settings: list[str] | None = None,
+    data: str | None = None,
+    seed: int | None = None,
+) -> Experiment:
+    """What these options ask for.
+
+    Raises:
+        InputError: an option or value that cannot be used.
+    """
+    from wattcast.flows.experiment.experiment import read_experiment
+
+    given = {"data": data, "fit.seed": seed}
+    return read_experiment(preset=preset, config=config, settings=settings or (), options=given)
 
 
 def with_old_names(command: Callable[..., None]) -> Callable[..., None]:

@@ -13,13 +13,14 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from wattcast.flows.cli.late import load
-from wattcast.flows.experiment.experiment import Experiment
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import show_on_screen, stage
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from wattcast.flows.experiment.experiment import Experiment
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C has ended."""

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from wattcast.flows.cli.startup import begin, require_room
-from wattcast.flows.experiment.experiment import Experiment
 from wattcast.tasks.stages import screen, stage
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from wattcast.flows.experiment.experiment import Experiment
 
 
 @contextmanager

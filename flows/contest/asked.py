@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from wattcast.flows.contest.fold import Contest
-from wattcast.flows.experiment.experiment import Experiment, preset_names, read_rival
+from wattcast.flows.experiment.experiment import Experiment, read_rival
+from wattcast.flows.experiment.offered import preset_names
 from wattcast.flows.experiment.run_name import recipe_name
 from wattcast.flows.prepare import Prepared, divide, read
 from wattcast.model.cells import shown

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 
 from wattcast.flows.experiment.dotted import SEPARATOR, flatten, merge, replaced, set_option
 from wattcast.flows.experiment.lasting import of_space, of_window
+from wattcast.flows.experiment.offered import DEFAULT_PRESET, PRESETS, SOURCES, preset_names
 from wattcast.flows.experiment.unanswered import listed, unanswered
 from wattcast.model.cells import LONGEST_SHOWN, shown
 from wattcast.model.config import Config
@@ -33,8 +34,6 @@ from wattcast.tasks.tuning.ranges import Space
 Validated = TypeVar("Validated", bound=BaseModel)
 
 _MOST_TOLD = 20  # faults
-PRESETS = Path(__file__).parent / "presets"
-DEFAULT_PRESET = "recommended"
 UNCHANGED: Any = {"preset": DEFAULT_PRESET}
 """The default of a flow's parameter, which Prefect makes an Experiment of.
 
@@ -56,10 +55,7 @@ class Experiment(Config):
         description="name of the preset that gives all that is not set",
         json_schema_extra=_one_of_the_presets,
     )
-    data: str = Field(
-        "auto",
-        description="auto (the UCI data, simulated when it cannot be reached), uci, simulated, or the path of a file",
-    )
+    data: str = Field("auto", description=SOURCES)
     file: Dialect = Field(default=Dialect(), description="how a file of one's own is written; found by reading it")
     readings: ReadingsConfig = Field(default=ReadingsConfig(), description="columns and cadence")
     split: SplitConfig = Field(default=SplitConfig(), description="training, validation and test part")
@@ -131,11 +127,6 @@ def data_name(data: str) -> str:
     """What `data` is called in short: the name of its file without ending, or the word that stands for a source."""
     shown = masked(data)
     return Path(shown).stem or shown
-
-
-def preset_names() -> list[str]:
-    """The presets that come with wattcast."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
 def read_preset(name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from wattcast.tasks.registry.trust import UntrustedError
 from wattcast.tasks.registry.versions import Versions
 from wattcast.tasks.tracking.past_runs import abandoned_runs, close_abandoned
 from wattcast.tasks.tracking.store import tracking_uri
-from wattcast.tasks.tuning.ranges import JOURNAL
+from wattcast.tasks.tuning.choices import JOURNAL
 from wattcast.tasks.tuning.study import abandoned_trials
 
 _LEAST_FREE_BYTES = 2**30

@@ -13,7 +13,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import stage
-from wattcast.tasks.tuning.ranges import Runner
+from wattcast.tasks.tuning.choices import Runner
 
 _PATIENCE_S = 60  # with what runs on a cluster and is to end
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wattcast.flows.backtest import backtest
-    from wattcast.flows.experiment.experiment import Experiment, preset_names, read_experiment
+    from wattcast.flows.experiment.experiment import Experiment, read_experiment
+    from wattcast.flows.experiment.offered import preset_names
     from wattcast.flows.forecast import forecast
     from wattcast.flows.replay import replay
     from wattcast.flows.retrain import retrain
@@ -43,7 +44,7 @@ __all__ = [
 
 _HOMES = {
     "Experiment": "wattcast.flows.experiment.experiment",
-    "preset_names": "wattcast.flows.experiment.experiment",
+    "preset_names": "wattcast.flows.experiment.offered",
     "read_experiment": "wattcast.flows.experiment.experiment",
     "Forecaster": "wattcast.model.forecaster",
     "InputError": "wattcast.model.errors",

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from wattcast.model.arrays import Rows
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
+from wattcast.model.errors import DivergedError, InputError
+from wattcast.model.fit import Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, Shape, Weights, keep_probs, named_weights, structure, weight_names
 from wattcast.model.metrics import mse, rmse
 from wattcast.model.network.build import build, initial_weights

@@ -14,8 +14,7 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_PARENT_RUN_ID,
 )
 
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError
+from wattcast.model.errors import DivergedError, InputError
 from wattcast.tasks.liveness import Owner
 from wattcast.tasks.tracking.run import CONFIG_FILE, FAILURE, JOB, OWNER, Parent, waiting_folder
 from wattcast.tasks.tracking.store import EXPERIMENT, store_client, tracking_uri

@@ -1,19 +1,15 @@
-"""What a sweep searches, and the choices that one has in how: all that must be known before Optuna is imported."""
+"""What a sweep searches: all that must be known of it before Optuna is imported."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import Field, model_validator
 
 from wattcast.model.config import Config
 
 Scalar = bool | int | float | str
-Pruner = Literal["median", "hyperband", "none"]
-Runner = Literal["threads", "dask"]
-JOURNAL = "optuna.journal"
-"""Where studies are kept unless another storage is named."""
 
 
 class Suggester(Protocol):

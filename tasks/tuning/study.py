@@ -32,7 +32,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.telling import masked
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.numbers import readable, with_unit
-from wattcast.tasks.tuning.ranges import Pruner
+from wattcast.tasks.tuning.choices import Pruner
 from wattcast.tasks.tuning.storage import open_storage, storage_faults
 
 REASON = "reason"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from wattcast.flows.experiment.experiment import preset_names, read_experiment
+from wattcast.flows.experiment.experiment import read_experiment
+from wattcast.flows.experiment.offered import preset_names
 
 _NAMES = tuple(read_experiment(preset="seed-l2").flat(unset=True))
 _VALUES = (

@@ -12,7 +12,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from wattcast.flows.cli.show_models import forecasts_record, show_forecasts
-from wattcast.flows.experiment.experiment import DEFAULT_PRESET, Experiment, read_experiment
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.experiment.offered import DEFAULT_PRESET
 from wattcast.flows.forecast import forecast
 from wattcast.flows.prepare import fetch
 from wattcast.flows.retrain import retrain

@@ -20,8 +20,8 @@ from mlflow.entities import Run
 
 from wattcast.flows.experiment.experiment import Experiment, read_experiment
 from wattcast.flows.train import Trained, train
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError, Epoch
+from wattcast.model.errors import DivergedError, InputError
+from wattcast.model.fit import Epoch
 from wattcast.tasks.learning.leakage import LeakageError
 from wattcast.tasks.tracking import run as track
 

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from tiny import Prepared, house, prepare, with_readings
 from tracing import count_traces
 
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError, Epoch, FitConfig, Fitted, Member
+from wattcast.model.errors import DivergedError, InputError
+from wattcast.model.fit import Epoch, FitConfig, Fitted, Member
 from wattcast.model.gru import GRUConfig, LayerConfig, Shape
 from wattcast.model.network.build import build, initial_weights
 from wattcast.model.network.program import Pass, Plan, Work, compile_epoch

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from wattcast.flows.experiment.dotted import merge
-from wattcast.flows.experiment.experiment import Experiment, describe, preset_names, read_experiment, read_preset
+from wattcast.flows.experiment.experiment import Experiment, describe, read_experiment, read_preset
+from wattcast.flows.experiment.offered import preset_names
 from wattcast.model.errors import InputError
 
 

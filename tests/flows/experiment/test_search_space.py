@@ -11,7 +11,8 @@ from typing import Any
 import optuna
 import pytest
 
-from wattcast.flows.experiment.experiment import Experiment, preset_names, read_experiment
+from wattcast.flows.experiment.experiment import Experiment, read_experiment
+from wattcast.flows.experiment.offered import preset_names
 from wattcast.flows.experiment.search_space import check_space, suggested, untuned
 from wattcast.model.errors import InputError
 from wattcast.tasks.tuning.ranges import Range

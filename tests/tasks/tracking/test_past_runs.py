@@ -13,7 +13,7 @@ import pytest
 from children import Child
 from mlflow import MlflowClient
 
-from wattcast.model.fit import DivergedError
+from wattcast.model.errors import DivergedError
 from wattcast.tasks.liveness import Owner
 from wattcast.tasks.tracking.past_runs import close_abandoned, resumable_run
 from wattcast.tasks.tracking.run import FAILURE, tracked_run

@@ -24,8 +24,8 @@ from mlflow.exceptions import MlflowException
 from optuna.trial import TrialState
 from servers import wait_until
 
-from wattcast.model.errors import InputError
-from wattcast.model.fit import DivergedError, Epoch
+from wattcast.model.errors import DivergedError, InputError
+from wattcast.model.fit import Epoch
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tracking.run import Parent, child_run, shared_run
 from wattcast.tasks.tuning import study

@@ -34,7 +34,7 @@ from wattcast.model.telling import masked
 from wattcast.tasks import liveness
 from wattcast.tasks.liveness import LostTrialError, Owner
 from wattcast.tasks.tuning import storage, study
-from wattcast.tasks.tuning.ranges import Pruner
+from wattcast.tasks.tuning.choices import Pruner
 from wattcast.tasks.tuning.storage import storage_faults, with_password
 from wattcast.tasks.tuning.study import REASON, TICKET, SharedStudy, StudyPlan, open_study
 
