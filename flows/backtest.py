@@ -184,9 +184,10 @@ def _judged(run: Run, contest: Contest, origins: tuple[Origin, ...], side_by_sid
     if kept:
         log.info("%d of %d folds have ended before and are kept", len(kept), len(origins))
     call = {"contest": contest, "parent": parent, "cores": max(1, CORES // side_by_side.jobs), "worker": worker}
+    longest_first = sorted(chains(origins), key=lambda chain: chain[0].cut - chain[0].known_from, reverse=True)
     calls = [
         {**call, "trained": chain[0], "folds": missing}
-        for chain in chains(origins)
+        for chain in longest_first  # at the end the others would wait for it
         if (missing := [origin for origin in chain if origin.number not in kept])
     ]
 

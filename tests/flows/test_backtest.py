@@ -129,7 +129,7 @@ def test_it_is_shown_and_recorded(backtested: Backtested, capsys: pytest.Capture
 def test_one_that_is_ended_goes_on_and_comes_to_the_same(
     backtested: Backtested, experiment: Experiment, rival: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ended in fold 2: fold 1 is kept, the others are bit for bit those of the backtest that nobody ended."""
+    """The longest fold comes first and is kept; the others are bit for bit those of the backtest that nobody ended."""
     original, begun = contest_fold.forecast_fold, []
 
     def ended(contestants: Any, fold: Any) -> Any:
@@ -148,7 +148,7 @@ def test_one_that_is_ended_goes_on_and_comes_to_the_same(
     run_id = first.info.run_id
     assert first.info.status in {"KILLED", "FAILED"}
     kept = folds_of(run_id)
-    assert list(kept) == [1]
+    assert list(kept) == [3]
     Path(rival).rename(f"{rival}.away")  # what was asked for lies in the run
     traces = count_traces(monkeypatch)
     again = backtest(resume=run_id)
@@ -156,7 +156,7 @@ def test_one_that_is_ended_goes_on_and_comes_to_the_same(
     assert not traces, "all folds share the programs of the first one"
     assert again.run_id == run_id
     after = folds_of(run_id)
-    assert after[1].info.run_id == kept[1].info.run_id
+    assert after[3].info.run_id == kept[3].info.run_id
     for number, one in folds_of(backtested.run_id).items():
         whole, resumed = judged(one), judged(after[number])
         assert whole.made_at.equals(resumed.made_at)
