@@ -8,8 +8,12 @@ K: seeds. N: windows of the test part. L: output length.
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
 from itertools import islice
 
 import numpy as np
@@ -25,9 +29,16 @@ from wattcast.model.fit import Epoch
 from wattcast.model.metrics import mae, rmse
 from wattcast.tasks.learning.train import train
 from wattcast.tasks.step import step
+from wattcast.tasks.tracking.past_runs import finished_children, read_file
 from wattcast.tasks.tracking.run import Parent, child_run
 from wattcast.tasks.tuning.folds import verdict_folds_of
 from wattcast.tasks.tuning.verdict import Fold, Verdict, compare_folds
+
+log = logging.getLogger(__name__)
+
+_TRAINING = "training"
+"""The tag of a run below a sweep's that tells its training from all others of the study."""
+_FORECAST_FILE = "forecast.npy"
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,18 @@ class Configuration:
         """What a run of it is called before its seed."""
         return self.name if self.fold is None else f"{self.name}, fold {self.fold}"
 
-    @property
-    def tags(self) -> dict[str, str]:
+    def params(self, seed: int) -> dict[str, object]:
+        """All options of a training with this seed."""
+        return self.prepared.experiment.changed({"fit.seed": seed}).flat()
+
+    def training(self, seed: int) -> str:
+        """What tells it from all others of a study, which has one data set and one way to cut it."""
+        return sha256(json.dumps([self.fold, self.params(seed)]).encode()).hexdigest()[:16]
+
+    def tags(self, seed: int) -> dict[str, str]:
         """What a run of it says."""
-        return {"verdict": self.name, **({} if self.fold is None else {FOLD: str(self.fold)})}
+        fold = {} if self.fold is None else {FOLD: str(self.fold)}
+        return {"verdict": self.name, _TRAINING: self.training(seed), **fold}
 
     def forecast(self, seed: int, *listeners: Callable[[Epoch], None]) -> Floats:
         """Train as it says, refit and all; `[N, L]` forecasts of the first target on the test part."""
@@ -86,13 +105,16 @@ def train_with_seed(
     """
     go_on(worker)
     prepared, title = configuration.prepared, f"{configuration.title}, seed {seed}"
-    params = prepared.experiment.changed({"fit.seed": seed}).flat()
-    with child_run(parent, title, worker=worker, params=params, tags=configuration.tags) as child:
+    params, tags = configuration.params(seed), configuration.tags(seed)
+    with child_run(parent, title, worker=worker, params=params, tags=tags) as child:
         if proved:
             prove(child, {configuration.name: prepared})
         forecast = configuration.forecast(seed, child.log_epoch, lambda _: go_on(worker))
         actual = prepared.windows.test.actual[..., 0]
         child.log_metrics({"test_rmse": rmse(actual, forecast), "test_mae": mae(actual, forecast)})
+        file = BytesIO()
+        np.save(file, forecast)
+        child.keep(_FORECAST_FILE, file.getvalue())
     return forecast
 
 
@@ -113,8 +135,8 @@ def compare_with_fresh_seeds(
 ) -> Verdict:
     """Train the experiment of `folds` and `tuned`, each with all `seeds` in each fold, and compare them.
 
-    Of several folds each is proved to know nothing of later. `stop` is what `SideBySide.run` takes; `done` is told of
-    each training.
+    What has been trained below `parent` before is kept. Of several folds each is proved to know nothing of later.
+    `stop` is what `SideBySide.run` takes; `done` is told of each training.
     """
     several = len(folds) > 1
 
@@ -125,25 +147,43 @@ def compare_with_fresh_seeds(
 
     fields = [arms(number, prepared) for number, prepared in enumerate(folds, start=1)]
     every = [configuration for field in fields for configuration in field]
-    calls = [
-        {
+    trainings = [(configuration, seed) for seed in seeds for configuration in every]
+    forecasts = _ended_before(parent, trainings)
+    if forecasts:
+        log.info("%d of %d trainings have ended before and are kept", len(forecasts), len(trainings))
+    calls = {
+        place: {
             "configuration": configuration,
             "seed": seed,
             "parent": parent,
             "worker": worker,
             "proved": several and seed == seeds[0],
         }
-        for seed in seeds
-        for configuration in every
-    ]
-    results = side_by_side.run(train_with_seed_task, calls, worker=worker, stop=stop, done=done)
-    made = (np.stack(results[i :: len(every)]) for i in range(len(every)))  # [K, N, L] each
+        for place, (configuration, seed) in enumerate(trainings)
+        if place not in forecasts
+    }
+    for _ in forecasts:
+        done()
+    results = side_by_side.run(train_with_seed_task, list(calls.values()), worker=worker, stop=stop, done=done)
+    forecasts |= zip(calls, results, strict=True)
+    ordered = [forecasts[place] for place in range(len(trainings))]
+    made = (np.stack(ordered[i :: len(every)]) for i in range(len(every)))  # [K, N, L] each
     return compare_folds(
         [_fold(field, list(islice(made, len(field)))) for field in fields],
         seeds=tuple(seeds),
         block=folds[0].experiment.readings.steps_a_day,
         unit=folds[0].unit,
     )
+
+
+def _ended_before(parent: Parent, trainings: Sequence[tuple[Configuration, int]]) -> dict[int, Floats]:
+    """The forecasts `[N, L]` of those that have ended below `parent`, by their places."""
+    ended = finished_children(parent, _TRAINING)
+    return {
+        place: np.load(BytesIO(read_file(parent, ended[training], _FORECAST_FILE)))
+        for place, (configuration, seed) in enumerate(trainings)
+        if (training := configuration.training(seed)) in ended
+    }
 
 
 def _fold(field: Sequence[Configuration], made: Sequence[Floats]) -> Fold:

@@ -284,6 +284,27 @@ def test_the_same_command_adds_nothing_and_a_larger_total_goes_on(experiment: Ex
     assert len([run for run in children(swept.run_id) if "trial" in run.data.tags]) == TRIALS + 2
 
 
+def test_a_verdict_that_was_ended_goes_on_with_what_it_has_trained(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sweep(experiment, trials=1, jobs=1, study="whole", seeds=3)
+    original, begun = Configuration.forecast, []
+
+    def ended(self: Configuration, seed: int, *listeners: Any) -> Any:
+        begun.append(seed)
+        if seed == 3:
+            raise KeyboardInterrupt
+        return original(self, seed, *listeners)
+
+    monkeypatch.setattr(Configuration, "forecast", ended)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(experiment, trials=1, jobs=1, study="ended", seeds=3)
+    assert begun == [1, 2, 3]
+    monkeypatch.setattr(Configuration, "forecast", lambda *given: begun.append(given[1]) or original(*given))
+    assert sweep(experiment, trials=1, jobs=1, study="ended", seeds=3).verdict == whole.verdict
+    assert begun == [1, 2, 3, 3]
+
+
 def test_another_space_is_another_study(small: tuple[str, ...], swept: Swept) -> None:
     other = read_experiment(
         settings=[*small, "fit.refit=true", "sweep.fit.decay_rate={low=0.05, high=0.9}", "window.lookback=7"]
