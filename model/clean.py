@@ -413,7 +413,7 @@ def _laid_out(frame: pd.DataFrame, config: ReadingsConfig, habits: Habits | None
     closed = close_gaps(laid, config.cadence, policies=policies, longest=config.longest_gap)
     made = closed.frame.rename_axis(config.timestamp)
     ahead = ToCome()
-    if config.known and len(made):
+    if len(made) and not frame.columns.intersection(list(config.known)).empty:
         ahead = look_ahead(ordered.frame, laid, made.index[-1], config, beat)
     notes = [*notes, *gridded.notes, *newest, *closed.notes]
     spread = since if config.gaps == "interpolate" else {}

@@ -20,7 +20,7 @@ from wattcast.model.arrays import Floats, Rows, Times
 CLOSE = 1.5
 """Readings that lie so many usual distances apart, or fewer, follow each other."""
 
-_FIXED_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+_FIXED_DAYS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 7, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,11 @@ def moment_of(shown: datetime, times: pd.DatetimeIndex) -> pd.Timestamp:
 
 
 def beside_utc(zone: tzinfo | None) -> pd.Timedelta:
-    """How far the clock of `zone` was ahead of UTC on a fixed day: what steps of several hours begin by."""
-    return pd.Timedelta(0) if zone is None else pd.Timedelta(_FIXED_DAY.astimezone(zone).utcoffset() or 0)
+    """How far the clock of `zone` is ahead of UTC in winter, on a fixed day: what steps of several hours begin by.
+
+    A day that begins by it begins by the clock of summer an hour after midnight, and so on its own date.
+    """
+    return min(pd.Timedelta(day.astimezone(zone).utcoffset() or 0) for day in _FIXED_DAYS) if zone else pd.Timedelta(0)
 
 
 def localize(stamps: pd.DatetimeIndex, zone: str) -> Localized:

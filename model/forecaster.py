@@ -214,7 +214,7 @@ class Forecaster:
             first = (
                 times[-1] + self.window.steps_ahead * self.readings.cadence.to_timedelta64() - np.timedelta64(days, "D")
             )
-            rows = max(rows, len(times) - int(np.searchsorted(times, first)))
+            rows = max(rows, len(times) + 1 - int(np.searchsorted(times, first, side="right")))  # no later than that
         return frame.iloc[-rows:]
 
     def _require_seasons(self, windows: Windows) -> Windows:

@@ -23,7 +23,6 @@ from wattcast.model.order import (
     Ticks,
     from_ticks,
     length,
-    phase_of,
     rhythm,
     snap,
     spoken,
@@ -78,7 +77,7 @@ def to_grid(
     columns = {str(name): snapped.frame[name] for name in frame}
     for name, rows in since.items():
         parts = _between(ticks, rows, step * (longest + 1))
-        columns[name] = _steps(parts, frame[name].to_numpy(), step, phase_of(ticks, step), add=True, least=coverage).of(
+        columns[name] = _steps(parts, frame[name].to_numpy(), step, int(ticks[0]) % step, add=True, least=coverage).of(
             times, label, step
         )
     return Mended(pd.DataFrame(columns), snapped.notes)
@@ -97,7 +96,7 @@ def resample(
 ) -> Mended:
     """`frame`, sorted and unique, of finer or irregular readings, as steps of `cadence` that begin at its multiples.
 
-    They are counted from midnight, in a zone that changes its clock from that of winter or summer, the same all year.
+    They are counted from midnight, in a zone that changes its clock from that of winter, all year.
 
     A reading covers the time to its neighbour, but no more than the readings' own cadence, or one step where they have
     none. What lies in two steps is shared between them by time, so that sums are kept. The energy of a step that was

@@ -43,7 +43,7 @@ def too_few_days(times: pd.DatetimeIndex, readings: ReadingsConfig, window: Wind
         return ""
     return (
         f"a forecast reads the same time up to {days} days before each step, received readings from {times[0]} to "
-        f"{times[-1]}; bring those of {days} days, {days * readings.steps_a_day:,} rows, or train with "
+        f"{times[-1]}; bring those of {days} days, {readings.steps_of(days):,} rows, or train with "
         "window.min_history"
     )
 

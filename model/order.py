@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from wattcast.model.arrays import Rows
+from wattcast.model.clock import beside_utc
 
 Ticks = Rows
 """Microseconds since 1970."""
@@ -98,14 +99,17 @@ def snap(frame: pd.DataFrame, cadence: pd.Timedelta, *, phase: int | None = None
     """`frame`, sorted and unique, with stamps that lie a little beside the grid of `cadence` moved onto it.
 
     The grid lies `phase` ticks behind the multiples of the cadence since 1970 or, where that is not given, where most
-    stamps lie: at whole multiples of the cadence since midnight, or as many whole minutes beside it as they do. A stamp
+    stamps lie: at whole multiples of the cadence since midnight, in a zone by its clock of winter, or as many whole
+    minutes beside it as they do. A stamp
     that lies more than a tenth of the cadence beside it is a fault, and so are two that meet.
     """
     times = times_of(frame)
     ticks, step = to_ticks(times), length(cadence)
     if not len(ticks):
         return Mended(frame)
-    phase = phase_of(ticks, step) if phase is None else phase
+    if phase is None:  # a step of a day begins at the midnight of its place
+        ahead = length(beside_utc(times.tz))
+        phase = (phase_of(ticks + ahead, step) - ahead) % step
     snapped = (ticks - phase + step // 2) // step * step + phase
     beside = np.abs(ticks - snapped)
     if not beside.any():

@@ -228,6 +228,10 @@ class ReadingsConfig(Config):
         """How many steps make a day, at least one: what resamples days takes as many on end."""
         return max(1, 1440 // self.cadence_minutes)
 
+    def steps_of(self, days: int) -> int:
+        """How many steps reach over so many days, where they do not divide a day, too."""
+        return -(-1440 * days // self.cadence_minutes)
+
 
 def is_power(unit: str) -> bool:
     """Whether `unit` is one of power: W, kW, MW, GW or TW."""

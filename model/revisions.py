@@ -102,8 +102,9 @@ def take_revisions(frame: pd.DataFrame, available_at: pd.DatetimeIndex, config: 
     order = order[np.lexsort((instants(available_at[order]), instants(times[order])))]
     values, available = frame[known].iloc[order], available_at[order]
     again = _repeated(times[order], available)
-    before = np.roll(values.to_numpy(), 1, axis=0)
-    differ = again & ((values.to_numpy() != before) & values.notna().to_numpy() & ~np.isnan(before)).any(axis=1)
+    now = values.to_numpy(np.float64)
+    before = np.roll(now, 1, axis=0)
+    differ = again & ((now != before) & ~np.isnan(now) & ~np.isnan(before)).any(axis=1)
     if differ.any():
         row = int(differ.argmax())
         faults.append(

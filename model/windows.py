@@ -113,7 +113,7 @@ class WindowConfig(Config):
 
     def reach(self, readings: ReadingsConfig) -> int:
         """Steps of readings up to the newest one that a forecast reads at most, those of the same time before, too."""
-        return max(self.lookback, self.seasons(readings.cadence).days * readings.steps_a_day)
+        return max(self.lookback, readings.steps_of(self.seasons(readings.cadence).days))
 
     @property
     def target_offset(self) -> int:

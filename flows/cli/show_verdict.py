@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from wattcast.flows.cli.output import finite
 from wattcast.flows.scores import contest_rows
@@ -42,49 +42,58 @@ def _plain(value: Any) -> Any:
 
 def show_verdict(console: Console, verdict: Verdict) -> None:
     """All contestants, the best first, those that failed with their reasons, and whom to use."""
-    console.print(_scores(verdict))
-    if any(standing.overall.coverage for standing in verdict.standings):
-        console.print(_intervals(verdict))
+    _show_tables(console, verdict)
     for fault in verdict.failed:
         words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
         console.print(words, soft_wrap=True, highlight=False, markup=False)
+    _show_sentences(console, verdict)
+    for other in verdict.others:
+        _show_tables(console, other)
+        _show_sentences(console, other)
+
+
+def _show_tables(console: Console, verdict: Verdict) -> None:
+    """Of one target: its scores, and of intervals where somebody gives them."""
+    console.print(_scores(verdict))
+    if any(standing.overall.coverage for standing in verdict.standings):
+        console.print(_intervals(verdict))
+
+
+def _show_sentences(console: Console, verdict: Verdict) -> None:
     for sentence in verdict.sentences:
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-    for other in verdict.others:
-        console.print(_scores(other))
-        for sentence in other.sentences:
-            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def _scores(verdict: Verdict) -> Table:
-    of = f"{verdict.target}: " if verdict.is_one_of else ""
     title = (
-        f"{of}{len(verdict.folds)} folds, {verdict.days:.0f} days; difference of RMSE from the lowest, 95 % over days"
+        f"{_of_target(verdict)}{len(verdict.folds)} folds, {verdict.days:.0f} days; "
+        "difference of RMSE from the lowest, 95 % over days"
     )
     rows, chosen = contest_rows(verdict), verdict.recommended
     name, *heads = rows[0]
-    table = _empty(title, *heads)
+    table = Table(Column("contestant", overflow="fold"), title=title, title_justify="left")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
     for row in rows:
         table.add_row(*map(escape, row.values()), style="bold" if chosen and row[name] == chosen.name else None)
     return table
 
 
 def _intervals(verdict: Verdict) -> Table:
-    heads = [f"{what} {100 * level:g} %" for level in verdict.levels for what in ("in", "Winkler")]
-    unit = f", {verdict.unit}" if verdict.unit else ""
-    table = _empty(f"Share of readings in intervals of each level; Winkler and pinball scores{unit}", *heads, "pinball")
-    for standing in verdict.standings:
-        score = standing.overall
-        if score.pinball is not None:
-            pairs = zip(score.coverage, score.winkler, strict=True)
-            cells = (cell for share, width in pairs for cell in (f"{100 * share:.1f} %", readable(width, 2)))
-            table.add_row(standing.name, *cells, readable(score.pinball, 2))
-    return table
-
-
-def _empty(title: str, *heads: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("contestant", overflow="fold")
-    for head in heads:
+    """Level by level a row for each contestant: the names keep their place however many levels there are."""
+    title = f"{_of_target(verdict)}intervals; Winkler and pinball scores{f', {verdict.unit}' if verdict.unit else ''}"
+    table = Table("level", Column("contestant", overflow="fold"), title=title, title_justify="left")
+    for head in ("held", "Winkler", "pinball"):
         table.add_column(head, no_wrap=True)
+    for place, level in enumerate(verdict.levels):
+        for standing in verdict.standings:
+            score = standing.overall
+            if score.pinball is not None:
+                held, figures = f"{100 * score.coverage[place]:.1f} %", (score.winkler[place], score.pinball)
+                name = escape(standing.name)
+                table.add_row(f"{100 * level:g} %", name, held, *(readable(figure, 2) for figure in figures))
     return table
+
+
+def _of_target(verdict: Verdict) -> str:
+    return f"{verdict.target}: " if verdict.is_one_of else ""

@@ -93,8 +93,9 @@ def _following(followed: dict[str, tuple[Change, ...]], stamps: Moments) -> Zone
     best = [name for name, each in followed.items() if each == changes]
     others = (name for name in _zones() if name not in WELL_KNOWN and _alike(name, best[0], stamps))
     names = [*best, *others]
-    why = "the clock " + ", ".join(change.words for change in changes[:6])
-    if not all(any(change.skips is skips for change in changes) for skips in (True, False)):
+    seen = [change for change in changes if change.followed == "yes"]  # others may lie in gaps
+    why = "the clock " + ", ".join(change.words for change in seen[:6])
+    if not all(any(change.skips is skips for change in seen) for skips in (True, False)):
         why += " (one change alone: look whether that hour is only missing)"
     return Zone("local", best[0], tuple(names[1:]), changes, f"{why}, {_as_in(best[0], names[1:])}")
 

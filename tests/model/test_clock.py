@@ -122,7 +122,9 @@ def test_what_a_clock_shows_twice_is_the_first_of_both() -> None:
     assert moment_of(shown, times.tz_localize(None)) == pd.Timestamp(shown)
 
 
-@pytest.mark.parametrize(("zone", "hours"), [(LONDON, 0), ("Asia/Kolkata", 5.5), ("America/New_York", -5)])
-def test_steps_of_hours_begin_by_the_clock_of_one_season(zone: str, hours: float) -> None:
+@pytest.mark.parametrize(
+    ("zone", "hours"), [(LONDON, 0), ("Asia/Kolkata", 5.5), ("America/New_York", -5), ("Pacific/Auckland", 12)]
+)
+def test_steps_of_hours_begin_by_the_clock_of_winter(zone: str, hours: float) -> None:
     assert beside_utc(year(zone, "D").tz) == pd.Timedelta(hours=hours)
     assert beside_utc(None) == pd.Timedelta(0)

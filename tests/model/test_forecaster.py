@@ -310,6 +310,19 @@ def test_a_seasonal_forecaster_warms_up(seasonal):
     seasonal.warm_up()
 
 
+@pytest.mark.parametrize("minutes", [7, 50, 61])
+def test_steps_that_do_not_divide_a_day_reach_back_whole_days_all_the_same(seasonal, minutes):
+    odd = replace(seasonal, readings=HOURLY.model_copy(update={"cadence_minutes": minutes}))
+    odd.warm_up()
+    times = pd.date_range("2021-03-01", periods=2000, freq=f"{minutes}min")
+    raw = pd.DataFrame({"time": times, "load": np.arange(2000.0)})
+    days = odd.window.seasons(odd.readings.cadence).days
+    rows = -(-days * 1440 // minutes)
+    assert len(odd.forecast(raw.tail(rows))) == 24
+    with pytest.raises(InputError, match=f"bring those of {days} days, {rows:,} rows, or"):
+        odd.forecast(raw.tail(rows - 1))
+
+
 # Short histories
 
 SHORT = WindowConfig(lookback=5, steps_ahead=2, min_history=2)

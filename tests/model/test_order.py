@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from frames import at, every, over, stamps
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,3 +136,17 @@ def test_any_jitter_within_the_limit_is_undone(seconds, phase):
         distances = np.diff(snapped.frame.index)
         assert (distances == QUARTER.to_timedelta64()).all()
         assert abs(snapped.frame.index[0] - sound[0]) <= QUARTER / 10
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Atlantic/Azores", "Europe/Paris", "Pacific/Auckland", "UTC"])
+@pytest.mark.parametrize("first", ["2022-01-01", "2022-06-20", "2022-11-20"])
+@pytest.mark.parametrize("rows", [2, 60, 400])
+def test_days_of_a_place_keep_their_date_through_both_of_its_clocks(zone: str, first: str, rows: int) -> None:
+    dates = pd.date_range(first, periods=rows, freq="D")
+    midnights = dates.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(rows, bool))
+    mended = snap(pd.DataFrame({"wh": 1.0}, index=midnights), pd.Timedelta(days=1))
+    times = pd.DatetimeIndex(mended.frame.index)
+    assert not mended.faults
+    assert times.tz_localize(None).normalize().equals(dates)
+    assert set(np.diff(times.tz_convert(None))) == {np.timedelta64(1, "D")}
+    assert len(snap(mended.frame, pd.Timedelta(days=1)).notes) == 0

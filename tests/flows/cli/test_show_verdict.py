@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 from contests import backtest, noise
 from rich.console import Console
 
@@ -18,8 +19,8 @@ ERRORS = {
 BROKEN = {"mine:Broken": (2, "forecast at [2016-04-20] returned 2 steps, expected 3 steps")}
 
 
-def printed(verdict: Verdict) -> str:
-    console = Console(width=160, file=io.StringIO())
+def printed(verdict: Verdict, width: int = 160) -> str:
+    console = Console(width=width, file=io.StringIO())
     show_verdict(console, verdict)
     return console.file.getvalue()
 
@@ -29,16 +30,28 @@ def test_the_table_has_a_row_for_each_contestant_and_reasons_below():
     shown = printed(verdict)
     lines = shown.splitlines()
     rows = [line for line in lines if line.startswith("│")]
-    assert [line.split()[1] for line in rows] == [
-        *("ours", "ridge", "persistence", "mine:Broken"),
-        *("ours", "ridge", "persistence"),
+    assert [line.split()[1] for line in rows[:4]] == ["ours", "ridge", "persistence", "mine:Broken"]
+    assert [line.split()[1:5] for line in rows[4:]] == [
+        ["90", "%", "│", name] for name in ("ours", "ridge", "persistence")
     ]
     assert rows[3].split()[3] == "failed"
     assert "mine:Broken failed in fold 2: forecast at [2016-04-20] returned 2 steps, expected 3 steps" in lines
     assert verdict.sentence in lines
     assert verdict.useful_sentence in lines
-    for word in ("RMSE Wh", "MAE Wh", "in 90 %", "Winkler 90 %", "2 folds, 40 days"):
+    for word in ("RMSE Wh", "MAE Wh", "held", "Winkler", "2 folds, 40 days"):
         assert word in shown
+
+
+def test_names_keep_their_place_and_each_target_has_its_intervals_however_narrow_the_screen():
+    errors = {name: np.stack([error, 2 * error], axis=-1) for name, error in ERRORS.items()}
+    verdict = judge(backtest(errors, reach=9))
+    shown = printed(verdict, width=60)
+    for each in (verdict, *verdict.others):
+        assert f"{each.target}: intervals; Winkler and pinball scores, Wh" in shown
+    held = [line for line in shown.splitlines() if line.startswith("│ 90 %")]
+    assert [line.split()[4] for line in held] == [
+        standing.name for each in (verdict, *verdict.others) for standing in each.standings
+    ]
 
 
 def test_without_intervals_there_are_no_columns_of_them():

@@ -361,6 +361,17 @@ def test_a_doubled_hour_that_was_merged_is_told(tmp_path: Path) -> None:
     assert "skips 01:00 to 02:00 on 28 March 2021 as in Europe/London, but not at its other changes" in found.zone.why
 
 
+def test_a_change_of_clocks_that_lies_in_a_gap_is_not_said_to_show(tmp_path: Path) -> None:
+    times = pd.date_range("2022-06-01", "2023-04-14", freq="h", tz="UTC").tz_convert("America/New_York")
+    kept = times[(times < "2022-11-04") | (times >= "2022-12-20")]
+    found = looked_at(tmp_path, ["time", "Wh"], kept.strftime("%Y-%m-%d %H:%M"), load(len(kept)))
+    assert found.zone is not None
+    assert (found.zone.kind, found.zone.name) == ("local", "America/New_York")
+    assert found.zone.why.startswith(
+        "the clock skips 02:00 to 03:00 on 12 March 2023 (one change alone: look whether that hour is only missing), as"
+    )
+
+
 def test_offsets_that_change_name_the_zones_that_have_them(tmp_path: Path) -> None:
     times = london("2021-01-01", "2021-12-31 23:30")
     text = [time.isoformat() for time in times]
