@@ -215,8 +215,7 @@ def _suits(model: Predictor, windows: Windows) -> npt.NDArray[np.bool_]:
     """`[N]` which of the windows a naive forecast has the readings for."""
     if not isinstance(model, SeasonalNaive):
         return np.ones(len(windows), bool)
-    suits: npt.NDArray[np.bool_] = (model.rows(windows) >= 0).all(axis=1)
-    return suits
+    return np.asarray((model.rows(windows) >= 0).all(axis=1))
 
 
 def conformal_quantiles(errors: Floats, quantiles: Sequence[float]) -> Floats:
