@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model import gru
 from wattcast.model.arrays import Floats, Rows
-from wattcast.model.baseline import NAIVE, SeasonalNaive
+from wattcast.model.baseline import NAIVE, Predictor, SeasonalNaive
 from wattcast.model.clean import Cleaned, Habits, clean, raise_faults
 from wattcast.model.drawn import Drawn
 from wattcast.model.errors import InputError
@@ -57,13 +58,17 @@ class Fallback:
         quantiles: tuple[float, ...],
         metric: str = "rmse",
     ) -> Fallback:
-        """By the errors of `windows`; `frame` holds the clean readings that a stuck sensor is told from."""
+        """By the errors of `windows`; `frame` holds the clean readings that a stuck sensor is told from.
+
+        The intervals of a seasonal forecast know none of what persistence, in its place, did where it has no reading.
+        """
         actual, errors, scores = windows.actual, {}, {}
         steps = np.unique(np.linspace(0, actual.shape[1] - 1, min(actual.shape[1], _MOST_STEPS)).astype(int))
         for name, model in NAIVE.items():
             made = model.predict(windows)
             scores[name] = METRICS[metric](actual[..., 0], made[..., 0])
-            errors[name] = conformal_quantiles((actual - made)[:, steps], quantiles)
+            own = _suits(model, windows)
+            errors[name] = conformal_quantiles((actual - made)[own if own.any() else ~own][:, steps], quantiles)
         return cls(
             readings=readings,
             window=windows.config,
@@ -188,7 +193,7 @@ class Fallback:
         left = np.ones(len(windows), bool)
         for name in sorted(self.errors, key=lambda name: stuck > 0 and not isinstance(NAIVE[name], SeasonalNaive)):
             model = NAIVE[name]
-            suits = left & (model.rows(windows) >= 0).all(axis=1) if isinstance(model, SeasonalNaive) else left
+            suits = left & _suits(model, windows)
             if suits.any():
                 yield name, np.flatnonzero(suits)
             left = left & ~suits
@@ -204,6 +209,13 @@ class Fallback:
         made_at = times[np.repeat(windows.newest_row + stuck, length)]
         ahead = times[windows.target_rows.ravel()]
         return pd.DataFrame({MADE_AT: made_at, self.readings.timestamp: ahead, **columns, MADE_BY: name})
+
+
+def _suits(model: Predictor, windows: Windows) -> npt.NDArray[np.bool_]:
+    """`[N]` which of the windows a naive forecast has the readings for."""
+    if not isinstance(model, SeasonalNaive):
+        return np.ones(len(windows), bool)
+    return np.asarray((model.rows(windows) >= 0).all(axis=1))
 
 
 def conformal_quantiles(errors: Floats, quantiles: Sequence[float]) -> Floats:

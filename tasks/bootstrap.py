@@ -19,6 +19,7 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 _MOST_GATHERED = 1_000_000  # sums of blocks that are held at once
 _FEWEST_BLOCKS = 5  # in a part
+_FEWEST_DAYS = 1.5  # of one alone an interval would have no end
 
 
 def root(losses: Floats) -> Floats:
@@ -56,6 +57,21 @@ def difference_interval(
     widening = math.sqrt(pairs / (pairs - 1)) if pairs > 1 else 1.0
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return centre + widening * (float(low) - centre), centre + widening * (float(high) - centre)
+
+
+def of_few_days(interval: Interval, centre: float, *, days: float, level: float) -> Interval:
+    """A percentile interval of resampled days around `centre`, as wide as it must be for so few of them.
+
+    What the spread of `days` values says of itself is uncertain, too: it is widened as Student's t is beside the normal
+    distribution, and as that of few values is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789). Of 14
+    days a 95 % interval is a seventh wider, of 3 days almost three times as wide; one alone says next to nothing.
+    """
+    from scipy.stats import norm, t
+
+    count, share = max(days, _FEWEST_DAYS), (1 + level) / 2
+    widening = math.sqrt(count / (count - 1)) * float(t.ppf(share, count - 1) / norm.ppf(share))
+    low, high = interval
+    return centre + widening * (low - centre), centre + widening * (high - centre)
 
 
 def statistic_interval(

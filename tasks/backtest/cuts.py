@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from wattcast.model.clock import instants
 from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
 
@@ -52,3 +54,9 @@ def plan_cuts(moments: pd.DatetimeIndex, start: pd.Timestamp, every: str) -> tup
     if len(kept) < 2:
         raise InputError(f"after {start} the readings have a gap that leaves one cut only: give another start or every")
     return kept
+
+
+def days_of(moments: pd.DatetimeIndex, cadence: pd.Timedelta) -> float:
+    """Which forecasts made at `moments` stand for; a hole between two of them counts as a day at most."""
+    steps = np.minimum(np.diff(instants(moments)), DAY.to_timedelta64())
+    return float((steps.sum() + cadence.to_timedelta64()) / DAY.to_timedelta64())

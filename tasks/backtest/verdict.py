@@ -16,12 +16,11 @@ import pandas as pd
 
 from wattcast.model.arrays import Floats
 from wattcast.model.baseline import NAIVE
-from wattcast.model.clock import instants
 from wattcast.model.metrics import rmse
 from wattcast.model.windows import WindowConfig, named_leads
 from wattcast.tasks.backtest.against import BASELINES, simplest_first
 from wattcast.tasks.backtest.contest import Backtest, Failed, Forecasts
-from wattcast.tasks.backtest.cuts import DAY
+from wattcast.tasks.backtest.cuts import DAY, days_of
 from wattcast.tasks.backtest.diebold_mariano import diebold_mariano
 from wattcast.tasks.backtest.scores import Score, Scored, Standing, score
 from wattcast.tasks.bootstrap import LEVEL, Interval, difference_interval, statistic_draws
@@ -344,18 +343,12 @@ def _judge_target(backtest: Backtest, k: int) -> Verdict:
         named=named_leads(window, max(1, round(DAY / backtest.cadence))),
         step_minutes=backtest.cadence / pd.Timedelta(minutes=1),
         levels=backtest.levels,
-        days=sum(_days(fold.made_at, backtest.cadence) for fold in backtest.folds),
+        days=sum(days_of(fold.made_at, backtest.cadence) for fold in backtest.folds),
         unit=backtest.unit,
         target=backtest.targets[k],
         is_one_of=len(backtest.targets) > 1,
     )
     return _with_skills(verdict, losses, naive, backtest.day)
-
-
-def _days(moments: pd.DatetimeIndex, cadence: pd.Timedelta) -> float:
-    """Which forecasts made at `moments` stand for; a hole between two of them counts as a day at most."""
-    steps = np.minimum(np.diff(instants(moments)), DAY.to_timedelta64())
-    return float((steps.sum() + cadence.to_timedelta64()) / DAY.to_timedelta64())
 
 
 def _failed(backtest: Backtest) -> tuple[Fault, ...]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from wattcast.model.arrays import Floats
 from wattcast.model.metrics import mae, rmse
-from wattcast.tasks.backtest.cuts import DAY
+from wattcast.tasks.backtest.cuts import DAY, days_of
 from wattcast.tasks.backtest.replay import Replay
 from wattcast.tasks.bootstrap import difference_interval
 from wattcast.tasks.fan import Fan
@@ -222,7 +222,7 @@ def weigh(replay: Replay, every: pd.Timedelta) -> Worth:
     )
     baselines = (to_never("ridge", replay.ridge, []), to_never("persistence", replay.persistence, []))
     return Worth(
-        days=(replay.made_at[-1] - replay.cuts[0].at) / DAY,
+        days=days_of(replay.made_at, DAY / replay.block),
         policies=policies,
         baselines=baselines,
         cadences=_cadences(replay, every),

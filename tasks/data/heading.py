@@ -102,10 +102,10 @@ def _within(heading: Heading, records: Sequence[Sequence[Any]]) -> Heading:
 
 
 def _fits(cells: Sequence[Any], kinds: Sequence[Kind], typed: Sequence[int]) -> bool:
-    """Whether a record is one of data: moments where moments stand, numbers or nothing where numbers stand."""
+    """Whether a record is one of data: a moment where moments stand, numbers where numbers do, or nothing in either."""
     found = [(kind(cells[at]), kinds[at]) for at in typed]
-    whole = all(cell == of or (cell == "empty" and of == "number") for cell, of in found)
-    return whole and any(cell == of for cell, of in found)
+    telling = [cell == of for cell, of in found if of == "stamp"] or [cell == of for cell, of in found]
+    return any(telling) and all(cell in {of, "empty"} for cell, of in found)
 
 
 def shown(cells: Sequence[Any]) -> str:

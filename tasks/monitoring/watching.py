@@ -17,7 +17,7 @@ from wattcast.model.history import is_stuck, longest_run, newest_run
 from wattcast.model.intervals import interval_levels, value_columns
 from wattcast.model.metrics import skill
 from wattcast.model.readings import MADE_AT, ReadingsConfig
-from wattcast.tasks.bootstrap import Interval, statistic_interval
+from wattcast.tasks.bootstrap import Interval, of_few_days, statistic_interval
 from wattcast.tasks.monitoring.drift import measure_drift
 from wattcast.tasks.monitoring.past import ACTUAL, PERSISTENCE, past_rows
 from wattcast.tasks.registry.contract import Contract
@@ -92,8 +92,9 @@ def judge_drift(
 
 def skill_of(squared: Floats, *, block: int) -> Skill:
     """From squared errors `[2, N]` of a model and of persistence; `block` forecasts make a day."""
-    low, high = statistic_interval([squared], _skill, block=block, level=_LEVEL)
-    return Skill(float(_skill(squared.mean(axis=1)[:, None])[0]), low, high)
+    value = float(_skill(squared.mean(axis=1)[:, None])[0])
+    interval = statistic_interval([squared], _skill, block=block, level=_LEVEL)
+    return Skill(value, *of_few_days(interval, value, days=squared.shape[1] / block, level=_LEVEL))
 
 
 def judge_skill(rows: pd.DataFrame, contract: Contract, judged: Skill | None, days: float) -> Sign:
@@ -112,7 +113,7 @@ def judge_skill(rows: pd.DataFrame, contract: Contract, judged: Skill | None, da
     if not (math.isfinite(now.value) and math.isfinite(now.low)):
         return Sign(SKILL, False, "not looked at, as readings have hardly changed")
     of = f" of {target}" if len(contract.targets) > 1 else ""
-    words = f"{now.value:.3f}{of} over the newest {len(values):,} forecasts ({_in_words((now.low, now.high))})"
+    words = f"{now.value:.3f}{of} over the newest {len(values):,} forecasts ({_in_words((now.low, now.high), _LEVEL)})"
     if judged is None:
         return Sign(SKILL, False, f"{words}; not compared, as the gate of this version has kept no skill")
     luck = math.hypot(now.high - now.value, judged.value - judged.low)
@@ -120,8 +121,12 @@ def judge_skill(rows: pd.DataFrame, contract: Contract, judged: Skill | None, da
 
 
 def judge_coverage(rows: pd.DataFrame, contract: Contract, days: float) -> Sign:
-    """Whether the intervals of the newest `days` of logged forecasts hold another share than they say, beyond luck."""
+    """Whether the intervals of the newest `days` of logged forecasts hold another share than they say, beyond luck.
+
+    The looks at levels and targets share the doubt that is left.
+    """
     wrong, told = False, []
+    sure = 1 - (1 - _LEVEL) / max(1, len(contract.targets) * len(interval_levels(contract.quantiles)))
     for target in contract.targets if contract.quantiles else ():
         newest = _newest(rows, contract, [target + ACTUAL, *value_columns([target], contract.quantiles)[1:]], days)
         if newest is None:
@@ -130,21 +135,23 @@ def judge_coverage(rows: pd.DataFrame, contract: Contract, days: float) -> Sign:
         for place, level in enumerate(interval_levels(contract.quantiles)):
             low, high = values[..., 1 + place], values[..., -1 - place]
             held = ((values[..., 0] >= low) & (values[..., 0] <= high)).mean(axis=1)  # [N]
-            around = _luck_of(held, block)
+            around = _luck_of(held, block, sure)
             wrong |= around[1] < level - _BAND or around[0] > level + _BAND
             name = f" of {target}" if len(contract.targets) > 1 else ""
-            told.append(f"{100 * held.mean():.1f} % in those of {100 * level:g} %{name} ({_in_words(around, 100)})")
+            share = f"{100 * held.mean():.1f} % in those of {100 * level:g} %{name}"
+            told.append(f"{share} ({_in_words(around, sure, 100)})")
     return Sign(COVERAGE, wrong, "; ".join(told) or "not looked at, as the version has no intervals")
 
 
-def _luck_of(held: Floats, block: int) -> Interval:
+def _luck_of(held: Floats, block: int, level: float) -> Interval:
     """The interval of the mean of shares `[N]`, over days.
 
     Where all forecasts hold everything or nothing, no resample differs: then what so many by themselves could be.
     """
-    low, high = statistic_interval([held[None]], lambda means: means[0], block=block, level=_LEVEL)
-    least = ((1 - _LEVEL) / 2) ** (1 / len(held))  # Clopper and Pearson 1934, Biometrika 26
-    return least if held.min() == 1 else low, 1 - least if held.max() == 0 else high
+    interval = statistic_interval([held[None]], lambda means: means[0], block=block, level=level)
+    low, high = of_few_days(interval, float(held.mean()), days=len(held) / block, level=level)
+    least = ((1 - level) / 2) ** (1 / len(held))  # Clopper and Pearson 1934, Biometrika 26
+    return least if held.min() == 1 else max(low, 0.0), 1 - least if held.max() == 0 else min(high, 1.0)
 
 
 _FEW = f"not looked at, as {_LEAST.days} days of forecasts whose actuals are known are not there yet"
@@ -182,9 +189,9 @@ def _skill(means: Floats) -> Floats:
     return np.array([skill(float(own), float(reference)) for own, reference in roots.T])
 
 
-def _in_words(interval: Interval, factor: float = 1) -> str:
+def _in_words(interval: Interval, level: float, factor: float = 1) -> str:
     low, high = (factor * each for each in interval)
-    return f"{100 * _LEVEL:g} % interval {low:.3g} to {high:.3g}"
+    return f"{100 * level:.4g} % interval {low:.3g} to {high:.3g}"
 
 
 def _told(span: pd.Timedelta) -> str:

@@ -17,7 +17,7 @@ from pydantic import Field
 from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
-from wattcast.tasks.bootstrap import difference_interval
+from wattcast.tasks.bootstrap import difference_interval, of_few_days
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.metric_names import endings
 from wattcast.tasks.numbers import readable, with_unit
@@ -162,7 +162,8 @@ def check_champion(
 ) -> Check:
     """It beats the champion by the margin, and by more than luck: `block` windows make a day. `[N, L]`, in `unit`.
 
-    The interval is that of `difference_interval` on paired losses: squared errors for RMSE, absolute ones for MAE.
+    The interval is that of `difference_interval` on paired losses, squared errors for RMSE and absolute ones for MAE,
+    as wide as so few days need.
     """
     found, numbers = _beside(actual, challenger, champion, config, level=config.level, block=block, unit=unit)
     difference, high = numbers["difference"], numbers["high"]
@@ -218,8 +219,9 @@ def _beside(
     losses = [(np.abs(each - actual) ** power).mean(axis=-1)[None] for each in (champion, challenger)]  # [1, N]
     score = np.sqrt if squared else np.positive
     one, other = (float(score(each.mean())) for each in losses)
-    low, high = difference_interval(*losses, block=block, level=level, score=score)
     difference = other - one
+    interval = difference_interval(*losses, block=block, level=level, score=score)
+    low, high = of_few_days(interval, difference, days=len(actual) / block, level=level)
     name, change = config.metric.upper(), partial(readable, decimals=2, like=one, sign=True)
     theirs, ours, apart = (with_unit(text, unit) for text in (readable(one, 2), readable(other, 2), change(difference)))
     found = (

@@ -17,7 +17,7 @@ import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.model.windows import WindowConfig
-from wattcast.tasks.bootstrap import Interval, difference_interval, statistic_interval
+from wattcast.tasks.bootstrap import Interval, difference_interval, of_few_days, statistic_interval
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.gate import Check, GateConfig
@@ -95,9 +95,9 @@ def check_winkler(
 ) -> Check:
     """Its intervals lose no more than the champion's, beyond luck: by Winkler's score, of the levels that both have.
 
-    The interval of the paired difference, of whole days, must reach down to zero. A level that only one of them has is
-    told: that a champion's intervals are given up is what `gate.allow_new_signature` lets pass. The looks of so many
-    `targets` share the doubt.
+    The interval of the paired difference, of whole days and as wide as so few need, must reach down to zero. A level
+    that only one of them has is told: that a champion's intervals are given up is what `gate.allow_new_signature` lets
+    pass. The looks of so many `targets` share the doubt.
     """
     shared = [level for level in challenger.levels if level in champion.levels]
     asked = looks(shared, window, day)
@@ -107,8 +107,9 @@ def check_winkler(
     for look in asked:
         one, other = (look.of(fan.losses(actual, look.level)) for fan in (champion, challenger))  # [N]
         sure = _sure(config, len(asked) * targets)
-        low, high = difference_interval(one[None], other[None], block=day, level=sure, score=np.positive)
         theirs, ours = float(one.mean()), float(other.mean())
+        interval = difference_interval(one[None], other[None], block=day, level=sure, score=np.positive)
+        low, high = of_few_days(interval, ours - theirs, days=len(one) / day, level=sure)
         figures = {"champion": theirs, "challenger": ours, "difference": ours - theirs, "low": low, "high": high}
         numbers |= {look.named(name): value for name, value in figures.items()}
         change = partial(readable, decimals=2, like=theirs, sign=True)

@@ -54,6 +54,13 @@ def test_the_best_of_the_span_forecasts_and_says_so() -> None:
     assert (made["load_p50"] <= made["load_p95"]).all()
 
 
+def test_the_intervals_of_a_season_know_nothing_of_what_persistence_did_in_its_place() -> None:
+    """Each day is a tenth higher than the one before: that is all that the same time yesterday is ever off by."""
+    for hours in (36, 24 * 8):
+        assert fitted(hours).errors["daily_naive"] == pytest.approx(0.1)
+    assert fitted(24 * 8).errors["weekly_naive"] == pytest.approx(0.7)
+
+
 def test_readings_of_less_than_a_day_are_forecast_by_persistence() -> None:
     raw = readings(3)
     made = forecast(fitted(), raw)

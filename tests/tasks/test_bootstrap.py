@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wattcast.tasks.bootstrap import difference_interval, statistic_interval
+from wattcast.tasks.bootstrap import difference_interval, of_few_days, statistic_interval
 
 
 @pytest.mark.parametrize("score", [np.sqrt, np.positive])
@@ -43,6 +43,18 @@ def test_a_higher_level_has_a_wider_interval():
     one, other = np.random.default_rng(1).gamma(2, 30, (2, 1, 60))
     (low, high), (lower, higher) = (difference_interval(one, other, block=6, level=level) for level in (0.5, 0.99))
     assert lower < low < high < higher
+
+
+@pytest.mark.parametrize(("days", "widening"), [(2, 9.168), (14, 1.1438), (10_000, 1.0002)])
+def test_an_interval_of_few_days_is_as_much_wider_as_students_t(days: float, widening: float) -> None:
+    """sqrt(n / (n - 1)) times 12.7062, 2.1604 or 1.9602, over 1.96."""
+    low, high = of_few_days((8, 13), 10, days=days, level=0.95)
+    assert (low, high) == pytest.approx((10 - 2 * widening, 10 + 3 * widening), rel=1e-4)
+
+
+def test_a_single_day_has_an_interval_that_says_next_to_nothing() -> None:
+    low, high = of_few_days((8, 13), 10, days=1, level=0.95)
+    assert -np.inf < low < -100 < 100 < high < np.inf
 
 
 # A statistic of several parts

@@ -43,6 +43,8 @@ def decision(*, promoted: bool, reason: str = "because") -> Decision:
 def replayed(errors: list[list[float]], *, champions: list[int | None], of: int = 1) -> Replay:
     """A cut a week, `of` forecasts in each; in `errors[m][w]` is what model m's forecasts are off by in week m + w.
 
+    The newest one stands for a day, as there is one a day.
+
     Persistence is off by 10 and ridge by 5 Wh.
     """
     count = len(errors)
@@ -118,7 +120,7 @@ def test_the_longest_cadence_that_is_as_good_is_recommended() -> None:
     worth = weighed([[1, 1, 6, 9], [1, 6, 9], [1, 1], [1]])
     assert worth.best.name == worth.recommended.name == "every 14 days"
     assert worth.sentence == (
-        "Retrain every 14 days: it reached an RMSE of 1.00 Wh over 28 days, the lowest, and the first model alone is "
+        "Retrain every 14 days: it reached an RMSE of 1.00 Wh over 29 days, the lowest, and the first model alone is "
         f"worse than the best by {worth.cadences[-1].change}."
     )
     assert worth.cadences[-1].low > 0
@@ -133,7 +135,7 @@ def test_a_cadence_that_is_worse_by_luck_is_recommended() -> None:
     assert (worth.best, worth.recommended) == (every, second)
     assert second.low <= 0 < second.difference
     assert never.low > 0
-    assert worth.sentence.startswith("Retrain every 14 days: it reached an RMSE of 1.02 Wh over 28 days, which differs")
+    assert worth.sentence.startswith("Retrain every 14 days: it reached an RMSE of 1.02 Wh over 29 days, which differs")
     assert (
         f"the best cadence, every 7 days, by {second.change}, which these days cannot tell from luck" in worth.sentence
     )
@@ -143,9 +145,16 @@ def test_retraining_that_makes_it_worse_was_not_worth_it() -> None:
     worth = weighed([[1, 1], [3]])
     assert worth.recommended is worth.best is worth.cadences[-1]
     assert worth.sentence == (
-        "Retraining was not worth it: the first model alone reached an RMSE of 1.00 Wh over 14 days, and the best of "
+        "Retraining was not worth it: the first model alone reached an RMSE of 1.00 Wh over 15 days, and the best of "
         f"the other cadences, every 7 days, differs from it by {worth.cadences[0].change}."
     )
+
+
+def test_a_hole_in_the_readings_is_not_told_as_days_that_were_forecast() -> None:
+    replay = replayed([[1.0, 1.0], [1.0]], champions=[0, 0], of=7)
+    assert weigh(replay, 7 * DAY).days == 14
+    later = replay.made_at[7:] + 30 * DAY
+    assert weigh(replace(replay, made_at=replay.made_at[:7].append(later)), 7 * DAY).days == 14
 
 
 def test_retraining_that_helps_by_luck_was_not_worth_it() -> None:

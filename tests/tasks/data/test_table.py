@@ -160,6 +160,13 @@ def test_any_frame_in_any_dialect_is_read_as_it_was_written_or_asked_about(write
         np.testing.assert_allclose(got, expected, atol=0.5 * 10.0**-decimals + 1e-9, rtol=1e-12)
 
 
+def test_a_first_row_may_lack_one_of_several_time_stamps():
+    """Measured rows need none of what says when a forecast of the weather was issued."""
+    revised = "time,load,outdoor,issued\n{0}-01,1,,\n{0}-01,,7.5,{0}-01\n{0}-02,2,,\n{0}-02,,6.9,{0}-01\n"
+    table = read(revised.format("2021-03"))
+    assert (list(table.frame), len(table.frame)) == (["time", "load", "outdoor", "issued"], 4)
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     st.binary(max_size=300), st.sampled_from([b"", b"PK\3\4", b"\x1f\x8b\x08\0", b"PAR1", b"\xff\xfe", b"a;b\n1;2\n"])

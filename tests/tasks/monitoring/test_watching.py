@@ -169,3 +169,19 @@ def test_where_persistence_is_hardly_ever_wrong_no_skill_is_told() -> None:
     assert (
         judge_skill(still, CONTRACT, Skill(0.3, 0.2, 0.4), 14).found == "not looked at, as readings have hardly changed"
     )
+
+
+@pytest.mark.parametrize("days", [2.5, 4, 7, 14])
+def test_good_days_and_bad_ones_are_no_alarm_in_the_first_weeks_of_a_version(
+    days: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intervals are right, but the hours of a day are alike: their share wavers from day to day."""
+    monkeypatch.setattr("wattcast.tasks.bootstrap.RESAMPLES", 300)
+    draws, alarms = np.random.default_rng(0), 0
+    for _ in range(40):
+        rows = forecasts(1, days=15)
+        day = draws.normal(size=15).repeat(24)
+        off = ((day + draws.normal(size=len(day))) / 2**0.5).repeat(2)
+        rows = rows.assign(load_actual=100 + off)
+        alarms += judge_coverage(rows[rows["made_at"] < START + days * pd.Timedelta(days=1)], CONTRACT, 14).wrong
+    assert alarms <= 1

@@ -115,14 +115,32 @@ def test_the_margin_is_what_the_gain_must_reach(margin: float, passes: bool) -> 
 
 
 def test_a_gain_that_comes_from_one_window_may_be_luck() -> None:
-    """Without the first window, which a third of all resamples lack, the challenger is worse."""
+    """Without the first window, which a third of all resamples lack, the challenger is worse.
+
+    The interval then ends at 2 - 1, and as far again as one of four days is too narrow: sqrt(4 / 3) 3.1824 / 1.96.
+    """
     champion, challenger = column(10, 1, 1, 1), column(5, 2, 2, 2)
     check = check_champion(np.zeros((4, 1)), challenger, champion, gate(), block=1, unit="Wh")
-    assert check.numbers["difference"] == pytest.approx(math.sqrt(37 / 4) - math.sqrt(103 / 4))
-    assert check.numbers["high"] == pytest.approx(1)  # 2 - 1: none of the windows is the first
+    difference = math.sqrt(37 / 4) - math.sqrt(103 / 4)
+    assert check.numbers["difference"] == pytest.approx(difference)
+    assert check.numbers["high"] == pytest.approx(difference + 1.8749 * (1 - difference), rel=1e-4)
     assert check.numbers["low"] < check.numbers["difference"]
     assert not check.passed
     assert check.message.startswith("may be better than the champion by luck alone: ")
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 5, 14])
+def test_of_two_equal_models_few_days_seldom_promote_one(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days differ, the hours of a day are alike: a bootstrap of two days alone would promote a third of them."""
+    monkeypatch.setattr("wattcast.tasks.bootstrap.RESAMPLES", 300)
+    draws, hours = np.random.default_rng(0), 24 * days
+
+    def errors() -> np.ndarray:
+        return (draws.normal(size=days).repeat(24) + draws.normal(0, 0.3, hours))[:, None]
+
+    nothing = np.zeros((hours, 1))
+    promoted = [check_champion(nothing, errors(), errors(), gate(), block=24, unit="Wh").passed for _ in range(100)]
+    assert np.mean(promoted) < 0.08
 
 
 def test_the_level_says_how_sure_one_must_be() -> None:
