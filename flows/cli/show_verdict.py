@@ -12,6 +12,7 @@ from rich.table import Table
 from wattcast.flows.cli.output import finite
 from wattcast.flows.scores import contest_rows
 from wattcast.tasks.numbers import readable
+from wattcast.tasks.stages import say
 
 if TYPE_CHECKING:
     from wattcast.tasks.backtest.verdict import Verdict
@@ -46,14 +47,13 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
     if any(standing.overall.coverage for standing in verdict.standings):
         console.print(_intervals(verdict))
     for fault in verdict.failed:
-        words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{fault.name} failed in fold {fault.fold}: {fault.reason}")
     for sentence in verdict.sentences:
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+        say(console, sentence)
     for other in verdict.others:
         console.print(_scores(other))
         for sentence in other.sentences:
-            console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+            say(console, sentence)
 
 
 def _scores(verdict: Verdict) -> Table:

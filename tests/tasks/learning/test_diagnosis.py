@@ -92,8 +92,8 @@ def test_the_interval_is_that_of_days_and_not_of_windows():
 
 def test_reason_gives_the_numbers_and_advice_fits_the_verdict():
     assert found((110, 100), (145, 120)).reason == (
-        "the training error of 110.0 Wh lies 10 % above ridge's 100.0 (95 % interval +10 % to +10 %), and validation is "
-        "1.32 times training where ridge's is 1.20 times, 10 % more (95 % interval +10 % to +10 %)"
+        "the training error of 110.0 Wh lies 10 % above ridge's 100.0 (95 % interval +10 % to +10 %), and validation "
+        "is 1.32 times training where ridge's is 1.20 times, 10 % more (95 % interval +10 % to +10 %)"
     )
     assert "10 % below ridge's 100.0 (95 % interval -10 % to -10 %)" in found((90, 100), (108, 120)).reason
     errors = {"good": (90, 108), "underfit": (120, 140), "overfit": (80, 110), "underfit and overfit": (110, 145)}
