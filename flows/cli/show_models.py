@@ -62,7 +62,8 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     several = forecasts.numbers if len(forecasts.numbers[0]) > 1 else [()]  # intervals of several would be too wide
     for columns in several:
         others = [name for each in several if each != columns for name in each]
-        console.print(_table(newest.drop(columns=others)))
+        short = {name: name.removeprefix(f"{columns[0]}_") for name in columns}
+        console.print(_table(newest.drop(columns=others).rename(columns=short)))
     if forecasts.scores:
         rmse, mae = (with_unit(metric, forecasts.unit) for metric in ("RMSE", "MAE"))
         head = ("version", "target", "forecasts", rmse, mae, "persistence RMSE", "skill")
