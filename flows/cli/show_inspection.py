@@ -33,7 +33,7 @@ def inspected_record(found: Inspection) -> dict[str, Any]:
 def show_inspected(found: Inspection) -> None:
     """What the file is, what is asked, its columns, what was found on which evidence, and what its readings do."""
     console = Console()
-    say(console, (found.headline, "bold"))
+    console.print(f"[bold]{escape(found.headline)}[/]", highlight=False)
     _show(console, _questions(found))
     _show(console, _columns(found))
     _show(console, _found(found))
