@@ -26,6 +26,7 @@ from wattcast.tasks.backtest.folds import Folding, Origin, chains
 from wattcast.tasks.backtest.kept import FOLD_FILE, from_bytes
 from wattcast.tasks.backtest.known import Span
 from wattcast.tasks.backtest.verdict import Verdict, judge
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.backtest import backtest_csv, backtest_report
 from wattcast.tasks.report.page import BANNER, Subject
@@ -134,7 +135,7 @@ def backtest(
         name = f"{_NAME} {run_name(asked.experiment, prepared.experiment.data)} {len(origins)} x {asked.step}"
         way_on = "`wattcast backtest --resume {run_id}` goes on with the folds that have not ended"
         with tracked_run(name, params=params, tags=tags, resume=resume, way_on=way_on) as run:
-            log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
+            log.info("MLflow run %s", run.page() or run.run_id, extra=NOT_ON_SCREEN)
             run.write(CONFIG_FILE, prepared.experiment.to_toml())
             run.write(RECORD_FILE, asked.model_dump_json(indent=2))
             run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
@@ -236,8 +237,8 @@ def _log(run: Run, asked: Asked, prepared: Prepared, verdict: Verdict) -> None:
     subject = Subject(f"{_NAME} of {ours.title}", facts, prepared.is_simulated, prepared.suspicions)
     run.write("backtest.csv", backtest_csv(verdict))
     run.write(REPORT_FILE, backtest_report(subject, verdict, ours.to_toml()))
-    create_markdown_artifact(_note(subject.title, verdict, run), key=_NAME, description=verdict.sentence)
-    run.describe("\n\n".join(verdict.sentences))
+    create_markdown_artifact(_note(subject.title, verdict, run), key=_NAME, description=plain(verdict.sentence))
+    run.describe("\n\n".join(map(plain, verdict.sentences)))
     if verdict.recommended:
         run.set_tags({"recommended": verdict.recommended.name, "recommended.why": verdict.sentence[:_LONGEST_TAG]})
 
@@ -246,10 +247,13 @@ def _note(title: str, verdict: Verdict, run: Run) -> str:
     """For Prefect's page: whom to use, the scores of all contestants, and why some have none."""
     return note(
         title,
-        *verdict.sentences,
+        *map(plain, verdict.sentences),
         table_of(contest_rows(verdict)),
-        listed(f"{fault.name} failed in fold {fault.fold}: {fault.reason}" for fault in verdict.failed),
-        *(f"## {other.target}\n\n{other.sentence}\n\n{table_of(contest_rows(other))}" for other in verdict.others),
+        listed(plain(f"{fault.name} failed in fold {fault.fold}: {fault.reason}") for fault in verdict.failed),
+        *(
+            f"## {plain(other.target)}\n\n{plain(other.sentence)}\n\n{table_of(contest_rows(other))}"
+            for other in verdict.others
+        ),
         "## More",
         more(run, REPORT_FILE),
     )

@@ -11,10 +11,12 @@ from prefect.runtime import flow_run
 
 from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
+from wattcast.flows.note import artifact_rows
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import MODEL as LEARNT
 from wattcast.model.fallback import Kind
 from wattcast.model.readings import MADE_BY
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.monitoring.forecast_log import Forecasts, add_forecasts_task
 from wattcast.tasks.registry import clean_room
 from wattcast.tasks.registry.clean_room import CannotForecastError
@@ -76,11 +78,13 @@ def forecast(  # noqa: PLR0917 - Prefect's form and Python's callers know them b
 def _show(added: Forecasts, name: str) -> None:
     """Tables on the page of the flow run: how good past forecasts were."""
     create_table_artifact(
-        [vars(score) for score in added.scores], key="past-forecasts", description=f"Past forecasts of {name}"
+        artifact_rows(vars(score) for score in added.scores),
+        key="past-forecasts",
+        description=f"Past forecasts of {plain(name)}",
     )
     if added.intervals:
-        held = [vars(score) for score in added.intervals]
-        create_table_artifact(held, key="past-intervals", description=f"What intervals of {name} have held")
+        held = artifact_rows(vars(score) for score in added.intervals)
+        create_table_artifact(held, key="past-intervals", description=f"What intervals of {plain(name)} have held")
 
 
 def _forecast_surely(used: InUse, *, every: bool) -> pd.DataFrame:

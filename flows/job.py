@@ -18,6 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from wattcast.flows.guarded import Guarded
+from wattcast.model.errors import DivergedError, InputError
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import PREFECT_GONE, fault_of
 from wattcast.tasks.stages import NOT_ON_SCREEN
@@ -102,12 +103,25 @@ def _told_to_prefect() -> Iterator[None]:
         if fault_of(error) == PREFECT_GONE:
             _expect_no_answer()
         else:
-            log.error("%s", tellable(str(error)), extra=NOT_ON_SCREEN)
+            log.error("%s", tellable(fault_of(error) or str(error)), extra=NOT_ON_SCREEN)
             handler.flush()
         raise
     finally:
         ours.removeHandler(handler)
         ours.setLevel(level)
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    """Whether Prefect's own line on a failure tells anything: of what one message of ours explains it has a traceback.
+
+    It would stand in the log four times, of the task, the flow and the engine, with the message lost between them.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or not (isinstance(error, (InputError, DivergedError)) or fault_of(error))
+
+
+for _name in ("prefect.task_runs", "prefect.flow_runs", "prefect.engine"):
+    logging.getLogger(_name).addFilter(_without_trace)
 
 
 def _expect_no_answer() -> None:

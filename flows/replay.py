@@ -35,6 +35,7 @@ from wattcast.tasks.fan import Fan
 from wattcast.tasks.learning.calibrate import calibrate_task
 from wattcast.tasks.learning.split import split
 from wattcast.tasks.learning.train import train_task
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.progress import live_steps
 from wattcast.tasks.report.page import BANNER, Subject
 from wattcast.tasks.report.replay import replay_csv, replay_png, replay_report
@@ -105,7 +106,7 @@ def replay(
         way_on = "a replay begins anew each time"
         name = f"replay {run_name(given, experiment.data)} every {every}"
         with tracked_run(name, params=params, tags=tags, way_on=way_on) as run:
-            log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
+            log.info("MLflow run %s", run.page() or run.run_id, extra=NOT_ON_SCREEN)
             run.write(CONFIG_FILE, experiment.to_toml())
             run.log_dataset(frame.iloc[:rows], source=prepared.raw.source, origin=prepared.raw.origin)
             with stage(f"retraining {len(cuts)} times", spins=False), live_steps("retraining", len(cuts)) as done:
@@ -203,8 +204,8 @@ def _log(run: Run, experiment: Experiment, prepared: Prepared, history: Replay, 
     run.write("replay.png", replay_png(history, worth, BANNER if subject.simulated else ""))
     run.write(REPORT_FILE, replay_report(subject, history, worth, experiment.to_toml()))
     told = " ".join(filter(None, (worth.sentence, worth.interval_sentence, about)))
-    create_markdown_artifact(_note(subject.title, worth, run), key="replay", description=worth.sentence)
-    run.describe(told)
+    create_markdown_artifact(_note(subject.title, worth, run), key="replay", description=plain(worth.sentence))
+    run.describe(plain(told))
     run.set_tags({"recommended": worth.recommended.name, "recommended.why": worth.sentence[:_LONGEST_TAG]})
 
 
@@ -214,10 +215,10 @@ def _policies(worth: Worth) -> list[dict[str, str]]:
 
 def _note(title: str, worth: Worth, run: Run) -> str:
     """For Prefect's page: what to do, scores and costs behind it, and what the gate did at each cut."""
-    cuts = (f"{cut.at} {'promoted' if cut.promoted else 'refused'}: {cut.reason}" for cut in worth.cuts)
+    cuts = (f"{cut.at} {'promoted' if cut.promoted else 'refused'}: {plain(cut.reason)}" for cut in worth.cuts)
     return note(
         title,
-        *(worth.sentence, worth.gate_sentence, worth.interval_sentence),
+        *map(plain, (worth.sentence, worth.gate_sentence, worth.interval_sentence)),
         "Seconds are those of training; differences of RMSE from never and from the best cadence have 95 % intervals.",
         table_of(_policies(worth)),
         table_of(outcome_rows("retrained", worth.cadences, worth.best)),

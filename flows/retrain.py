@@ -26,6 +26,7 @@ from wattcast.model.errors import InputError
 from wattcast.model.fallback import Fallback
 from wattcast.tasks.data.uci import NOISE_COLUMNS
 from wattcast.tasks.learning.evaluate import GRU, Evaluation
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.metric_names import HOLDOUT
 from wattcast.tasks.monitoring.drift import Drift, drift_task
 from wattcast.tasks.monitoring.watching import skill_of
@@ -268,11 +269,11 @@ def _log(run: Run, case: Case, comparison: Comparison, drift: Drift, champion: V
         run.write(_PAGE, retrain_report(subject, comparison, drift, prepared.experiment.to_toml()))
     told = with_verdict(run.description, promoted=decision.promoted, reason=decision.reason)
     run.describe(told)
-    case.versions.describe(case.challenger, f"{told}\n\n{drift.sentence}")
+    case.versions.describe(case.challenger, f"{told}\n\n{plain(drift.sentence)}")
     outcome = {DECISION: "promoted" if decision.promoted else "refused", WHY: decision.reason[:_LONGEST_WHY]}
     title = f"{case.versions.model}, version {case.challenger.number}: {outcome[DECISION]}"
     note = gate_note(title, decision, drift, run, page=_PAGE)
-    create_markdown_artifact(note, key="gate", description=title)
+    create_markdown_artifact(note, key="gate", description=plain(title))
     log.info("%s", drift.sentence, extra=NOT_ON_SCREEN)
     log.info("report %s", run.address(_PAGE), extra=NOT_ON_SCREEN)
     run.set_tags(outcome)

@@ -32,6 +32,7 @@ from wattcast.flows.tuning.side_by_side import SideBySide
 from wattcast.model.errors import InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import masked, tellable
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.metric_names import TEST, of_baseline
 from wattcast.tasks.names import check_name
 from wattcast.tasks.numbers import readable, with_unit
@@ -157,7 +158,7 @@ def sweep(
     )
     deadline = math.inf if timeout is None else time.time() + timeout
     with tracking_faults(), storage_faults(storage), _opened(prepared, plan, worker) as (shared, run):
-        log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
+        log.info("MLflow run %s", run.page() or run.run_id, extra=NOT_ON_SCREEN)
         leave = partial(_leave, shared, run, worker)
         with stage(f"{trials} trials, {jobs} at once", spins=False), live_study(shared):
             call = {"objective": objective, "plan": plan, "parent": run.parent}
@@ -207,7 +208,7 @@ def sweep(
         best_config=run.address(BEST_FILE),
         scored=scored_one(prepared.experiment.readings.targets),
     )
-    create_markdown_artifact(_note(swept, run), key="verdict", description=verdict.sentence)
+    create_markdown_artifact(_note(swept, run), key="verdict", description=plain(verdict.sentence))
     return swept
 
 
@@ -219,8 +220,8 @@ def _note(swept: Swept, run: Run) -> str:
     counts, verdict = swept.counts, swept.verdict
     return note(
         f"sweep of {swept.study}",
-        verdict.sentence,
-        swept.scored,
+        plain(verdict.sentence),
+        plain(swept.scored),
         f"Test part, {len(verdict.seeds)} fresh seeds each:",
         table_of(arm_rows(verdict)),
         table_of(fold_rows(verdict)),
@@ -352,7 +353,7 @@ def _write(run: Run, shared: SharedStudy, prepared: Prepared, verdict: Verdict, 
     run.log_metrics(_metrics(shared, verdict))
     for fold in verdict.folds:
         run.log_metrics(fold.metrics(), step=fold.number)
-    run.describe(f"{verdict.sentence} {scored}".strip())
+    run.describe(plain(f"{verdict.sentence} {scored}".strip()))
     run.set_tags({"verdict": verdict.sentence})
 
 

@@ -14,7 +14,7 @@ from prefect.runtime import flow_run
 from wattcast.flows.experiment.experiment import UNCHANGED, Experiment
 from wattcast.flows.experiment.run_name import run_name
 from wattcast.flows.job import FLOW_RUN, job, retried
-from wattcast.flows.note import more
+from wattcast.flows.note import artifact_rows, more
 from wattcast.flows.prepare import Prepared, prepare
 from wattcast.flows.scores import in_one_line, score_rows, told
 from wattcast.model.fit import Fitted
@@ -24,6 +24,7 @@ from wattcast.tasks.learning.evaluate import Evaluation, evaluate_task
 from wattcast.tasks.learning.interval_scores import score_intervals_task
 from wattcast.tasks.learning.leakage import LEAKAGE_FILE, proofs_record, prove_no_leakage_task, require_passed
 from wattcast.tasks.learning.train import train_task
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.metric_names import TEST, renamings
 from wattcast.tasks.progress import live_epochs
 from wattcast.tasks.report.page import BANNER, Subject
@@ -94,7 +95,7 @@ def train_in(run: Run, prepared: Prepared, judged: str = TEST) -> Trained:
 
     `judged` is what scores of the test part are called.
     """
-    log.info("MLflow run %s", run.page or run.run_id, extra=NOT_ON_SCREEN)
+    log.info("MLflow run %s", run.page() or run.run_id, extra=NOT_ON_SCREEN)
     run.write(CONFIG_FILE, prepared.experiment.to_toml())
     run.log_dataset(prepared.frame, source=prepared.raw.source, origin=prepared.raw.origin)
     fitted = _fit(prepared, run)
@@ -203,9 +204,11 @@ def _log(run: Run, prepared: Prepared, fitted: Fitted, forecaster: Forecaster, e
         run.write("forecast.png", page.forecast_png)
         run.write("learning_curve.png", page.learning_png)
     with stage("saving the model"):
-        rows = [row for rows in score_rows(evaluation, ("test", "validation", "train")).values() for row in rows]
-        about = f"Scores of {experiment.title}\n\n{more(run, REPORT_FILE)}"
-        create_table_artifact(rows, key="scores", description=about)
+        parts = ("test", "validation", "train")
+        rows = [row for rows in score_rows(evaluation, parts).values() for row in rows]
+        rows.sort(key=lambda row: parts.index(row["part"]))
+        about = f"Scores of {plain(experiment.title)}\n\n{more(run, REPORT_FILE)}"
+        create_table_artifact(artifact_rows(rows), key="scores", description=about)
         example = prepared.example(experiment.window.reach(experiment.readings) + _EXAMPLE_STEPS)
         return log_forecaster(run, forecaster, example)
 

@@ -18,10 +18,12 @@ from prefect.settings import get_current_settings
 from wattcast.flows.forecast import OUTPUT
 from wattcast.flows.in_use import InUse, put_to_use
 from wattcast.flows.job import job
+from wattcast.flows.note import artifact_rows
 from wattcast.model.clock import moment_of
 from wattcast.model.config import ClockTime
 from wattcast.model.durations import duration
 from wattcast.model.errors import InputError
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.monitoring.forecast_log import read_forecasts
 from wattcast.tasks.monitoring.watching import (
     COVERAGE,
@@ -121,7 +123,7 @@ def watch(  # noqa: PLR0917 - Prefect's form and Python's callers know them by n
     watched = Watched(name, used.version.number, signs, _tell(used, signs, days))
     if flow_run.id:
         rows = [{"sign": each.name, "wrong": "yes" if each.wrong else "no", "found": each.found} for each in signs]
-        create_table_artifact(rows, key="watch", description=watched.sentence)
+        create_table_artifact(artifact_rows(rows), key="watch", description=plain(watched.sentence))
     return watched
 
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from threading import Timer
 from time import perf_counter
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from wattcast.model.telling import tellable
 
@@ -36,17 +37,41 @@ def is_live() -> bool:
     return screen.is_terminal and not is_quiet()
 
 
+def say(console: Console, *parts: str | tuple[str, str]) -> None:
+    """Print a sentence as it stands, whatever looks like markup in it; a part may come with its style.
+
+    On a terminal its lines end between words, so that none is broken in two; elsewhere they end nowhere.
+    """
+    text = Text.assemble(*parts)
+    if console.is_terminal:
+        text.plain = "\n".join(_between_words(line, console.width) for line in text.plain.split("\n"))
+    console.print(text, soft_wrap=True)
+
+
+def _between_words(line: str, width: int) -> str:
+    """`line` with some of its spaces as line ends; a word that is wider stays whole, as a path is to be copied."""
+    first, *words = line.split(" ")
+    wrapped, used = first, cell_len(first)
+    for word in words:
+        size = cell_len(word)
+        fits = used + 1 + size <= width
+        wrapped += f" {word}" if fits else f"\n{word}"
+        used = used + 1 + size if fits else size
+    return wrapped
+
+
 class ScreenHandler(logging.Handler):
-    """Shows what we say in full lines, however narrow the terminal, and warnings as such."""
+    """Shows what we say, and warnings as such."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record, unless it is shown in another way."""
         if NOT_ON_SCREEN.keys() <= vars(record).keys():
             return
-        warns = record.levelno >= logging.WARNING
-        word = f"[bold yellow]{record.levelname.lower()}:[/] " if warns else ""
-        style = None if warns else "dim"
-        screen.print(f"{word}{escape(tellable(record.getMessage()))}", style=style, highlight=False, soft_wrap=True)
+        words = tellable(record.getMessage())
+        if record.levelno >= logging.WARNING:
+            say(screen, (f"{record.levelname.lower()}:", "bold yellow"), f" {words}")
+        else:
+            say(screen, (words, "dim"))
 
 
 def show_on_screen(level: int = logging.INFO) -> None:

@@ -28,7 +28,7 @@ from wattcast.model.errors import DivergedError, InputError
 from wattcast.model.network.kernel import CORES
 from wattcast.model.telling import tellable
 from wattcast.tasks.faults import PREFECT_GONE, fault_of
-from wattcast.tasks.stages import screen, show_on_screen
+from wattcast.tasks.stages import say, screen, show_on_screen
 from wattcast.tasks.tuning.choices import JOURNAL, Pruner, Runner
 
 app = typer.Typer(
@@ -209,7 +209,7 @@ def main() -> None:
     try:
         app()
     except (InputError, DivergedError) as error:
-        screen.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        say(screen, ("error:", "bold red"), f" {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:
         screen.print("interrupted")
@@ -217,7 +217,7 @@ def main() -> None:
     except Exception as error:
         if not (fault := fault_of(error)):
             raise
-        screen.print(f"[bold red]error:[/] {escape(tellable(fault))}", highlight=False, soft_wrap=True)
+        say(screen, ("error:", "bold red"), f" {tellable(fault)}")
         if fault == PREFECT_GONE:
             end_soon(2)
         sys.exit(2)

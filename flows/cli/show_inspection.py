@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wattcast.tasks.numbers import readable
+from wattcast.tasks.stages import say
 
 if TYPE_CHECKING:
     from wattcast.tasks.inspection import columns as cells
@@ -41,7 +42,7 @@ def show_inspected(found: Inspection) -> None:
     _show(console, _values(found))
     _show(console, _habits(found))
     for name, words in _remarks(found):
-        console.print(f"{name}  {escape(words)}", soft_wrap=True, highlight=False)
+        say(console, f"{name}  {words}")
 
 
 def _show(console: Console, table: Table) -> None:

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from wattcast.tasks.monitoring.forecast_log import Forecasts
     from wattcast.tasks.registry.ledger import Entry
 from wattcast.tasks.registry.versions import Version
+from wattcast.tasks.stages import say
 
 
 def show_retrained(retrained: Retrained) -> None:
     """The decision, the drift, and where everything is."""
     console, number = Console(), retrained.version
-    outcome = "[bold green]promoted[/]" if retrained.promoted else "[bold yellow]refused[/]"
+    outcome = ("promoted", "bold green") if retrained.promoted else ("refused", "bold yellow")
     again = " (decided before, on the same readings)" if retrained.repeated else ""
-    console.print(f"version {number} of {retrained.model}: {outcome}{again}: {escape(retrained.why)}", soft_wrap=True)
-    console.print(retrained.drift, soft_wrap=True, highlight=False)
+    say(console, f"version {number} of {retrained.model}: ", outcome, f"{again}: {retrained.why}")
+    say(console, retrained.drift)
     show_banner(console, retrained.data_source)
     champion = f"version {retrained.champion}" if retrained.champion else "none"
     console.print(f"champion {champion}\nrun      {retrained.run_id}\nreport   {retrained.report}", soft_wrap=True)
@@ -57,11 +58,12 @@ def show_forecasts(forecasts: Forecasts, output: Path) -> None:
     newest = made[made[MADE_AT] == moment].drop(columns=MADE_AT)
     title = f"Newest forecast, {forecasts.unit}" if forecasts.unit else "Newest forecast"
     title += f"; made at {moment}; time stamps are the {forecasts.label} of their step"
-    console.print(title, style="italic", highlight=False, markup=False, soft_wrap=True)
+    say(console, (title, "italic"))
     several = forecasts.numbers if len(forecasts.numbers[0]) > 1 else [()]  # intervals of several would be too wide
     for columns in several:
         others = [name for each in several if each != columns for name in each]
-        console.print(_table(newest.drop(columns=others)))
+        short = {name: name.removeprefix(f"{columns[0]}_") for name in columns}
+        console.print(_table(newest.drop(columns=others).rename(columns=short)))
     if forecasts.scores:
         rmse, mae = (with_unit(metric, forecasts.unit) for metric in ("RMSE", "MAE"))
         head = ("version", "target", "forecasts", rmse, mae, "persistence RMSE", "skill")
@@ -151,17 +153,17 @@ def show_story(story: dict[str, dict[str, str]]) -> None:
     for title, facts in story.items():
         console.print(f"[bold]{title}[/]")
         for name, value in facts.items():
-            console.print(f"  {escape(name)}: {escape(value)}", soft_wrap=True, highlight=False)
+            say(console, f"  {name}: {value}")
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
     """Each finding, and what to do about it."""
     console = Console()
     for finding in findings:
-        mark = "[green]ok     [/]" if finding.ok else "[bold red]problem[/]"
-        console.print(f"{mark}  {finding.name}: {escape(finding.found)}", soft_wrap=True, highlight=False)
+        mark = ("ok     ", "green") if finding.ok else ("problem", "bold red")
+        say(console, mark, f"  {finding.name}: {finding.found}")
         if finding.fix:
-            console.print(f"         -> {escape(finding.fix)}", soft_wrap=True, highlight=False)
+            say(console, f"         -> {finding.fix}")
 
 
 def watched_record(watched: Watched) -> dict[str, Any]:
@@ -174,8 +176,8 @@ def show_watched(watched: Watched) -> None:
     """One line for each thing that was looked at."""
     console = Console()
     for sign in watched.signs:
-        mark = "[bold red]wrong[/]" if sign.wrong else "[green]ok   [/]"
-        console.print(f"{mark}  {sign.name}: {escape(sign.found)}", soft_wrap=True, highlight=False)
+        mark = ("wrong", "bold red") if sign.wrong else ("ok   ", "green")
+        say(console, mark, f"  {sign.name}: {sign.found}")
 
 
 def _intervals(versions: Sequence[Version]) -> dict[str, str]:

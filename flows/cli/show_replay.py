@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from wattcast.flows.cli.output import show_banner
 from wattcast.flows.scores import outcome_rows
 from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.stages import say
 
 if TYPE_CHECKING:
     from wattcast.flows.replay import Replayed
@@ -48,10 +48,10 @@ def show_replayed(replayed: Replayed) -> None:
         console.print(_interval_table((*policies, *worth.cadences[:-1]), worth.levels, worth.unit))
     for cut in worth.cuts:
         outcome = "promoted" if cut.promoted else "refused"
-        console.print(f"{cut.at}  {outcome}: {cut.reason}", soft_wrap=True, highlight=False)
+        say(console, f"{cut.at}  {outcome}: {cut.reason}")
     for sentence in (worth.sentence, worth.gate_sentence, worth.interval_sentence, replayed.scored):
         if sentence:
-            console.print(escape(sentence), soft_wrap=True, highlight=False)
+            say(console, sentence)
     show_banner(console, replayed.data_source)
     console.print(f"run     {replayed.run_id}\nreport  {replayed.report}", soft_wrap=True)
 

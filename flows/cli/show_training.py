@@ -11,6 +11,7 @@ from rich.table import Table
 
 from wattcast.flows.cli.output import finite, show_banner
 from wattcast.tasks.numbers import readable, with_unit
+from wattcast.tasks.stages import say
 
 if TYPE_CHECKING:
     from wattcast.flows.sweep import Swept
@@ -67,13 +68,13 @@ def show_trained(trained: Trained) -> None:
             console.print(_interval_table(evaluation.intervals.overall(target), target, evaluation.unit))
     for target in dict.fromkeys(score.target for score in evaluation.scores):
         if unbeaten := evaluation.unbeaten(target):
-            console.print(escape(unbeaten), soft_wrap=True, highlight=False)
+            say(console, unbeaten)
     for words in filter(None, (evaluation.absent, evaluation.seasonless)):
-        console.print(escape(words), soft_wrap=True, highlight=False)
+        say(console, words)
     diagnosis = evaluation.diagnosis
-    console.print(f"[bold]{diagnosis.verdict}[/]: {escape(diagnosis.reason)}; {diagnosis.advice}.", soft_wrap=True)
+    say(console, (diagnosis.verdict, "bold"), f": {diagnosis.reason}; {diagnosis.advice}.")
     for words in trained.suspicions:
-        console.print(f"[bold red]leakage?[/] {escape(words)}", soft_wrap=True, highlight=False)
+        say(console, ("leakage?", "bold red"), f" {words}")
     show_banner(console, trained.data_source)
     console.print(f"run     {trained.run_id}\nmodel   {trained.model_uri}\nreport  {trained.report}", soft_wrap=True)
 
@@ -93,11 +94,11 @@ def show_swept(swept: Swept) -> None:
     console, verdict, counts = Console(), swept.verdict, swept.counts
     best = with_unit(readable(swept.best_rmse, 2), verdict.unit)
     before = "" if swept.untuned_rmse is None else with_unit(readable(swept.untuned_rmse, 2), verdict.unit)
-    console.print(
-        f"{counts.done} trials of {escape(swept.study)}: {counts.complete} complete, {counts.pruned} pruned, "
+    say(
+        console,
+        f"{counts.done} trials of {swept.study}: {counts.complete} complete, {counts.pruned} pruned, "
         f"{counts.failed} failed; best is trial {swept.best_trial}, validation RMSE "
         f"{f'over {swept.folds} folds ' if swept.folds > 1 else ''}{best}{before and f', untuned {before}'}",
-        soft_wrap=True,
     )
     for name, value in swept.best_values.items():
         console.print(f"  {name} = {value:.4g}" if isinstance(value, float) else f"  {name} = {value}")
@@ -113,8 +114,8 @@ def show_swept(swept: Swept) -> None:
         for row in folds:
             by_fold.add_row(*row.values())
         console.print(by_fold)
-    console.print(verdict.sentence, soft_wrap=True, highlight=False)
+    say(console, verdict.sentence)
     if swept.scored:
-        console.print(escape(swept.scored), soft_wrap=True, highlight=False)
+        say(console, swept.scored)
     show_banner(console, swept.data_source)
     console.print(f"run     {swept.run_id}\nbest    {swept.best_config}\nreport  {swept.report}", soft_wrap=True)

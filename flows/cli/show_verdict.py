@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from wattcast.flows.cli.output import finite
 from wattcast.flows.scores import contest_rows
 from wattcast.tasks.numbers import readable
+from wattcast.tasks.stages import say
 
 if TYPE_CHECKING:
     from wattcast.tasks.backtest.verdict import Verdict
@@ -44,8 +45,7 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
     """All contestants, the best first, those that failed with their reasons, and whom to use."""
     _show_tables(console, verdict)
     for fault in verdict.failed:
-        words = f"{fault.name} failed in fold {fault.fold}: {fault.reason}"
-        console.print(words, soft_wrap=True, highlight=False, markup=False)
+        say(console, f"{fault.name} failed in fold {fault.fold}: {fault.reason}")
     _show_sentences(console, verdict)
     for other in verdict.others:
         _show_tables(console, other)
@@ -61,7 +61,7 @@ def _show_tables(console: Console, verdict: Verdict) -> None:
 
 def _show_sentences(console: Console, verdict: Verdict) -> None:
     for sentence in verdict.sentences:
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+        say(console, sentence)
 
 
 def _scores(verdict: Verdict) -> Table:

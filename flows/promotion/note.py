@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wattcast.flows.note import line, listed, more, note
+from wattcast.flows.note import listed, more, note
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.monitoring.drift import Drift
 from wattcast.tasks.numbers import readable
 from wattcast.tasks.registry.gate import Check, Decision
@@ -15,10 +16,10 @@ def gate_note(title: str, decision: Decision, drift: Drift, run: Run, *, page: s
     """The note under `title`; `page` is the name of the report among the artifacts of `run`."""
     return note(
         title,
-        line(decision.reason),
+        plain(decision.reason),
         listed(f"{_outcome(check)}: {_found(check)}" for check in decision.checks),
         "## Drift",
-        line(drift.sentence),
+        plain(drift.sentence),
         *_drifted(drift),
         "## More",
         more(run, page),
@@ -34,14 +35,15 @@ def _found(check: Check) -> str:
     over_all = {name: value for name, value in check.numbers.items() if "_at_" not in name}
     numbers = {name.replace("_", " "): readable(value, nothing="-") for name, value in over_all.items()}
     figures = ", ".join(f"{name} {number}" for name, number in numbers.items())
-    return f"{check.message} ({figures})" if figures else check.message
+    return plain(f"{check.message} ({figures})" if figures else check.message)
 
 
 def _drifted(drift: Drift) -> list[str]:
     """The columns that have, those that the model reads first, and how many are left out."""
     moved = drift.drifted
     columns = [
-        f"`{one.column}`{', read by the model' if one.read else ''}: {one.level}, PSI {one.psi:.2f}; {one.cause}"
+        f"**{plain(one.column)}**{', read by the model' if one.read else ''}: {one.level}, PSI {one.psi:.2f}; "
+        f"{plain(one.cause)}"
         for one in moved[:_MOST_COLUMNS]
     ]
     beyond = len(moved) - _MOST_COLUMNS

@@ -137,7 +137,8 @@ def _registry(name: str, *, fix: bool) -> Finding:
         return Finding(
             "registry", "a promotion was cut short before its aliases were set", "wattcast doctor --fix sets them"
         )
-    return Finding("registry", f"{len(versions.all())} versions of {name}")
+    count = len(versions.all())
+    return Finding("registry", f"{count} version{'s' if count != 1 else ''} of {name}")
 
 
 def _champion(name: str, *, trust: bool) -> Finding:

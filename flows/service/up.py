@@ -26,7 +26,7 @@ from wattcast.flows.service.environment import SERVICES, completed
 from wattcast.flows.service.processes import answers, end, pass_on, port_fault, start
 from wattcast.model.errors import InputError
 from wattcast.tasks.stages import screen, show_on_screen, stage
-from wattcast.tasks.tracking.page import PAGE
+from wattcast.tasks.tracking.page import PAGE, TRAININGS
 
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000}
 FOLDER, PART = "WATTCAST_UP_FOLDER", "WATTCAST_UP_PART"
@@ -148,7 +148,7 @@ def _runs_page(mlflow: str) -> str:
     experiment = "1"  # that of a new store's first run
     with suppress(OSError), urllib.request.urlopen(f"{mlflow}/{_FIND_EXPERIMENT}", timeout=5) as answer:  # noqa: S310 - http
         experiment = json.load(answer)["experiment"]["experiment_id"]
-    return f"{mlflow}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return f"{mlflow}/#/experiments/{experiment}/runs?{TRAININGS}"
 
 
 def _interrupt(*_: object) -> NoReturn:

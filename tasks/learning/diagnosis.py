@@ -81,7 +81,7 @@ class _Change:
     def range(self) -> str:
         """The interval in words."""
         low, high = map(_signed, self.interval)
-        return f"{LEVEL:.0%} interval {low} to {high}"
+        return f"{_percent(LEVEL)} interval {low} to {high}"
 
 
 def diagnose(train: Errors, validation: Errors, *, block: int, unit: str | None) -> Diagnosis:
@@ -127,9 +127,13 @@ def _change(statistic: Callable[..., Floats], parts: list[Floats], *, block: int
 
 def _sided(share: float, above: str, below: str) -> str:
     if share > _LARGEST_CHANGE:
-        return f"more than {_LARGEST_CHANGE:.0%} {above}"
-    return f"{abs(share):.0%} {above if share > 0 else below}"
+        return f"more than {_percent(_LARGEST_CHANGE)} {above}"
+    return f"{_percent(abs(share))} {above if share > 0 else below}"
 
 
 def _signed(share: float) -> str:
-    return f"more than {_LARGEST_CHANGE:+.0%}" if share > _LARGEST_CHANGE else f"{share:+z.0%}"
+    return f"more than {_percent(_LARGEST_CHANGE, '+')}" if share > _LARGEST_CHANGE else _percent(share, "+")
+
+
+def _percent(share: float, sign: str = "") -> str:
+    return f"{100 * share:{sign}z.0f} %"

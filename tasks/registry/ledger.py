@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from wattcast.model.errors import InputError
+from wattcast.tasks.markdown import plain
 from wattcast.tasks.registry.lock import Held, LostLockError
 from wattcast.tasks.registry.names import CHALLENGER, CHAMPION, PREVIOUS
 from wattcast.tasks.registry.versions import PROMOTION, Version, Versions
@@ -211,7 +212,7 @@ def _decide(
     if version.run_id:
         record = [asdict(each) for each in ledger(versions)]
         versions.attach(version.run_id, LEDGER_FILE, json.dumps(record, indent=2) + "\n")
-    versions.describe_model(entry.sentence)
+    versions.describe_model(plain(entry.sentence))
     return entry
 
 

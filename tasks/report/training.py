@@ -6,7 +6,7 @@ Nothing is saved here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -88,7 +88,7 @@ def report(
         absent=[words for words in (evaluation.absent, evaluation.seasonless) if words],
         hindsight=_hindsight(known),
         headlines=[_headline(evaluation, target) for target in targets],
-        tiles=_tiles(evaluation, targets[0]),
+        tiles=_tiles(evaluation, targets),
         metrics=[labelled(title, unit) if name in {"rmse", "mae"} else title for name, (title, _) in _METRICS.items()],
         tables={target: _score_table(evaluation.scores, target) for target in targets},
         day_tables={target: table for target in targets if (table := day_table(firsts[target], unit))},
@@ -193,14 +193,17 @@ def _headline(evaluation: Evaluation, target: str) -> str:
     ).rstrip()
 
 
-def _tiles(evaluation: Evaluation, target: str) -> dict[str, str]:
+def _tiles(evaluation: Evaluation, targets: Sequence[str]) -> dict[str, str]:
+    """Of the first target, which is named where there are several."""
+    target = targets[0]
     score = evaluation.score(GRU, "test", target)
-    return {
+    tiles = {
         "test RMSE": with_unit(number(score.rmse), evaluation.unit),
         "test MAE": with_unit(number(score.mae), evaluation.unit),
         "skill against persistence": percent(score.skill, 1),
         "RMSE saved against ridge": percent(_gain_over_ridge(evaluation, target), 1),
     }
+    return {f"{name}, {target}": text for name, text in tiles.items()} if len(targets) > 1 else tiles
 
 
 def _score_table(scores: Iterable[Score], target: str) -> dict[str, dict[str, list[tuple[str, bool]]]]:

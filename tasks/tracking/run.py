@@ -148,11 +148,10 @@ class Run(Log):
         """Where the artifact `name` is found after the run: its path, or its MLflow address in a store far away."""
         return str(self.folder / name) if self.local else f"runs:/{self.run_id}/{name}"
 
-    @property
-    def page(self) -> str:
-        """The address of its page in MLflow; empty where none is known to be served."""
+    def page(self, artifact: str = "") -> str:
+        """The address of its page in MLflow, or of an artifact there; empty where none is known to be served."""
         at = self.parent
-        return page_of_run(at.store, at.experiment_id, at.run_id)
+        return page_of_run(at.store, at.experiment_id, at.run_id, artifact)
 
     @property
     def parent(self) -> Parent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from prefect.runtime import flow_run
 from prefect.settings import Settings
 
 from wattcast.flows import job
+from wattcast.model.errors import DivergedError, InputError
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,36 @@ def test_a_server_that_is_gone_is_waited_for_once(error: Exception, retries: int
         raise error
     assert Settings().client.max_retries == retries
     assert Sent.lines == said
+
+
+@pytest.mark.usefixtures("within_a_flow")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InputError("the readings cannot be used"), "the readings cannot be used"),
+        (OSError(28, "No space left on device"), "the disk is full: make room and run the same command again"),
+    ],
+)
+def test_the_log_of_a_run_tells_why_it_failed_as_a_command_does(error: Exception, said: str) -> None:
+    with pytest.raises(type(error)), job._told_to_prefect():
+        raise error
+    assert Sent.lines == [said, "waited"]
+
+
+@pytest.mark.parametrize("logger", ["prefect.task_runs", "prefect.flow_runs", "prefect.engine"])
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (InputError("such a file"), False),
+        (DivergedError(3, math.nan), False),
+        (OSError(28, "No space left on device"), False),
+        (ValueError("a bug"), True),
+        (None, True),
+    ],
+)
+def test_no_traceback_stands_in_the_log_of_what_one_message_tells(
+    error: Exception | None, kept: bool, logger: str
+) -> None:
+    told = (type(error), error, None) if error else None
+    record = logging.LogRecord(logger, logging.ERROR, "", 0, "Encountered exception", (), told)
+    assert bool(logging.getLogger(logger).filter(record)) == kept

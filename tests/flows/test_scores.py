@@ -11,6 +11,7 @@ import pytest
 from contests import backtest, noise
 
 from wattcast.flows.backtest import _note as backtest_note
+from wattcast.flows.note import artifact_rows
 from wattcast.flows.promotion.note import gate_note
 from wattcast.flows.replay import _note as replay_note
 from wattcast.flows.scores import arm_rows, contest_rows, in_one_line, outcome_rows, score_rows, scored_one, told
@@ -68,7 +69,10 @@ class _Tracked:
     """What a note asks of a run."""
 
     def __init__(self, page: str) -> None:
-        self.run_id, self.page = "abc", page
+        self.run_id, self.server = "abc", page
+
+    def page(self, artifact: str = "") -> str:
+        return self.server and self.server + artifact
 
     def address(self, name: str) -> str:
         return str(Path("/runs/abc") / name)
@@ -89,13 +93,7 @@ def drift(*columns: tuple[str, bool, Level]) -> Drift:
     ("page", "links"),
     [
         ("", ["Run `abc`", "Report `/runs/abc/retrain.html`"]),
-        (
-            "http://m/#/experiments/1/runs/abc",
-            [
-                "[Run abc](http://m/#/experiments/1/runs/abc)",
-                "[Report](http://m/#/experiments/1/runs/abc/artifacts/retrain.html), `/runs/abc/retrain.html`",
-            ],
-        ),
+        ("http://m/", ["[Run abc](http://m/)", "[Report](http://m/retrain.html)"]),
     ],
 )
 def test_a_note_of_the_gate_holds_verdict_checks_drift_and_links(page: str, links: list[str]) -> None:
@@ -112,10 +110,20 @@ def test_a_note_of_the_gate_holds_verdict_checks_drift_and_links(page: str, link
         "- data passed: trained on real readings (uci)",
         "- **champion failed**: may be better by luck (champion 59.7, difference -0.310, low -)",
     ]
-    first = lines.index("- `load`, read by the model: moderate, PSI 0.31; its mean | has moved")
-    assert lines[first + 1].startswith("- `T1`: major, ")
-    assert not [line for line in lines if line.startswith("- `T2`")]
+    first = lines.index(r"- **load**, read by the model: moderate, PSI 0.31; its mean \| has moved")
+    assert lines[first + 1].startswith("- **T1**: major, ")
+    assert not [line for line in lines if line.startswith("- **T2**")]
     assert [line for line in lines if line in links] == links
+
+
+def test_names_that_look_like_markdown_stand_as_they_are() -> None:
+    moved = drift(("*T* <b>", True, "major"))
+    decision = Decision((Check("champion", False, "of <i>x</i>, worse"),))
+    note = gate_note("x_, version 1", decision, moved, cast("Run", _Tracked("")), page="p.html")
+    assert "# x\\_, version 1\n" in note
+    assert r"**champion failed**: of \<i>x\</i>, worse" in note
+    assert r"**\*T\* \<b>**, read by the model" in note
+    assert artifact_rows([{"target": "<i>x</i>", "forecasts": 3}]) == [{"target": r"\<i>x\</i>", "forecasts": 3}]
 
 
 def test_a_long_list_of_columns_is_cut_and_counted() -> None:
@@ -161,7 +169,7 @@ def test_a_note_of_a_replay_holds_advice_scores_costs_and_decisions() -> None:
     assert found.gate_sentence in lines
     assert "| always | 59.12 | 29.56 | 2 | 41 | -0.98 (-1.48 to -0.48) |" in lines
     assert "| every 7 days | 59.12 | 29.56 | 2 | 41 | - |" in lines
-    assert "- 2016-04-02 10:00:00 promoted: RMSE beats | the champion's by more than luck" in lines
+    assert r"- 2016-04-02 10:00:00 promoted: RMSE beats \| the champion's by more than luck" in lines
     assert lines[-1] == "Report `/runs/abc/replay.html`"
 
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from wattcast.tasks import stages
-from wattcast.tasks.stages import is_quiet, stage
+from wattcast.tasks.stages import is_quiet, say, stage
 
 
 @pytest.fixture
@@ -73,3 +73,27 @@ def test_nothing_is_shown_to_whom_wants_warnings_only(monkeypatch: pytest.Monkey
     with stage("reading the data"):
         time.sleep(0.1)
     assert screen.getvalue() == ""
+
+
+_PATH = "/home/bob/a/folder/that/is/long/report.html"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "said"),
+    [
+        (False, f"error: load [kWh] of [/x] in {_PATH} cannot be read,  it seems\n  - missing\n"),
+        (True, f"error: load [kWh] of [/x] in\n{_PATH}\ncannot be read,  it seems\n  - missing\n"),
+    ],
+)
+def test_no_word_of_a_sentence_is_broken_and_nothing_in_it_is_markup(*, terminal: bool, said: str) -> None:
+    """A path that is longer than a line stays whole, so that it can be copied."""
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=32)
+    say(console, ("error:", "bold red"), f" load [kWh] of [/x] in {_PATH} cannot be read,  it seems\n  - missing")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()) == said
+
+
+def test_a_sentence_is_measured_in_the_cells_of_a_terminal() -> None:
+    screen = StringIO()
+    say(Console(file=screen, force_terminal=True, width=10), "電力 電力 電力")
+    assert screen.getvalue() == "電力 電力\n電力\n"

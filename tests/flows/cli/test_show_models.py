@@ -43,4 +43,7 @@ def test_each_of_several_targets_with_intervals_has_a_table_that_a_screen_can_ho
     made = pd.DataFrame({"made_at": times[0], "time": times, **values})
     show_forecasts(Forecasts(made, made, (), (), "Wh", "start", tuple(numbers)), Path("f.csv"))
     heads = [line for line in capsys.readouterr().out.splitlines() if "┃ time" in line]
-    assert [line.replace("┃", " ").split() for line in heads] == [["time", *names] for names in numbers]
+    quantiles = ["p05", "p50", "p95"]
+    assert [line.replace("┃", " ").split() for line in heads] == [
+        ["time", each, *quantiles] for each in ("house", "heat")
+    ]

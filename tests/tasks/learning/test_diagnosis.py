@@ -61,7 +61,7 @@ def test_a_step_that_a_few_days_make_is_luck(spread, verdict):
     train, validation = (uneven(90, base, spread=spread, seed=seed) for seed, base in ((1, 100), (2, 100 / 1.1)))
     diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == verdict
-    assert "10% more (95% interval " in diagnosis.reason
+    assert "10 % more (95 % interval " in diagnosis.reason
     assert ("which may be luck" in diagnosis.reason) == (verdict == "good")
 
 
@@ -70,7 +70,7 @@ def test_a_training_error_above_the_bases_may_be_luck(spread, verdict):
     train, validation = (uneven(105, 100, spread=spread, seed=seed) for seed in (3, 4))
     diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == verdict
-    assert "lies 5% above ridge's 100.0 (95% interval " in diagnosis.reason
+    assert "lies 5 % above ridge's 100.0 (95 % interval " in diagnosis.reason
     assert ("which may be luck, and" in diagnosis.reason) == (verdict == "good")
 
 
@@ -80,7 +80,7 @@ def test_days_that_are_hard_for_both_models_are_no_luck():
     train, validation = Errors(hard, hard), Errors(1.2 * hard, hard)
     diagnosis = diagnose(train, validation, block=DAY, unit="Wh")
     assert diagnosis.verdict == "overfit"
-    assert "10% more (95% interval +10% to +10%)" in diagnosis.reason
+    assert "10 % more (95 % interval +10 % to +10 %)" in diagnosis.reason
 
 
 def test_the_interval_is_that_of_days_and_not_of_windows():
@@ -92,10 +92,10 @@ def test_the_interval_is_that_of_days_and_not_of_windows():
 
 def test_reason_gives_the_numbers_and_advice_fits_the_verdict():
     assert found((110, 100), (145, 120)).reason == (
-        "the training error of 110.0 Wh lies 10% above ridge's 100.0 (95% interval +10% to +10%), and validation is "
-        "1.32 times training where ridge's is 1.20 times, 10% more (95% interval +10% to +10%)"
+        "the training error of 110.0 Wh lies 10 % above ridge's 100.0 (95 % interval +10 % to +10 %), and validation "
+        "is 1.32 times training where ridge's is 1.20 times, 10 % more (95 % interval +10 % to +10 %)"
     )
-    assert "10% below ridge's 100.0 (95% interval -10% to -10%)" in found((90, 100), (108, 120)).reason
+    assert "10 % below ridge's 100.0 (95 % interval -10 % to -10 %)" in found((90, 100), (108, 120)).reason
     errors = {"good": (90, 108), "underfit": (120, 140), "overfit": (80, 110), "underfit and overfit": (110, 145)}
     diagnoses = {found((train, 100), (validation, 120)) for train, validation in errors.values()}
     assert {diagnosis.verdict for diagnosis in diagnoses} == set(errors)
@@ -119,7 +119,7 @@ def test_a_house_that_always_uses_the_same_energy_cannot_be_judged(train, valida
 
 def test_a_change_beyond_all_measure_is_told_by_its_size_alone():
     reason = found((5000.0, 1.0), (5000.0, 1.0)).reason
-    assert "lies more than 999% above ridge's 1.00 (95% interval more than +999% to more than +999%)" in reason
+    assert "lies more than 999 % above ridge's 1.00 (95 % interval more than +999 % to more than +999 %)" in reason
 
 
 squares = st.floats(0, 1e300) | st.floats(0.5, 2)

@@ -533,9 +533,10 @@ def test_a_user_without_a_name_may_decide(versions: Versions, monkeypatch: pytes
 
 def test_the_model_is_described_by_its_newest_decision_unless_somebody_has_done_so(versions: Versions) -> None:
     crowned(versions, 1)
-    entry = refuse(versions, versions.find("2"), why="it is worse", figures={})
+    entry = refuse(versions, versions.find("2"), why="of <i>it</i>, worse", figures={})
     described = versions.client.get_registered_model(versions.model).description
-    assert described.endswith(f"{entry.moment}: version 2 was refused: it is worse; the champion is version 1.")
+    said = rf"{entry.moment}: version 2 was refused: of \<i>it\</i>, worse; the champion is version 1."
+    assert described.endswith(said)
     assert entry.moment == f"{entry.when[:10]} {entry.when[11:16]} UTC"
     versions.client.update_registered_model(versions.model, "Ours, in the basement.")
     crowned(versions, 3)

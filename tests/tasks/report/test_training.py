@@ -100,7 +100,7 @@ def scored(forecasts: pd.DataFrame) -> Evaluation:
             values = {name: metric(actual, forecast) for name, metric in METRICS.items()}
             reference = METRICS["rmse"](actual, rows["persistence"].to_numpy(np.float64))
             scores.append(Score(model, part, target, **values, skill=skill(values["rmse"], reference)))
-    return Evaluation(tuple(scores), Diagnosis("overfit", "it is tight", "try less"), forecasts, unit="Wh")
+    return Evaluation(tuple(scores), Diagnosis("overfit", "It is tight", "try less"), forecasts, unit="Wh")
 
 
 def make(subject: Subject = SUBJECT, of: Evaluation | None = None, history=SELECT, toml: str = "seed = 1\n") -> Report:
@@ -132,7 +132,7 @@ def test_sections_are_there_in_order(page):
     contents = [text for (tag, _), text in zip(page.elements, page.texts, strict=True) if tag == "a"]
     assert contents == [*headings, "Configuration (TOML)"]
     diagnosis = page.all("section", id="diagnosis")[0]
-    assert all(text in diagnosis for text in ("overfit", "it is tight", "try less"))
+    assert all(text in diagnosis for text in ("overfit", "It is tight", "try less"))
     assert "seed = 1" in page.all("pre")[0]
     assert "abc123" in page.all("table", class_="facts")[0]
 
@@ -401,6 +401,15 @@ def test_several_targets_have_a_section_each():
     divs = [given["id"] for tag, given in page.elements if tag == "div" and given.get("class") == "plot"]
     assert divs == list(json.loads(page.all("script", id="data")[0]))
     assert len(divs) == len(set(divs)) == 2 * 9 + 1
+
+
+def test_of_several_targets_the_one_is_named_that_diagnosis_and_large_figures_are_of():
+    both = evaluation(("Appliances", "lights"))
+    reason = "of Appliances, the training error is small"
+    html = make(of=replace(both, diagnosis=replace(both.diagnosis, reason=reason))).html
+    assert "test RMSE, Appliances" in html
+    assert "<p>Of Appliances, the training error is small.</p>" in html
+    assert "test RMSE, Appliances" not in make().html
 
 
 def test_of_several_steps_the_first_is_drawn_and_all_are_scored():

@@ -29,7 +29,7 @@ def test_several_targets_have_a_line_each_and_a_new_name_is_told() -> None:
     told = describe_training(scored("load", "b%"), "Trained on Monday.", "holdout")
     assert "load, held-out days: RMSE" in told
     assert "b%, held-out days: RMSE" in told
-    assert told.endswith("those of 'b%' in '.b_'.")
+    assert told.endswith(r"those of 'b%' in '.b\_'.")
 
 
 def test_a_verdict_stands_first_and_once() -> None:
