@@ -50,9 +50,12 @@ def start(
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
-    """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone."""
+    """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone.
+
+    No module is looked for in the working folder: an `http.py` of the user's would stand for Python's own.
+    """
     return subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", *module],
+        [sys.executable, "-P", "-m", *module],
         env=environment,
         stdin=stdin,
         stdout=stdout,
