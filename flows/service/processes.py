@@ -30,9 +30,14 @@ def port_fault(host: str, port: int) -> str:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        return why_not(error)
     return ""
+
+
+def why_not(error: OSError | UnicodeError) -> str:
+    """Why an address cannot be used; one that is no name of a host fails before any network does."""
+    return "no host can have that name" if isinstance(error, UnicodeError) else error.strerror or str(error)
 
 
 def answers(url: str) -> bool:

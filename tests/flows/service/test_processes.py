@@ -84,6 +84,7 @@ def test_a_port_is_free_or_it_is_said_why_not() -> None:
         port = busy.getsockname()[1]
         assert "in use" in port_fault("127.0.0.1", port)
     assert port_fault("127.0.0.1", port) == ""
+    assert port_fault("..", port) == "no host can have that name"
 
 
 @pytest.mark.parametrize("settings", [COMMAND, MODEL_SERVER, SERVICES])
