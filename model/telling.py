@@ -24,7 +24,12 @@ def tellable(text: str) -> str:
     terminal's escape and half a surrogate pair, stand as Python writes them.
     """
     lines = (_brief(line, _LONGEST_LINE) for line in _brief(text, _LONGEST).split("\n"))
-    return masked(_UNSEEN.sub(_spelled, "\n".join(lines)))
+    return masked(spelled("\n".join(lines)))
+
+
+def spelled(text: str) -> str:
+    """`text` with signs that cannot be seen or written as Python writes them; lines and tabs stay."""
+    return _UNSEEN.sub(lambda sign: ascii(sign[0])[1:-1], text)
 
 
 def masked(text: str) -> str:
@@ -40,10 +45,6 @@ def _secrets() -> list[str]:
     whole = [value for name, value in os.environ.items() if _VARIABLES.search(name)]
     found = {*whole, *(value.rpartition(":")[2] for value in whole)}
     return sorted((each for each in found if len(each) >= _SHORTEST), key=len, reverse=True)
-
-
-def _spelled(sign: re.Match[str]) -> str:
-    return ascii(sign[0])[1:-1]
 
 
 def _brief(text: str, longest: int) -> str:
