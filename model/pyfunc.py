@@ -110,9 +110,13 @@ def _mend_server() -> None:
 def _parse_csv_input(csv_input: StringIO, schema: object = None) -> pd.DataFrame:  # noqa: ARG001 - MLflow's names
     """In MLflow's server, whose own one fails with columns of any type and answers what is no CSV with a traceback."""
     try:
+        names = pd.read_csv(csv_input, header=None, nrows=1, dtype=str).iloc[0].dropna()
+        csv_input.seek(0)
         frame = pd.read_csv(csv_input)
     except ValueError as error:
         raise RefusedError(f"the body is no CSV with a line of column names: {error}") from None
+    if (twice := names.duplicated()).any():
+        raise RefusedError(f"column {names[twice].iloc[0]!r} stands more than once in the first line of the body")
     if len(frame.columns) == 1 and (other := next((each for each in ";\t|" if each in frame.columns[0]), None)):
         raise RefusedError(f"the columns of the body stand apart by {other!r}: send a CSV with commas between them")
     return frame

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from wattcast.model.errors import InputError
+
 MLFLOW, PREFECT = "MLFLOW_TRACKING_URI", "PREFECT_API_URL"
 
 
 def parted(address: str) -> tuple[str, str, str]:
-    """An address without its credentials, then user and password; those of what is no web address stay in it."""
+    """An address without its credentials, then user and password; those of what is no web address stay in it.
+
+    Raises:
+        InputError: it begins as one and is none.
+    """
     place, user, password = address, "", ""
     if address.startswith(("http://", "https://")):
-        scheme, rest, *others = urlsplit(address)
+        try:
+            scheme, rest, *others = urlsplit(address)
+        except ValueError as error:
+            raise InputError(f"{address} is no address of a server: {error}") from None
         told, _, host = rest.rpartition("@")
         user, _, password = told.partition(":")
         place = urlunsplit((scheme, host, *others))

@@ -20,7 +20,7 @@ from wattcast.flows.cli.commands import Commands
 from wattcast.flows.cli.inspect import inspect
 from wattcast.flows.cli.operate import operate
 from wattcast.flows.cli.options import AsJson, Config, Data, Preset, Quiet, Seed, Settings, experiment_of
-from wattcast.flows.cli.output import give
+from wattcast.flows.cli.output import give, stand_by
 from wattcast.flows.cli.show_training import show_swept, show_trained, swept_record, trained_record
 from wattcast.flows.cli.startup import INTERRUPTED, end_soon
 from wattcast.flows.cli.warmup import ready
@@ -205,6 +205,7 @@ def main() -> None:
 
     What fails around it, a disk or a server, is one message and exit code 2 as well.
     """
+    stand_by()
     atexit.register(gc.freeze)  # TensorFlow alone leaves so much behind that Python would look through it for seconds
     try:
         app()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wattcast.flows.cli.late import load
 from wattcast.flows.service.environment import COMMAND, completed
 from wattcast.model.errors import InputError
+from wattcast.tasks.credentials import MLFLOW, PREFECT
 from wattcast.tasks.stages import show_on_screen, stage
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def begin(
     load()
     _set_up_libraries(quiet=quiet)
     signal.signal(signal.SIGINT, _leave_soon)
-    _require_answer("MLFLOW_TRACKING_URI")
-    _require_answer("PREFECT_API_URL")
-    if "MLFLOW_TRACKING_URI" not in os.environ:
+    _require_answer(MLFLOW)
+    _require_answer(PREFECT)
+    if MLFLOW not in os.environ:
         require_room(Path.cwd(), "MLflow keeps runs in the working folder", "change to another folder")
     if experiment:
         times = _times_of_own_file(experiment)
@@ -95,15 +96,18 @@ def _require_answer(variable: str) -> None:
     """A server that is named in the environment must answer: the libraries would try for minutes."""
     import urllib.error
     import urllib.request
+    from http.client import HTTPException
 
     address = os.environ.get(variable, "")
     if not address.startswith(("http://", "https://")):
+        if address and variable == PREFECT:  # MLflow's may be a database
+            raise InputError(f"{variable} must be an address such as http://127.0.0.1:4200/api, received {address!r}")
         return
     try:
         urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=10).close()  # noqa: S310 - it is http
     except urllib.error.HTTPError:
         return  # it answers, if only to ask who is there
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise InputError(f"{variable} names {address}, which does not answer: {error}; start it or unset it") from None
 
 

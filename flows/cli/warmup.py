@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from wattcast.flows.cli.output import for_the_result
 from wattcast.flows.cli.startup import begin, require_room
 from wattcast.tasks.stages import screen, stage
 
@@ -50,7 +50,7 @@ def ready(
             module = import_module(f"wattcast.flows.{flow}")
             if server:
                 server.wait()
-        with redirect_stdout(sys.stderr):
+        with for_the_result():
             yield getattr(module, flow)
 
 
@@ -61,7 +61,7 @@ def tensorflow_in_background(screen: Console) -> Iterator[None]:
     Standard error is silent meanwhile, but for what is printed to `screen`.
     """
     thread = threading.Thread(target=_import_tensorflow, daemon=True)
-    with os.fdopen(os.dup(2), "w", buffering=1) as visible:
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as visible:  # as standard error itself
         screen.file = visible
         thread.start()
         try:

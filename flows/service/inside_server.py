@@ -12,30 +12,38 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import load_model, scoring_server
 from mlflow.version import VERSION
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-KINDS = ("application/json", "text/csv")
+CSV = "text/csv"
+KINDS = ("application/json", CSV)
+FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+PARAMS = "params"
 READY = "ready"
 """Begins the name of a file beside the model by which a process says that it is about to listen."""
 _LONGEST = 2000  # of a message
+_LONGEST_HEAD = 2**19  # bytes, with what arrives of the body at the same time
 _IDLE_S = 5  # for which a connection is kept without a request
 _FAREWELL_S = 60
-_UNEXPECTED = "Encountered an unexpected error"
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]*)""", re.IGNORECASE)
 
 
 @dataclass(eq=False)  # not frozen: what handles it writes into its traceback
@@ -47,10 +55,22 @@ class Refusal(Exception):  # noqa: N818 - what is answered
 
 
 class Punctual(HttpToolsProtocol):
-    """A connection that is closed where the head of a request does not arrive in time; uvicorn would wait for ever."""
+    """A connection that is closed where the head of a request does not arrive in time, or does not end.
+
+    uvicorn would wait for ever, and keep all of it.
+    """
 
     patience_s: float
     _waiting: asyncio.TimerHandle | None = None
+    _head: int = 0  # bytes that came while it was waited for
+
+    def data_received(self, data: bytes) -> None:
+        self._head += len(data) if self._waiting else 0
+        if self._head > _LONGEST_HEAD:
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n")
+            self.transport.close()
+        else:
+            super().data_received(data)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -70,6 +90,7 @@ class Punctual(HttpToolsProtocol):
 
     def _wait(self) -> None:
         if self._waiting is None:
+            self._head = 0
             self._waiting = self.loop.call_later(self.patience_s, self.transport.abort)
 
     def _arrived(self) -> None:
@@ -82,7 +103,7 @@ async def read_body(request: Request, *, most: int, patience_s: float) -> bytes:
     """The body of a request, of `most` bytes, where it arrives in time. One that is too large is taken and dropped.
 
     Raises:
-        Refusal: it is larger, or late.
+        Refusal: it is larger, or late, or nobody sends it any more.
     """
     body, size = bytearray(), 0
     try:
@@ -93,6 +114,8 @@ async def read_body(request: Request, *, most: int, patience_s: float) -> bytes:
                     body += part
     except TimeoutError:
         raise Refusal(408, f"the body has not arrived within {patience_s:g} seconds") from None
+    except ClientDisconnect:
+        raise Refusal(400, "the body has not arrived: the connection is closed") from None
     if size > most:
         raise Refusal(413, f"the body has more than {most:,} bytes: send fewer readings, or serve with --max-body")
     return bytes(body)
@@ -105,20 +128,74 @@ def answer(model: Any, body: bytes, kind: str) -> str:
         Refusal: it holds none that can be used.
     """
     try:
-        schema = model.metadata.get_input_schema()
-        answered = scoring_server.invocations(body, kind, model, schema)  # type: ignore[no-untyped-call]
+        frame, params = read_csv(model, body) if kind == CSV else read_json(model, body)
+    except Refusal:
+        raise
     except MlflowException as error:
-        if error.message.startswith(_UNEXPECTED):
-            sys.stderr.write(str(error.json_kwargs.get("stack_trace", error)))
-            raise Refusal(500, "the model has failed over these readings: the server's own output says how") from None
-        raise Refusal(error.get_http_status_code(), error.message) from None  # type: ignore[no-untyped-call]
+        raise Refusal(400, error.message) from None
     except RecursionError:
         raise Refusal(400, "the body is nested too deep to hold readings") from None
-    except Exception as error:  # pandas and json tell in many ways that this is no table
+    except Exception as error:  # pandas tells in many ways that this is no table
         raise Refusal(400, f"the body holds no readings: {type(error).__name__}: {error}") from None
-    if answered.status != 200:
-        raise Refusal(answered.status, answered.response)
-    return str(answered.response)
+    try:
+        made = model.predict(frame, params=params)
+    except MlflowException as error:
+        raise Refusal(error.get_http_status_code(), error.message) from None  # type: ignore[no-untyped-call]
+    except Exception:
+        traceback.print_exc()
+        raise Refusal(500, "the model has failed over these readings: the server's own output says how") from None
+    answered = StringIO()
+    scoring_server.predictions_to_json(made, answered)  # type: ignore[no-untyped-call]
+    return answered.getvalue()
+
+
+def read_csv(model: Any, body: bytes) -> tuple[Any, None]:
+    """The table in a body; a CSV brings no parameters.
+
+    Raises:
+        Refusal: it is no text.
+    """
+    try:
+        text = StringIO(body.decode())
+    except UnicodeDecodeError as error:
+        raise Refusal(400, f"the body is no UTF-8: {error.reason} at byte {error.start:,}") from None
+    return scoring_server.parse_csv_input(text, model.metadata.get_input_schema()), None
+
+
+def read_json(model: Any, body: bytes) -> tuple[Any, dict[str, Any] | None]:
+    """The table and the parameters in a body, in one of the forms that MLflow's server takes.
+
+    Raises:
+        Refusal: it is no such JSON, or says something twice.
+    """
+    try:
+        given = json.loads(body, object_pairs_hook=_once)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Refusal(400, f"the body is no valid JSON: {error}") from None
+    except ValueError:
+        raise Refusal(400, "the body holds a number of thousands of digits, which no reading is") from None
+    forms = [form for form in FORMS if form in given] if isinstance(given, dict) else []
+    if len(forms) != 1 or given.keys() - {*FORMS, PARAMS}:
+        received = ", ".join(map(repr, given)) or "nothing" if isinstance(given, dict) else f"a {type(given).__name__}"
+        raise Refusal(400, f"the body must be an object with one of {', '.join(FORMS)}, received {received}")
+    params, schema = given.pop(PARAMS, None), model.metadata.get_params_schema()
+    if params is not None and not isinstance(params, dict):
+        raise Refusal(400, f"{PARAMS} must be an object, received a {type(params).__name__}")
+    allowed = [each.name for each in schema.params] if schema else []
+    if allowed and (unknown := [name for name in params or () if name not in allowed]):
+        raise Refusal(400, f"there is no parameter {unknown[0]!r}: allowed are {', '.join(allowed)}")
+    table = scoring_server.infer_and_parse_data(given, model.metadata.get_input_schema())
+    return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table), params
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; Python would take the last of several values, another reader the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refusal(400, f"the body says {twice!r} more than once in one object")
+    return found
 
 
 def application(model: Any, given: argparse.Namespace, *, closing: Callable[[], bool]) -> FastAPI:
@@ -148,12 +225,13 @@ def application(model: Any, given: argparse.Namespace, *, closing: Callable[[], 
 
     @app.post("/invocations")
     async def invocations(request: Request) -> Response:
-        kind = request.headers.get("content-type", "")
+        said = request.headers.get("content-type", "")
+        kind, charset = said.partition(";")[0].strip().lower(), _CHARSET.search(said)
         body = await read_body(request, most=given.most, patience_s=given.patience)
-        if not kind:
+        if not said:
             raise Refusal(400, f"the request says no Content-Type: one of {', '.join(KINDS)}")
-        if kind.partition(";")[0].strip().lower() not in KINDS:
-            raise Refusal(415, f"the Content-Type must be one of {', '.join(KINDS)}, received {kind}")
+        if kind not in KINDS or (charset and charset[1].lower() not in {"utf-8", "utf8"}):
+            raise Refusal(415, f"the Content-Type must be one of {', '.join(KINDS)}, in UTF-8, received {said}")
         try:
             made = await asyncio.wait_for(asyncio.to_thread(answer, model, body, kind), within)
         except TimeoutError:

@@ -30,9 +30,14 @@ def port_fault(host: str, port: int) -> str:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        return why_not(error)
     return ""
+
+
+def why_not(error: OSError | UnicodeError) -> str:
+    """Why an address cannot be used; one that is no name of a host fails before any network does."""
+    return "no host can have that name" if isinstance(error, UnicodeError) else error.strerror or str(error)
 
 
 def answers(url: str) -> bool:
@@ -50,9 +55,12 @@ def start(
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
-    """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone."""
+    """`python -m` with these words, in a session of its own: a terminal's Ctrl-C comes to us alone.
+
+    No module is looked for in the working folder: an `http.py` of the user's would stand for Python's own.
+    """
     return subprocess.Popen(  # noqa: S603 - no shell
-        [sys.executable, "-m", *module],
+        [sys.executable, "-P", "-m", *module],
         env=environment,
         stdin=stdin,
         stdout=stdout,

@@ -21,7 +21,7 @@ from typing import TypeVar, cast
 
 from wattcast.flows.service import inside_server as inside
 from wattcast.flows.service.environment import MODEL_SERVER, completed
-from wattcast.flows.service.processes import end, members, pass_on, sessions
+from wattcast.flows.service.processes import end, members, pass_on, sessions, why_not
 from wattcast.model.errors import InputError
 from wattcast.model.fallback import Kind
 from wattcast.model.telling import tellable
@@ -125,10 +125,10 @@ def _bound(serving: Serving) -> socket.socket:
         bound = socket.socket(family)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise InputError(
-            f"port {serving.port} of {serving.host} cannot be used ({error.strerror or error}): end what listens "
-            "there, or choose another --port"
+            f"port {serving.port} of {serving.host} cannot be used ({why_not(error)}): end what listens there, or "
+            "choose another --port or --host"
         ) from None
     return bound
 

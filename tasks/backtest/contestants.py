@@ -107,7 +107,10 @@ def _outcome(contestant: Contestant, fold: Fold) -> Forecasts | Failed:
 
 def raised(error: BaseException, file: str | None = None) -> str:
     """An exception in one line, with the place that raised it: the last one in `file`, where it went through that."""
-    words = " ".join(str(error).split())
+    try:
+        words = " ".join(str(error).split())
+    except Exception as its_own:  # it is code of others as well
+        words = f"and cannot say why: {type(its_own).__name__}"
     shown = f"{words[:_LONGEST]}…" if len(words) > _LONGEST else words
     places = extract_tb(error.__traceback__)
     place = next((each for each in reversed(places) if each.filename == file), places[-1] if places else None)

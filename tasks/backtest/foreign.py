@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wattcast.model.arrays import Floats
@@ -29,7 +30,7 @@ from wattcast.model.readings import nearest
 from wattcast.tasks.backtest.contest import Fold, Forecasts
 from wattcast.tasks.backtest.contestants import ForecastError, raised
 
-_REAL = "iufO"  # kinds of numbers, of several types as well; no dates, which would be nanoseconds, and no text
+_REAL = "iuf"  # kinds of numbers; no dates, which would be nanoseconds
 _METHODS = {"fit": "(self, readings)", "forecast": "(self, readings, ahead)"}
 _PROTOCOL = "a class with fit(self, readings) and forecast(self, readings, ahead), made without arguments"
 
@@ -107,7 +108,9 @@ def load(path: str) -> type[ForeignForecaster]:
                     f"{Path.cwd()} nor an installed one"
                 ) from None
             raise InputError(f"{module_name!r} cannot be imported for {path!r}: {raised(error)}") from None
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise InputError(f"{module_name!r} cannot be imported for {path!r}: {raised(error)}") from None
     kind: Any = getattr(module, name, None)
     if not inspect.isclass(kind):
@@ -163,7 +166,9 @@ def _its_own_code(doing: str, file: str | None) -> Iterator[None]:
         yield
     except ForecastError as error:
         raise ForecastError(f"{doing}: {error}") from None
-    except (Exception, SystemExit) as error:
+    except (
+        BaseException
+    ) as error:  # whatever it is: what a signal raises comes to another thread, which waits for folds
         raise ForecastError(f"{doing} raised {raised(error, file)}") from error
 
 
@@ -205,8 +210,8 @@ def _same_times(index: pd.DatetimeIndex, times: pd.DatetimeIndex) -> bool:
 def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
     """`[L, C]` finite numbers, of L `times` and C `names`."""
     try:
-        given = np.asarray(made)
-        values = given.astype(np.float64) if given.dtype.kind in _REAL or given.ndim == 0 else None
+        given = np.asarray(np.ma.filled(made.astype(object), np.nan) if np.ma.isMaskedArray(made) else made)
+        values = given.astype(np.float64) if given.ndim == 0 or _is_real(given) else None
     except (TypeError, ValueError):
         values = None
     if values is None:
@@ -232,6 +237,13 @@ def _numbers(made: Any, times: pd.DatetimeIndex, names: list[str]) -> Floats:
             f"expected finite numbers"
         )
     return values
+
+
+def _is_real(given: npt.NDArray[Any]) -> bool:
+    """Numbers, of which some may be missing; NumPy would take text and truth values among objects for numbers, too."""
+    if given.dtype.kind != "O":
+        return given.dtype.kind in _REAL
+    return not any(isinstance(each, str | bytes | bool | np.bool_) for each in given.flat)
 
 
 def _steps(count: int) -> str:

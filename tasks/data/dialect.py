@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 
 from wattcast.model.config import Config
 from wattcast.model.errors import InputError
+from wattcast.model.telling import spelled
 from wattcast.tasks.data.encoding import as_utf8, find_encoding
 from wattcast.tasks.data.files import TooLargeError
 from wattcast.tasks.data.heading import Asked
@@ -139,11 +140,16 @@ def read_cells(content: bytes, given: Dialect) -> Cells:
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse two columns of one name.
+    """Refuse two columns of one name, and names that would steer the terminal on which they are shown.
 
     Raises:
         InputError: with the names and their places.
     """
+    for at, name in enumerate(names, 1):
+        if spelled(lines := name.replace("\r\n", "\n")) != lines:
+            raise InputError(
+                f"the name of column {at} holds signs that cannot be seen, {name!r}: rename it in the file"
+            )
     for name, count in Counter(names).items():
         if count > 1:
             places = [str(at) for at, other in enumerate(names, 1) if other == name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -112,12 +113,22 @@ def check_writable(path: Path) -> None:
     """Say early that `write_frame` will not write `path`.
 
     Raises:
-        InputError: another ending, or no folder for it.
+        InputError: another ending, no folder for it, or one that takes no file.
     """
     if path.suffix not in {".csv", ".parquet"}:
         raise InputError(f"the file must end in .csv or .parquet, received {str(path)!r}")
+    _require_folder(path)
+
+
+def _require_folder(path: Path) -> None:
+    """One that takes a file, as those do that are written first and then renamed; a lock in another is waited for."""
     if not path.parent.is_dir():
         raise InputError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as fault:
+        told = f"the folder {str(path.parent)!r} takes no file ({fault.strerror or fault})"
+        raise InputError(f"{str(path)!r} cannot be written: {told}") from fault
 
 
 def write_frame(frame: pd.DataFrame, path: Path, *, replace: bool = False) -> None:
@@ -144,12 +155,11 @@ def check_new(path: Path) -> None:
     """Say early that `write_new` will not write `path`.
 
     Raises:
-        InputError: it is there already, or there is no folder for it.
+        InputError: it is there already, or there is no folder for it that takes a file.
     """
     if path.exists() or path.is_symlink():
         raise InputError(f"{str(path)!r} is there already: choose another name, or remove it first")
-    if not path.parent.is_dir():
-        raise InputError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}")
+    _require_folder(path)
 
 
 def write_new(text: str, path: Path) -> None:

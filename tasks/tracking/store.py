@@ -12,6 +12,7 @@ import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from wattcast.model.errors import InputError
 from wattcast.model.telling import masked
@@ -77,8 +78,10 @@ def store_client(store: str | None = None) -> MlflowClient:
     try:
         with FileLock(f"{file}.lock") if file else nullcontext():
             return MlflowClient(uri)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, SQLAlchemyError) as error:
         raise InputError(f"the tracking store {uri} cannot be used: {error}") from error
+    except ImportError as error:
+        raise InputError(f"the tracking store {uri} cannot be used: {error}: install its driver") from error
 
 
 def experiment_id(client: MlflowClient) -> str:

@@ -90,3 +90,19 @@ def test_each_error_for_a_user_is_tellable(kind: type[InputError]) -> None:
     assert str(error).startswith("mysql://anna:***@db xx")
     assert str(error).endswith(", choose another")
     assert len(str(error)) == 998  # with the sign of the cut, and stars for the password
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Jgone", r"\x1b[2Jgone"),
+        ("half a pair: \ud83d", r"half a pair: \ud83d"),
+        ("file \udcff.csv", r"file \udcff.csv"),
+        ("backwards \u202ecod.exe", r"backwards \u202ecod.exe"),
+        ("over\rwritten\x00", r"over\rwritten\x00"),
+        ("two lines\n\tand Gr\u00f6\u00dfe \U0001f600", "two lines\n\tand Gr\u00f6\u00dfe \U0001f600"),
+    ],
+)
+def test_what_would_steer_a_terminal_or_cannot_be_written_is_spelled(text: str, shown: str) -> None:
+    assert tellable(text) == shown
+    shown.encode()

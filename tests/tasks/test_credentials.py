@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wattcast.model.errors import InputError
 from wattcast.tasks.credentials import moved, parted
 
 
@@ -40,3 +41,8 @@ def test_a_variable_that_is_set_wins_and_nothing_is_made_up() -> None:
     given = {"MLFLOW_TRACKING_URI": "http://a:b@m:1", "MLFLOW_TRACKING_PASSWORD": "own"}
     assert moved(given)["MLFLOW_TRACKING_PASSWORD"] == "own"
     assert moved({"MLFLOW_TRACKING_URI": "http://m:1"}) == {"MLFLOW_TRACKING_URI": "http://m:1"}
+
+
+def test_what_begins_as_an_address_and_is_none_is_refused_without_its_password() -> None:
+    with pytest.raises(InputError, match=r"^http://anna:\*\*\*@\[::1 is no address of a server: Invalid IPv6 URL"):
+        parted("http://anna:planted@[::1")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from wattcast.flows.cli import main as cli
-from wattcast.flows.cli.startup import _times_of_own_file, require_room
+from wattcast.flows.cli.startup import _require_answer, _times_of_own_file, require_room
 from wattcast.flows.experiment.experiment import Experiment
 from wattcast.model.errors import InputError
 from wattcast.tasks.data import download
@@ -85,3 +85,19 @@ def test_a_fault_of_the_program_itself_keeps_its_traceback(monkeypatch: pytest.M
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main()
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "words"),
+    [
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:abc", "which does not answer: nonnumeric port: 'abc'"),
+        ("MLFLOW_TRACKING_URI", "http://..", "which does not answer: encoding with 'idna' codec failed"),
+        ("PREFECT_API_URL", "127.0.0.1:4200/api", "must be an address such as http://127.0.0.1:4200/api, received"),
+    ],
+)
+def test_a_server_that_no_address_names_is_told(
+    variable: str, address: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(InputError, match=words):
+        _require_answer(variable)

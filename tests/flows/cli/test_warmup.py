@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -13,17 +14,20 @@ from wattcast.flows.experiment.experiment import UNCHANGED
 
 
 def test_what_the_code_of_others_prints_is_kept_apart_from_the_result(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With --json, standard output is one JSON object: a forecaster of the user's own may print as it likes."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(warmup, "begin", lambda *_, **__: None)
     monkeypatch.setattr(warmup, "tensorflow_in_background", lambda _: nullcontext())
-    module = SimpleNamespace(backtest=lambda: sys.stdout.write("of the user's own\n"))
+    words = "of the user's own"
+    module = SimpleNamespace(
+        backtest=lambda: (sys.stdout.write(f"{words}\n"), os.system(f'echo "{words}, by a process"'))
+    )
     monkeypatch.setattr(warmup, "import_module", lambda _: module)
     with warmup.ready("backtest", UNCHANGED) as flow:
         flow()
     sys.stdout.write("the result\n")
-    told = capsys.readouterr()
+    told = capfd.readouterr()
     assert told.out == "the result\n"
-    assert "of the user's own" in told.err
+    assert told.err.endswith(f"{words}\n{words}, by a process\n")

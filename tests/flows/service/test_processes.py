@@ -16,7 +16,7 @@ import servers
 from servers import running, wait_until
 
 from wattcast.flows.service.environment import COMMAND, MODEL_SERVER, SERVICES, completed
-from wattcast.flows.service.processes import end, members, pass_on, port_fault, sessions
+from wattcast.flows.service.processes import end, members, pass_on, port_fault, sessions, start
 
 FAMILY = """
 import signal, subprocess, sys, time
@@ -84,6 +84,7 @@ def test_a_port_is_free_or_it_is_said_why_not() -> None:
         port = busy.getsockname()[1]
         assert "in use" in port_fault("127.0.0.1", port)
     assert port_fault("127.0.0.1", port) == ""
+    assert port_fault("..", port) == "no host can have that name"
 
 
 @pytest.mark.parametrize("settings", [COMMAND, MODEL_SERVER, SERVICES])
@@ -111,3 +112,14 @@ def test_what_looks_like_trouble_and_is_none_is_not_passed_on(capsys: pytest.Cap
     ]
     pass_on([*greetings, *said])
     assert capsys.readouterr().err.splitlines(keepends=True) == said[-2:]
+
+
+def test_a_module_of_the_user_stands_for_none_of_those_that_our_processes_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has an `http.py` was told that the machine is too busy for Prefect's server."""
+    (tmp_path / "json.py").write_text("print('of the user')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with start(["json.tool", "--help"], {}, stdout=subprocess.PIPE) as process:
+        said, _ = process.communicate(timeout=60)
+    assert said.startswith("usage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -21,9 +22,11 @@ import mlflow
 import pandas as pd
 import psutil
 import pytest
+from fastapi import Request
 from mlflow import MlflowClient
 from servers import free_port, running, wait_for_answer, wait_until
 
+from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.model.clean import Habits, check_readings
 from wattcast.model.errors import InputError
@@ -112,6 +115,7 @@ def server(model_uri: str, workspace: Path) -> Iterator[Server]:
     port = free_port()
     program = f"""
 import sys
+from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.tasks.registry.versions import Versions
 serving = Serving(port={port}, workers=1, most_megabytes=1, patience_s={PATIENCE_S}, follow=True)
@@ -243,6 +247,21 @@ def test_a_missing_column_is_named(server: Server, raw: pd.DataFrame, write: Cal
         ("{}", JSON, "dataframe_split"),
         ('{"dataframe_split": {"columns": ["date"], "data": [[1, 2]]}}', JSON, "1 columns passed"),
         ('{"inputs": [1, 2]}', JSON, "missing"),
+        (
+            '{"dataframe_split": {"columns": ["date"], "data": []}, "dataframe_split": {}}',
+            JSON,
+            "says 'dataframe_split' mor",
+        ),
+        (
+            '{"dataframe_records": [{"date": "2016-01-11", "lights": 1, "lights": 2}]}',
+            JSON,
+            "says 'lights' more than once",
+        ),
+        ('{"dataframe_records": [], "inputs": {}}', JSON, "received 'dataframe_records', 'inputs'"),
+        ('{"messages": []}', JSON, "received 'messages'"),
+        ('{"dataframe_records": [], "params": [1]}', JSON, "params must be an object, received a list"),
+        ('{"dataframe_records": [], "params": {"evry": true}}', JSON, "no parameter 'evry': allowed are every"),
+        ("date,lights,lights\n2016-01-11 17:00,30,40\n", CSV, "column 'lights' stands more than once"),
         ("", CSV, "the body is no CSV with a line of column names"),
         ("a,b\n1,2\n1,2,3\n", CSV, "the body is no CSV with a line of column names"),
         ("date;lights\n2016-01-11 17:00;30\n", CSV, "the columns of the body stand apart by ';'"),
@@ -272,11 +291,17 @@ def test_what_is_no_table_is_refused_with_a_reason(server: Server) -> None:
             "the body holds no readings",
         ),
         (f'{{"dataframe_records": {deep}', JSON, 400, "nested too deep"),
-        (f'{{"dataframe_split": {{"columns": ["date"], "data": [[{"9" * 5000}]]}}}}', JSON, 400, "limit"),
+        (
+            f'{{"dataframe_split": {{"columns": ["date"], "data": [[{"9" * 5000}]]}}}}',
+            JSON,
+            400,
+            "a number of thousands of digits",
+        ),
         ("{}", "", 400, "says no Content-Type"),
         ("{}", "application/vnd.apache.parquet", 415, "must be one of application/json, text/csv"),
         (f'{{"dataframe_split": "{"x" * 1_100_000}"}}', JSON, 413, "the body has more than 1,048,576 bytes"),
         (f'{{"dataframe_split": {"x" * 900_000}', JSON, 400, "valid JSON"),
+        ("{}", f"{JSON}; charset=latin-1", 415, "in UTF-8, received application/json; charset=latin-1"),
     ):
         began = time.monotonic()
         answer = ask(server, body, content_type)
@@ -307,6 +332,23 @@ def test_a_request_that_does_not_arrive_is_given_up(server: Server) -> None:
             with suppress(ConnectionResetError):
                 assert client.recv(12) == answered
             assert PATIENCE_S - 0.5 < time.monotonic() - began < PATIENCE_S + 5
+
+
+def test_a_head_without_end_is_given_up(server: Server) -> None:
+    head = b"GET /version HTTP/1.1\r\nHost: x\r\n"
+    for line, count in ((b"X: " + b"y" * 900_000, 1), (b"X: y\r\n", 200_000)):
+        address = ("127.0.0.1", int(server.address.rpartition(":")[2]))
+        with socket.create_connection(address, timeout=30) as client, suppress(ConnectionError):
+            client.sendall(head + line * count)
+            assert client.recv(12) == b"HTTP/1.1 431"
+
+
+def test_a_client_that_leaves_in_the_middle_is_no_fault_of_the_server() -> None:
+    async def received() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refusal, match="the connection is closed"):
+        asyncio.run(read_body(Request({"type": "http"}, received), most=9, patience_s=1))
 
 
 def test_the_server_says_which_version_it_serves_and_no_more_than_it_is_asked_to(server: Server) -> None:
@@ -349,6 +391,7 @@ def test_where_the_version_cannot_be_loaded_its_fallback_answers(
     port = free_port()
     program = f"""
 import sys
+from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.tasks.registry.versions import Versions
 sys.exit(serve(Versions.open("lost"), "1", Serving(port={port}, workers=1, fallback="naive")))

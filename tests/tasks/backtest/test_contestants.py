@@ -250,6 +250,16 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
     [
         ({"fit": "raise ValueError('no\\nfit')"}, "fit raised ValueError: no fit (forecasts.py, line 7)"),
         ({"fit": "import sys; sys.exit(3)"}, "fit raised SystemExit: 3 (forecasts.py, line 7)"),
+        ({"fit": "raise GeneratorExit('no more')"}, "fit raised GeneratorExit: no more (forecasts.py, line 7)"),
+        ({"fit": "raise KeyboardInterrupt"}, "fit raised KeyboardInterrupt (forecasts.py, line 7)"),
+        (
+            {"fit": "raise type('Mute', (Exception,), {'__str__': lambda self: self.words})"},
+            "fit raised Mute: and cannot say why: AttributeError (forecasts.py, line 7)",
+        ),
+        (
+            {"fit": "raise ValueError('\\x1b[2J \\ud800')"},
+            r"fit raised ValueError: \x1b[2J \ud800 (forecasts.py, line 7)",
+        ),
         (
             {"forecast": "return np.linalg.inv(np.zeros((2, 2)))"},
             "raised LinAlgError: Singular matrix (forecasts.py, line 10)",
@@ -262,6 +272,15 @@ def test_it_cannot_see_the_future_nor_change_the_past(mine: Callable[..., Contes
         ({"forecast": "return None"}, "returned None, expected 3 steps"),
         ({"forecast": "return ['a', 'b', 'c']"}, "returned list, which is no array of numbers"),
         ({"forecast": "return ['1', '2', '3']"}, "returned list, which is no array of numbers"),
+        (
+            {"forecast": "return pd.DataFrame({'Appliances': pd.Series(['1', 2, 3], ahead.index, object)})"},
+            "returned DataFrame, which is no array of numbers",
+        ),
+        ({"forecast": "return np.array([1, True, 3], object)"}, "returned ndarray, which is no array of numbers"),
+        (
+            {"forecast": "return np.ma.masked_array([1, 2, 3], mask=[0, 1, 0])"},
+            "returned nan for 'Appliances' at step 2 of 3, expected finite numbers",
+        ),
         ({"forecast": "return np.array([1, 2j, 3])"}, "returned ndarray, which is no array of numbers"),
         ({"forecast": "return ahead.index"}, "returned DatetimeIndex, which is no array of numbers"),
         ({"forecast": "return ahead.index - ahead.index[0]"}, "returned TimedeltaIndex, which is no array of numbers"),

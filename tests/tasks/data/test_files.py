@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from wattcast.model.errors import InputError
-from wattcast.tasks.data.files import write_new
+from wattcast.tasks.data.files import check_new, check_writable, write_new
 
 
 def test_a_new_file_is_utf8_with_line_feeds(tmp_path: Path) -> None:
@@ -57,3 +58,11 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
         write_new("mine", tmp_path / "dangling")
     assert [path.name for path in tmp_path.iterdir()] == ["dangling"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no folder in which nobody may write")
+@pytest.mark.parametrize("check", [check_writable, check_new])
+def test_a_folder_that_takes_no_file_is_told_at_once(check: Callable[[Path], None]) -> None:
+    """A lock beside forecasts that are to be written there was waited for without end."""
+    with pytest.raises(InputError, match=r"^'/proc/forecasts.csv' cannot be written: the folder '/proc' takes no file"):
+        check(Path("/proc/forecasts.csv"))

@@ -265,6 +265,8 @@ def test_a_separator_that_parts_the_heading_wins_over_one_that_stands_in_cells_a
             "the heading names 2 columns.*rows have 3|cannot be told",
         ),
         ("time;kWh;kWh\n2021-03-01;1;2\n2021-03-02;1;2\n", "2 columns are named 'kWh': columns 2 and 3"),
+        ("time;\x1b[2Jload\n2021-03-01;1\n2021-03-02;2\n", r"name of column 2 holds signs .*, '.x1b\[2Jload': rename"),
+        ("time;\u202eload\n2021-03-01;1\n2021-03-02;2\n", r"name of column 2 holds signs .*, '.u202eload': rename"),
         ("a,b,b,b\n1,2,3,4\n2,2,3,4\n", "3 columns are named 'b': columns 2, 3 and 4"),
         ("a;b\n1;2\n3;4;5\n6;7\n", "a row has 3 fields where the others have 2: '3;4;5'"),
         ("a;b\n1;2\n3;4\n6", "the last line has 1 of 2 fields: '6'.*file.drop_rows = 1"),
@@ -506,6 +508,7 @@ def test_an_index_of_parquet_is_a_column(name, called):
         (pa.table({"a": [[1, 2]], "b": [1]}), r"'a' \(list"),
         (pa.table({"a": [{"x": 1}], "b": [1]}), r"'a' \(struct"),
         (pa.table([pa.array([1]), pa.array([2])], ["a", "a"]), "2 columns are named 'a'"),
+        (pa.table({"a\x07": [1], "b": [1]}), r"name of column 1 holds signs that cannot be seen, 'a.x07'"),
         (
             pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])),
             "names of several levels",

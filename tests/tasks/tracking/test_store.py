@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from wattcast.model.errors import InputError
 from wattcast.tasks.tracking.past_runs import unfinished_run
 from wattcast.tasks.tracking.run import tracked_run
+from wattcast.tasks.tracking.store import store_client
 
 
 def track(wire: Connection) -> None:
@@ -59,3 +60,11 @@ def test_a_deleted_experiment_is_said_with_the_way_back() -> None:
             pass
     finally:
         client.restore_experiment(experiment)
+
+
+@pytest.mark.parametrize(
+    "uri", ["mssql+nosuchdriver://anna:planted@host/x", "postgresql+nosuchdriver://anna:planted@host/x"]
+)
+def test_a_database_without_its_driver_is_told_without_its_password(uri: str) -> None:
+    with pytest.raises(InputError, match=r"nosuchdriver://anna:\*\*\*@host/x cannot be used"):
+        store_client(uri)
