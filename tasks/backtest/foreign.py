@@ -166,9 +166,7 @@ def _its_own_code(doing: str, file: str | None) -> Iterator[None]:
         yield
     except ForecastError as error:
         raise ForecastError(f"{doing}: {error}") from None
-    except (
-        BaseException
-    ) as error:  # whatever it is: what a signal raises comes to another thread, which waits for folds
+    except BaseException as error:  # a signal's, too, comes to another thread: to the one that waits for folds
         raise ForecastError(f"{doing} raised {raised(error, file)}") from error
 
 
