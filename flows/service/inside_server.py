@@ -184,8 +184,10 @@ def read_json(model: Any, body: bytes) -> tuple[Any, dict[str, Any] | None]:
     allowed = [each.name for each in schema.params] if schema else []
     if allowed and (unknown := [name for name in params or () if name not in allowed]):
         raise Refusal(400, f"there is no parameter {unknown[0]!r}: allowed are {', '.join(allowed)}")
-    table = scoring_server.infer_and_parse_data(given, model.metadata.get_input_schema())
-    return table if isinstance(table, pd.DataFrame) else pd.DataFrame(table), params
+    asked = model.metadata.get_input_schema()
+    table = scoring_server.infer_and_parse_data(given, asked)
+    has_columns = asked is not None and not asked.is_tensor_spec()  # another project's model may want arrays
+    return pd.DataFrame(table) if has_columns else table, params
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,15 +17,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
 from fastapi import Request
 from mlflow import MlflowClient
+from mlflow.types import ColSpec, Schema, TensorSpec
 from servers import free_port, running, wait_for_answer, wait_until
 
+from wattcast.flows.service import inside_server
 from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.model.clean import Habits, check_readings
@@ -115,6 +120,7 @@ def server(model_uri: str, workspace: Path) -> Iterator[Server]:
     port = free_port()
     program = f"""
 import sys
+from wattcast.flows.service import inside_server
 from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.tasks.registry.versions import Versions
@@ -343,6 +349,30 @@ def test_a_head_without_end_is_given_up(server: Server) -> None:
             assert client.recv(12) == b"HTTP/1.1 431"
 
 
+@pytest.mark.parametrize("form", ["inputs", "instances"])
+def test_a_model_is_given_arrays_or_columns_as_its_signature_says(form: str) -> None:
+    arrays, columns = Schema([TensorSpec(np.dtype("float32"), (-1, 2, 3))]), Schema([ColSpec("double", "load")])
+    cube, table = np.arange(6.0).reshape(1, 2, 3), [{"load": 1.5}, {"load": 2.5}]
+
+    def given_to_model(schema: Schema, given: object) -> Any:
+        taken: list[Any] = []
+
+        def predict(data: Any, params: object) -> np.ndarray:
+            taken.extend([data, params])
+            return np.zeros(1)
+
+        metadata = SimpleNamespace(get_input_schema=lambda: schema, get_params_schema=lambda: None)
+        said = inside_server.answer(
+            SimpleNamespace(metadata=metadata, predict=predict), json.dumps({form: given}).encode(), JSON
+        )
+        assert json.loads(said) == {"predictions": [0.0]}
+        return taken[0]
+
+    np.testing.assert_array_equal(given_to_model(arrays, cube.tolist()), cube)
+    rows = {"load": [1.5, 2.5]} if form == "inputs" else table
+    pd.testing.assert_frame_equal(given_to_model(columns, rows), pd.DataFrame(table))
+
+
 def test_a_client_that_leaves_in_the_middle_is_no_fault_of_the_server() -> None:
     async def received() -> dict[str, object]:
         return {"type": "http.disconnect"}
@@ -391,6 +421,7 @@ def test_where_the_version_cannot_be_loaded_its_fallback_answers(
     port = free_port()
     program = f"""
 import sys
+from wattcast.flows.service import inside_server
 from wattcast.flows.service.inside_server import Refusal, read_body
 from wattcast.flows.service.serve import Serving, serve
 from wattcast.tasks.registry.versions import Versions
