@@ -100,8 +100,8 @@ def snap(frame: pd.DataFrame, cadence: pd.Timedelta, *, phase: int | None = None
 
     The grid lies `phase` ticks behind the multiples of the cadence since 1970 or, where that is not given, where most
     stamps lie: at whole multiples of the cadence since midnight, in a zone by its clock of winter, or as many whole
-    minutes beside it as they do. A stamp
-    that lies more than a tenth of the cadence beside it is a fault, and so are two that meet.
+    minutes beside it as they do. A stamp that lies more than a tenth of the cadence beside it is a fault, and so
+    are two that meet.
     """
     times = times_of(frame)
     ticks, step = to_ticks(times), length(cadence)

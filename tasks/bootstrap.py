@@ -59,6 +59,11 @@ def difference_interval(
     return centre + widening * (float(low) - centre), centre + widening * (float(high) - centre)
 
 
+def of_each(level: float, looks: int) -> float:
+    """The confidence of each of so many looks that share the doubt which `level` leaves (Bonferroni)."""
+    return 1 - (1 - level) / looks
+
+
 def of_few_days(interval: Interval, centre: float, *, days: float, level: float) -> Interval:
     """A percentile interval of resampled days around `centre`, as wide as it must be for so few of them.
 

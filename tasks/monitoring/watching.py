@@ -17,7 +17,7 @@ from wattcast.model.history import is_stuck, longest_run, newest_run
 from wattcast.model.intervals import interval_levels, value_columns
 from wattcast.model.metrics import skill
 from wattcast.model.readings import MADE_AT, ReadingsConfig
-from wattcast.tasks.bootstrap import Interval, of_few_days, statistic_interval
+from wattcast.tasks.bootstrap import Interval, of_each, of_few_days, statistic_interval
 from wattcast.tasks.monitoring.drift import measure_drift
 from wattcast.tasks.monitoring.past import ACTUAL, PERSISTENCE, past_rows
 from wattcast.tasks.registry.contract import Contract
@@ -126,7 +126,7 @@ def judge_coverage(rows: pd.DataFrame, contract: Contract, days: float) -> Sign:
     The looks at levels and targets share the doubt that is left.
     """
     wrong, told = False, []
-    sure = 1 - (1 - _LEVEL) / max(1, len(contract.targets) * len(interval_levels(contract.quantiles)))
+    sure = of_each(_LEVEL, max(1, len(contract.targets) * len(interval_levels(contract.quantiles))))
     for target in contract.targets if contract.quantiles else ():
         newest = _newest(rows, contract, [target + ACTUAL, *value_columns([target], contract.quantiles)[1:]], days)
         if newest is None:

@@ -17,7 +17,7 @@ from pydantic import Field
 from wattcast.model.arrays import Floats
 from wattcast.model.config import Config
 from wattcast.model.metrics import METRICS, skill
-from wattcast.tasks.bootstrap import difference_interval, of_few_days
+from wattcast.tasks.bootstrap import difference_interval, of_each, of_few_days
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.metric_names import endings
 from wattcast.tasks.numbers import readable, with_unit
@@ -188,7 +188,7 @@ def check_further(
 
     All are given, `[N, L]` each, in `unit`. The looks at them share the doubt that `config.level` leaves.
     """
-    level = 1 - (1 - config.level) / (len(actual) - 1)
+    level = of_each(config.level, len(actual) - 1)
     told: list[str] = []
     worse: list[str] = []
     numbers: dict[str, float] = {}

@@ -17,7 +17,7 @@ import numpy as np
 
 from wattcast.model.arrays import Floats
 from wattcast.model.windows import WindowConfig
-from wattcast.tasks.bootstrap import Interval, difference_interval, of_few_days, statistic_interval
+from wattcast.tasks.bootstrap import Interval, difference_interval, of_each, of_few_days, statistic_interval
 from wattcast.tasks.fan import Fan
 from wattcast.tasks.numbers import readable, with_unit
 from wattcast.tasks.registry.gate import Check, GateConfig
@@ -54,7 +54,8 @@ def held(
     found = []
     for look in asked:
         hits = look.of(fan.hits(actual, look.level))  # [N]
-        interval = statistic_interval((hits[None],), _alone, block=day, level=_sure(config, len(asked) * targets))
+        sure = of_each(config.level, len(asked) * targets)
+        interval = statistic_interval((hits[None],), _alone, block=day, level=sure)
         found.append(Held(look, float(hits.mean()), interval))
     return tuple(found)
 
@@ -106,7 +107,7 @@ def check_winkler(
     worse = []
     for look in asked:
         one, other = (look.of(fan.losses(actual, look.level)) for fan in (champion, challenger))  # [N]
-        sure = _sure(config, len(asked) * targets)
+        sure = of_each(config.level, len(asked) * targets)
         theirs, ours = float(one.mean()), float(other.mean())
         interval = difference_interval(one[None], other[None], block=day, level=sure, score=np.positive)
         low, high = of_few_days(interval, ours - theirs, days=len(one) / day, level=sure)
@@ -134,11 +135,6 @@ def _told(mine: Sequence[float], theirs: Sequence[float]) -> Iterator[str]:
 
 def _listed(levels: Sequence[float]) -> str:
     return " and ".join(map(percent, levels))
-
-
-def _sure(config: GateConfig, looks: int) -> float:
-    """The confidence of each of so many looks."""
-    return 1 - (1 - config.level) / looks
 
 
 def _alone(means: Floats) -> Floats:
